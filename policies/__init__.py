@@ -1,0 +1,1 @@
+"""What is allowed: Cedar policies, compiled once, asked on every call. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""The path of a call, from the agent's connection to the upstream and back."""

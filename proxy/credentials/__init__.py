@@ -1,0 +1,1 @@
+"""How real upstream secrets are obtained and injected."""

@@ -1,0 +1,1 @@
+"""Calls that wait for sign-off, votes, grants and attempts."""

@@ -1,0 +1,1 @@
+"""Credentials in, verified principal and chain out."""

@@ -1,0 +1,41 @@
+"""What identity needs from a store."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class HandleRow:
+    """A connection handle as stored: `digest` is SHA-256 (hex) of the handle, which is not kept.
+
+    Times are UNIX seconds. `issued_by` is who asked for it (`operator:uid=1000`, `person:alice`).
+    """
+
+    id: str
+    digest: str
+    agent: str
+    task: str
+    purpose: str
+    on_behalf_of: str | None
+    issued_at: float
+    not_after: float
+    issued_by: str
+    revoked_at: float | None = None
+    revoked_by: str = ""
+    revoked_reason: str = ""
+
+
+class HandleStore(Protocol):
+    """Every method raises `StoreUnavailable` when the store cannot answer."""
+
+    async def add_handle(self, row: HandleRow) -> None: ...
+
+    async def handle_by_digest(self, digest: str) -> HandleRow | None: ...
+
+    async def handle_by_id(self, handle_id: str) -> HandleRow | None: ...
+
+    async def list_handles(self, *, agent: str | None = None, live_at: float | None = None) -> list[HandleRow]: ...
+
+    async def revoke_handle(self, handle_id: str, at: float, by: str, reason: str) -> bool:
+        """True if it was live and is now revoked; False if unknown or already revoked."""
+        ...

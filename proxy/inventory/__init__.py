@@ -1,0 +1,1 @@
+"""People, teams, agents, services, tools and datasets; owners and expiry."""

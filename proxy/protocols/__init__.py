@@ -1,0 +1,1 @@
+"""Wire to call, and refusals back to the wire."""

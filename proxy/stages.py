@@ -1,0 +1,245 @@
+"""The states of a call. Each step of the path takes the one before, so a skipped step is a type error.
+
+`Arrived -> Attributed -> Described -> Decided -> Released -> Answered`. All are frozen. Only
+`proxy.pipeline` makes a `Released`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from policies.model import DatasetUse, Decision, Json
+from proxy.facts import Agent, Binding, Person, Service, Tool
+
+type Headers = tuple[tuple[str, str], ...]
+type Entrance = Literal["connect", "forward", "gateway"]
+type HopLevel = Literal["verified", "endorsed", "asserted"]
+type PrincipalKind = Literal["human", "business_process", "service", "agent"]
+
+
+# --- evidence, and who it proves ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a connection or request presented to say who it is. Nothing here is verified yet.
+
+    `credentials` holds each presented credential as (scheme, value): `basic` values are the decoded
+    password, `bearer` values the token. `malformed` says why something presented cannot be read;
+    a malformed credential is a refusal, never "nothing presented".
+    """
+
+    peer: str
+    credentials: tuple[tuple[str, str], ...] = ()
+    malformed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A party in a chain. `id` is an inventory id, or `issuer|subject` where the inventory has none."""
+
+    kind: PrincipalKind
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One delegation. `evidence` is a digest of the proof, never the proof."""
+
+    delegator: Principal
+    delegate: Principal
+    level: HopLevel
+    method: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Ordered hops from the root principal to the calling agent. No hops: the agent acts for itself."""
+
+    root: Principal
+    hops: tuple[Hop, ...] = ()
+    complete: bool = True
+
+    @property
+    def members(self) -> tuple[Principal, ...]:
+        return (self.root, *(hop.delegate for hop in self.hops))
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What verified evidence proves, bound to a connection. Inventory facts are looked up per call.
+
+    `scopes` are the revocation keys of the credential itself (`handle:...`, `token:iss|jti`,
+    `task:...`); times are UNIX seconds.
+    """
+
+    agent: str
+    method: str
+    credential: str
+    issued_at: float
+    not_after: float
+    task: str
+    on_behalf_of: str | None = None
+    instance: str = ""
+    scopes: tuple[str, ...] = ()
+    issuer: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is calling, for whom, through whom, and which person answers for it."""
+
+    agent: Agent
+    owner: Person
+    chain: Chain
+    proven: Proven
+    scopes: tuple[str, ...]
+
+
+# --- the stages -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One canonical request: the bytes decided are the bytes digested are the bytes sent.
+
+    `host` is lower case, without port; `path` starts with `/`, without query; `query` is raw,
+    without `?`; header names are lower case, hop-by-hop and `Proxy-*` headers are gone.
+    """
+
+    method: str
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    path: str
+    query: str
+    headers: Headers
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """The value of the only header of this lower-case name; None if there is none, or several."""
+        values = [value for key, value in self.headers if key == name]
+        return values[0] if len(values) == 1 else None
+
+    @property
+    def authority(self) -> str:
+        default = 443 if self.scheme == "https" else 80
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == default else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A request that can be read in one way only. `at` is UNIX seconds."""
+
+    call_id: str
+    at: float
+    connection: str
+    entrance: Entrance
+    peer: str
+    request: Request
+    service_hint: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attributed:
+    arrived: Arrived
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is being called, whatever the wire protocol.
+
+    `operation` is what people read: `crm/refund`, `crm GET /v1/orders/7`, `files/tools/list`.
+    `digest` is `sha256:<hex>` over the action envelope: who, where, what, with which arguments.
+    `rpc_id` is the JSON-RPC id to answer under; `lifecycle` marks protocol housekeeping.
+    """
+
+    protocol: Literal["rest", "mcp"]
+    service: Service
+    tool: Tool | None
+    operation: str
+    arguments: Mapping[str, Json]
+    datasets: tuple[DatasetUse, ...]
+    digest: str
+    envelope: bytes
+    lifecycle: bool = False
+    rpc_id: str | int | None = None
+    rpc_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    attributed: Attributed
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    described: Described
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret in use: `reference` may be recorded, `value` only goes upstream."""
+
+    reference: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """What goes onto the request for the upstream. `headers` replace any of the same name."""
+
+    headers: Headers = field(repr=False, default=())
+    secrets: tuple[Secret, ...] = ()
+    binding: Binding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One use of a grant, reserved for this call and nobody else."""
+
+    hold_id: str
+    attempt_id: str
+    approved_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A call that may go upstream now: decided, recorded, with its credential. Made by the pipeline only."""
+
+    decided: Decided
+    upstream: Request = field(repr=False)
+    injection: Injection = field(repr=False)
+    claim: Claim | None
+    record_index: int
+    trace_id: str
+    span_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that we give ourselves, in the shape that the caller's protocol understands."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How it ended. `status` 0 means that no complete answer came; `error` then says why."""
+
+    released: Released
+    status: int
+    response_bytes: int
+    first_byte_at: float
+    ended_at: float
+    error: str = ""
+    sent: bool = True

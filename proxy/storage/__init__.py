@@ -1,0 +1,1 @@
+"""Where state lives. Implements the interfaces of those who need them."""

@@ -1,0 +1,1 @@
+"""Revocation epochs and the kill switch."""
