@@ -224,6 +224,23 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a released call may be connected to, and how that place is recognised.
+
+    `host` is the name that is verified and sent as SNI. `connect` pins the address to dial instead.
+    Without `allow_private_addresses`, loopback, link-local, private and metadata ranges are refused.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    connect: tuple[str, int] | None = None
+    ca_bundle: str | None = None
+    allow_private_addresses: bool = False
+    allow_websocket: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """An answer that we give ourselves, in the shape that the caller's protocol understands."""
 

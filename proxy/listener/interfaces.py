@@ -1,27 +1,11 @@
 """What the listener needs from the path of a call."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from proxy.errors import Refusal
-from proxy.stages import Answered, Arrived, Evidence, Released, Reply
+from proxy.stages import Answered, Arrived, Destination, Evidence, Released, Reply
 
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where a released call may be connected to, and how that place is recognised.
-
-    `host` is the name that is verified and sent as SNI. `connect` pins the address to dial instead.
-    Without `allow_private_addresses`, loopback, link-local, private and metadata ranges are refused.
-    """
-
-    scheme: str
-    host: str
-    port: int
-    connect: tuple[str, int] | None = None
-    ca_bundle: str | None = None
-    allow_private_addresses: bool = False
-    allow_websocket: bool = False
+__all__ = ["Destination", "Gate"]
 
 
 class Gate(Protocol):

@@ -1,0 +1,42 @@
+"""A described call as a question to the policies, and their denial as words for the agent."""
+
+from policies.model import Inquiry
+from proxy.errors import Refused, refuse
+from proxy.stages import Decided, Described
+
+
+def inquiry(described: Described, now: float) -> Inquiry:
+    """What policy is asked: verified facts only."""
+    attributed, call = described.attributed, described.call
+    identity, request = attributed.identity, attributed.arrived.request
+    return Inquiry(
+        agent=identity.agent.id,
+        service=call.service.id,
+        tool=call.tool.name if call.tool else None,
+        method=request.method,
+        path=request.path,
+        host=request.host,
+        protocol=call.protocol,
+        arguments=call.arguments,
+        datasets=call.datasets,
+        lifecycle=call.lifecycle,
+        on_behalf_of=identity.proven.on_behalf_of,
+        chain=tuple(f"{member.kind}:{member.id}" for member in identity.chain.members),
+        chain_complete=identity.chain.complete,
+        task=identity.proven.task,
+        now=now,
+    )
+
+
+def denial(decided: Decided) -> Refused:
+    """The refusal of a denied call: which question failed, never which rule."""
+    reasons = decided.decision.reasons
+    code = reasons[0].code if reasons else "no_permit"
+    question = reasons[0].question if reasons else decided.described.call.operation
+    return refuse(
+        code,
+        403,
+        f"The rules do not allow {question or decided.described.call.operation} for this agent. "
+        "Do not retry, rephrase or look for another way to the same effect; report it and go on without it.",
+        internal="; ".join(f"{reason.code} {reason.rule} {reason.text}".strip() for reason in reasons),
+    )

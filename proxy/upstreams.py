@@ -1,0 +1,73 @@
+"""From a service in the inventory to the place that its calls are sent to."""
+
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from proxy.credentials.strip import without_agent_credentials
+from proxy.errors import refuse
+from proxy.facts import Service
+from proxy.stages import Arrived, Destination, Injection, Request
+from telemetry.trace_context import TraceIds
+
+
+def destination_of(service: Service) -> Destination:
+    """Where this service may be connected to, and under which name it must prove itself."""
+    url = urlsplit(service.url)
+    scheme = url.scheme
+    return Destination(
+        scheme=scheme,
+        host=(url.hostname or "").lower(),
+        port=url.port or (443 if scheme == "https" else 80),
+        connect=_address(service.connect) if service.connect else None,
+        ca_bundle=service.ca_bundle,
+        allow_private_addresses=service.allow_private_addresses,
+        allow_websocket=service.allow_websocket,
+    )
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def through_gateway(arrived: Arrived, service: Service | None) -> Arrived:
+    """The request as the service itself will see it, its gateway prefix replaced by the service's own URL."""
+    if service is None:
+        raise refuse(
+            "service_unknown",
+            403,
+            f"There is no service `{arrived.service_hint}` behind this gateway. "
+            "The first segment of the path names the service.",
+        )
+    url = urlsplit(service.url)
+    request = arrived.request
+    path = url.path.rstrip("/") + request.path
+    if path != url.path and path == url.path + "/":
+        path = url.path  # the gateway's bare service name means the service's own URL
+    place = destination_of(service)
+    headers = tuple(
+        ("host", _host_header(place)) if name == "host" else (name, value) for name, value in request.headers
+    )
+    moved = replace(
+        request,
+        scheme="https" if place.scheme == "https" else "http",
+        host=place.host,
+        port=place.port,
+        path=path or "/",
+        headers=headers,
+    )
+    return replace(arrived, request=moved)
+
+
+def _host_header(place: Destination) -> str:
+    return Request(
+        "GET", "https" if place.scheme == "https" else "http", place.host, place.port, "/", "", (), b""
+    ).authority
+
+
+def outgoing(request: Request, injection: Injection, trace: TraceIds, *, internal: bool) -> Request:
+    """The request as it is sent: the agent's credentials gone, ours in place. Only our own house sees the trace."""
+    headers = without_agent_credentials(request.headers, injection)
+    if internal:
+        headers = (*headers, ("traceparent", trace.traceparent))
+    return replace(request, headers=(*headers, *injection.headers))

@@ -1,0 +1,43 @@
+"""Every source file has its test file, in the same place below `tests/`."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted(
+    path
+    for package in ("proxy", "policies", "telemetry")
+    for path in (ROOT / package).rglob("*.py")
+    if path.name != "__init__.py"
+)
+
+# Files of types only, or that are shown by another file's tests: each with the reason.
+WITHOUT_OWN_TEST: dict[str, str] = {
+    "policies/model.py": "values without behaviour",
+    "proxy/facts.py": "values without behaviour; tests/proxy/inventory reads them from YAML",
+    "proxy/stages.py": "values without behaviour",
+    "proxy/errors.py": "values without behaviour",
+    "proxy/listener/interfaces.py": "a protocol",
+    "proxy/identity/interfaces.py": "a protocol; tests/conformance holds its suite",
+    "proxy/tasks/interfaces.py": "a protocol; tests/conformance holds its suite",
+    "proxy/holds/interfaces.py": "a protocol; tests/conformance holds its suite",
+    "proxy/control/interfaces.py": "a protocol; tests/conformance holds its suite",
+}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_source_file_has_its_test_file(path: Path) -> None:
+    """`proxy/holds/machine.py` is shown by `tests/proxy/holds/test_machine.py`."""
+    relative = path.relative_to(ROOT)
+    if str(relative) in WITHOUT_OWN_TEST:
+        return
+    expected = ROOT / "tests" / relative.parent / f"test_{relative.name}"
+    assert expected.exists(), f"{relative} has no test file at {expected.relative_to(ROOT)}"
+
+
+def test_every_exception_still_exists() -> None:
+    """The list of files without an own test names only files that exist, with a reason."""
+    for name, why in WITHOUT_OWN_TEST.items():
+        assert why
+        assert (ROOT / name).exists(), f"{name} is gone: take it off the list"
