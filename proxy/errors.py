@@ -39,6 +39,15 @@ class StoreUnavailable(CountersignError):
     """The store or the audit log cannot take a write. On the path of a call this is a refusal."""
 
 
+class Declined(CountersignError):
+    """What a person asked of us is not done. `status` is HTTP's, `code` is stable, the text says what to do."""
+
+    def __init__(self, status: int, code: str, text: str) -> None:
+        self.status = status
+        self.code = code
+        super().__init__(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a call does not go on, in words for the agent. `internal` is for the record only.
