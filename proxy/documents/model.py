@@ -1,0 +1,37 @@
+"""A located document into a frozen model, or every mistake in it at once."""
+
+from pathlib import Path
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from proxy.documents.tree import At, Document, read_bytes, read_tree, shown
+from proxy.documents.wording import nearest, words_for
+from proxy.errors import ConfigurationError, Mistake
+
+__all__ = ["nearest", "read_model", "validate"]
+
+
+def validate[M: BaseModel](document: Document, model: type[M], mistakes: list[Mistake], at: At = ()) -> M | None:
+    """The model that stands at this place of the document; None, with every mistake noted, if it does not fit.
+
+    Strict, as JSON: text is never read as a number or a boolean, nor the reverse.
+    """
+    try:
+        return model.model_validate_json(orjson.dumps(document.value(at)), strict=True)
+    except ValidationError as wrong:
+        mistakes.extend(
+            document.mistake((*at, *error["loc"]), words_for(error, model)) for error in wrong.errors(include_url=False)
+        )
+        return None
+
+
+def read_model[M: BaseModel](path: Path, model: type[M]) -> M:
+    """The model in this file; raises `ConfigurationError` with every mistake."""
+    mistakes: list[Mistake] = []
+    raw = read_bytes(path, mistakes)
+    document = None if raw is None else read_tree(raw, shown(path), mistakes)
+    result = None if document is None else validate(document, model, mistakes)
+    if result is None or mistakes:
+        raise ConfigurationError(mistakes)
+    return result
