@@ -1,0 +1,60 @@
+"""Talking to the control API: over its local socket, or over the network with a personal token."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from policies.model import Json
+from proxy.app import open_control
+from proxy.errors import CountersignError
+from proxy.settings import load_settings
+
+
+class ApiError(CountersignError):
+    """The control API refused, in its own words."""
+
+
+def call(
+    config: Path, method: str, path: str, body: Mapping[str, Json] | None = None, *, as_person: str | None = None
+) -> dict[str, Any]:
+    """The API's JSON answer; raises `ApiError` with its words when it refuses."""
+    return asyncio.run(_call(config, method, path, body, as_person))
+
+
+async def _call(
+    config: Path, method: str, path: str, body: Mapping[str, Json] | None, as_person: str | None
+) -> dict[str, Any]:
+    async with open_control(load_settings(config)) as client:
+        return await request(client, method, path, body, as_person=as_person)
+
+
+async def request(
+    client: httpx.AsyncClient,
+    method: str,
+    path: str,
+    body: Mapping[str, Json] | None = None,
+    *,
+    as_person: str | None = None,
+) -> dict[str, Any]:
+    """One request to the control API; the answer, or `ApiError` in the API's words."""
+    headers = {"Countersign-As": as_person} if as_person else {}
+    try:
+        response = await client.request(method, path, json=body, headers=headers)
+    except httpx.HTTPError as error:
+        raise ApiError(f"the control API does not answer: {error}") from error
+    if response.is_success:
+        answer: dict[str, Any] = response.json() if response.content else {}
+        return answer
+    raise ApiError(_words(response))
+
+
+def _words(response: httpx.Response) -> str:
+    try:
+        problem = response.json()
+        return str(problem.get("detail") or problem["title"])
+    except (json.JSONDecodeError, AttributeError, KeyError, TypeError):
+        return f"the control API answered {response.status_code}"

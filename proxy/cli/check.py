@@ -1,0 +1,38 @@
+"""`countersign check`: every mistake at once, before it matters."""
+
+import sys
+
+import typer
+
+from proxy.checkup import check_all
+from proxy.cli import show
+from proxy.cli.options import DEFAULT_CONFIG, AsJson, Config
+
+
+def check(config: Config = DEFAULT_CONFIG, json: AsJson = False) -> None:
+    """Read the configuration, the inventory and the policies, and report every mistake; exit status 2 if any.
+
+    \b
+    countersign check --config countersign/countersign.yaml
+    """
+    checkup = check_all(config)
+    if json:
+        show.as_json(
+            {
+                "mistakes": [_fields(mistake) for mistake in checkup.mistakes],
+                "warnings": [_fields(warning) for warning in checkup.warnings],
+            }
+        )
+    else:
+        for mistake in checkup.mistakes:
+            print(mistake, file=sys.stderr)
+        for warning in checkup.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        if not checkup.mistakes:
+            print(f"{config}: no mistakes")
+    if checkup.mistakes:
+        raise typer.Exit(2)
+
+
+def _fields(mistake: object) -> dict[str, object]:
+    return {name: getattr(mistake, name, "") for name in ("file", "line", "field", "text")}

@@ -1,0 +1,28 @@
+"""`countersign init`: a configuration to begin with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from proxy.starter import write_starter
+
+
+def init(directory: Annotated[Path, typer.Argument(help="Where to write; must not hold a configuration yet.")]) -> None:
+    """Write a commented configuration, a small inventory and baseline policies, and say what to do next.
+
+    \b
+    countersign init countersign
+    """
+    written = write_starter(directory)
+    for path in written:
+        print(f"wrote {path}")
+    print(
+        f"""
+Next:
+  1. Say who is who: edit {directory}/inventory/*.yaml (people, agents with their owners, services, datasets).
+  2. Say what may happen: edit {directory}/policies/*.cedar.
+  3. countersign check --config {directory}/countersign.yaml
+  4. countersign serve --config {directory}/countersign.yaml
+  5. countersign run --config {directory}/countersign.yaml --agent support-bot --for alice -- YOUR PROGRAM"""
+    )

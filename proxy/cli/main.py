@@ -1,0 +1,57 @@
+"""The `countersign` command: its list of commands, and the one place where mistakes become words."""
+
+import os
+import sys
+import traceback
+
+import typer
+
+from proxy.cli import audit, handle, holds, person
+from proxy.cli.check import check
+from proxy.cli.demo import demo
+from proxy.cli.init import init
+from proxy.cli.revoke import lift, revocations, revoke
+from proxy.cli.run import run
+from proxy.cli.serve import serve
+from proxy.cli.status import status
+from proxy.cli.trace import trace
+from proxy.errors import ConfigurationError, CountersignError
+
+app = typer.Typer(
+    name="countersign",
+    help="A governance proxy for AI agents' tool calls: attributed, judged, held, served, recorded.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+HELP = {"help_option_names": ["-h", "--help"]}
+for command in (demo, init, check, serve):
+    app.command()(command)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, **HELP})(run)
+for command in (status, revoke, lift, revocations, trace):
+    app.command()(command)
+for group in (handle, holds, person, audit):
+    app.add_typer(group.app)
+
+
+def main() -> None:
+    """Run one command. A person's mistake is said in words and exits with 2; a bug exits with 70."""
+    try:
+        app()
+    except ConfigurationError as error:
+        for mistake in error.mistakes:
+            print(mistake, file=sys.stderr)
+        sys.exit(2)
+    except CountersignError as error:
+        print(f"countersign: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left: nothing to say
+        sys.exit(141)
+    except Exception:  # noqa: BLE001 - the top of the command line: the last place to say a bug in words
+        traceback.print_exc()
+        print("countersign: this is a bug; please report it with the lines above", file=sys.stderr)
+        sys.exit(70)

@@ -1,0 +1,68 @@
+"""`countersign run`: a program under governance, with no change to its code."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from policies.model import Json
+from proxy.app import open_control
+from proxy.cli.api import request
+from proxy.cli.child import run_child
+from proxy.cli.environment import agent_environment
+from proxy.cli.options import DEFAULT_CONFIG, Config
+from proxy.errors import CountersignError
+from proxy.settings import Settings, load_settings
+
+
+def run(
+    context: typer.Context,
+    agent: Annotated[str, typer.Option(help="The agent's id in the inventory.")],
+    on_behalf_of: Annotated[str | None, typer.Option("--for", metavar="PERSON", help="The human it acts for.")] = None,
+    task: Annotated[str | None, typer.Option(help="The task it belongs to; a new one if absent.")] = None,
+    purpose: Annotated[str, typer.Option(help="What it is for, in a few words.")] = "",
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Run a program whose calls go through Countersign: `countersign run --agent ID -- CMD ...`.
+
+    The program gets a fresh handle in its environment; the handle is revoked when the program ends.
+    Signals are passed on, and its exit status is ours.
+
+    \b
+    countersign run --agent support-bot --for alice -- python agent.py
+    countersign run --agent support-bot -- claude -p "close ticket 7"
+    """
+    command = context.args[1:] if context.args[:1] == ["--"] else context.args
+    if not command:
+        raise CountersignError("there is no program to run: `countersign run --agent ID -- CMD ...`")
+    wanted: dict[str, Json] = {
+        "agent": agent,
+        "on_behalf_of": on_behalf_of,
+        "task": task,
+        "purpose": purpose or command[0],
+    }
+    body = {key: value for key, value in wanted.items() if value is not None}
+    raise typer.Exit(asyncio.run(_run(load_settings(config), body, command)))
+
+
+async def _run(settings: Settings, wanted: dict[str, Json], command: list[str]) -> int:
+    async with open_control(settings, running=True) as client:
+        status = await request(client, "GET", "/v1/status")
+        made = await request(client, "POST", "/v1/handles", wanted)
+        try:
+            return await run_child(command, _environment(status, made))
+        finally:
+            await request(client, "POST", f"/v1/handles/{made['id']}/revoke", {"reason": "the program has ended"})
+
+
+def _environment(status: dict[str, Any], made: dict[str, Any]) -> dict[str, str]:
+    return agent_environment(
+        os.environ,
+        agent=made["agent"],
+        handle=made["handle"],
+        proxy=status["proxy"],
+        gateway=status["gateway"],
+        bundle=Path(status["bundle"]),
+    )

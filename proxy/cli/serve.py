@@ -1,0 +1,35 @@
+"""`countersign serve`: the proxy, the control API and the console."""
+
+import asyncio
+import sys
+
+from proxy.app import Running, serve_until_signal
+from proxy.cli.options import DEFAULT_CONFIG, Config
+from proxy.settings import load_settings
+
+
+def serve(config: Config = DEFAULT_CONFIG) -> None:
+    """Serve the proxy, the gateway, the control API and the console until SIGTERM or SIGINT.
+
+    \b
+    countersign serve --config countersign/countersign.yaml
+    """
+    asyncio.run(serve_until_signal(load_settings(config), announce))
+
+
+def announce(running: Running) -> None:
+    """The start-up lines: addresses, mode, versions, and what is unsafe."""
+    lines = {
+        "proxy": f"http://{running.proxy}   HTTPS_PROXY for agents (or: countersign run)",
+        "gateway": f"http://{running.gateway}/<service>   base URL for agents that take one",
+        "console": f"{running.console}   sign in with: countersign person link PERSON",
+        "mode": running.mode,
+        "policies": running.policy_version,
+        "inventory": running.inventory_version,
+        "audit log": f"{running.audit_directory} ({running.audit_size} records)",
+    }
+    for name, value in lines.items():
+        print(f"{name:10} {value}", file=sys.stderr)
+    for sentence in running.unsafe:
+        print(f"UNSAFE     {sentence}", file=sys.stderr)
+    print("ready", file=sys.stderr, flush=True)

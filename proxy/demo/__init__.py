@@ -1,0 +1,1 @@
+"""`countersign demo`: the product's real job, told with real traffic between real programs."""

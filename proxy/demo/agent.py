@@ -1,0 +1,93 @@
+"""A real agent program. It knows its tools' addresses and nothing of Countersign: no key, no proxy code.
+
+Each step prints one JSON line: what it asked, and what came back.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from typing import Any
+
+import httpx
+from mcp import Client
+
+CRM = "https://crm.demo.internal"
+NOTES = "https://notes.demo.internal/mcp"
+TIMEOUT = 15.0
+
+
+def say(**facts: Any) -> None:
+    """One line for whoever reads along."""
+    print(json.dumps(facts), flush=True)
+
+
+def http(method: str, path: str, body: object = None) -> None:
+    """One call to the customer system."""
+    with httpx.Client(timeout=TIMEOUT) as client:
+        response = client.request(method, CRM + path, json=body)
+    say(
+        asked=f"{method} {CRM}{path}" + (f" {json.dumps(body)}" if body else ""),
+        sent_headers=sorted(response.request.headers.keys()),
+        status=response.status_code,
+        answer=_decoded(response),
+    )
+
+
+def _decoded(response: httpx.Response) -> object:
+    try:
+        return response.json()
+    except json.JSONDecodeError:
+        return response.text
+
+
+async def mcp(tool: str, arguments: dict[str, Any]) -> None:
+    """One call to a tool of the note service."""
+    async with Client(NOTES, read_timeout_seconds=TIMEOUT) as client:
+        result = await client.call_tool(tool, arguments)
+    say(
+        asked=f"tools/call {tool} {json.dumps(arguments)} at {NOTES}",
+        status="error" if result.is_error else "ok",
+        answer=[part.text for part in result.content if hasattr(part, "text")],
+    )
+
+
+def stream() -> None:
+    """Read the event stream until it ends or is cut."""
+    events, cut = 0, ""
+    try:
+        with httpx.Client(timeout=TIMEOUT) as client, client.stream("GET", CRM + "/v1/events") as response:
+            say(asked=f"GET {CRM}/v1/events", status=response.status_code)
+            for line in response.iter_lines():
+                events += line.startswith("data:")
+                if line == "data: event 4":
+                    say(reading=events)
+    except httpx.HTTPError as error:
+        cut = type(error).__name__
+    say(events=events, cut=cut, at=time.time())
+
+
+def environment() -> None:
+    """What this process holds: its environment, without the proxy's own variables."""
+    own = {name: value for name, value in os.environ.items() if "key" in name.lower() or "token" in name.lower()}
+    say(asked="my own environment", secrets=own)
+
+
+def main(step: str, *arguments: str) -> None:
+    """Do one step."""
+    match step:
+        case "get" | "post":
+            http(step.upper(), arguments[0], json.loads(arguments[1]) if arguments[1:] else None)
+        case "tool":
+            asyncio.run(mcp(arguments[0], json.loads(arguments[1])))
+        case "stream":
+            stream()
+        case "environment":
+            environment()
+        case _:
+            sys.exit(f"unknown step `{step}`")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
