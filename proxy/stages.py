@@ -71,7 +71,7 @@ class Proven:
     """What verified evidence proves, bound to a connection. Inventory facts are looked up per call.
 
     `scopes` are the revocation keys of the credential itself (`handle:...`, `token:iss|jti`,
-    `task:...`); times are UNIX seconds.
+    `task:...`); times are UNIX seconds. `evidence` is a digest of the proof, never the proof.
     """
 
     agent: str
@@ -85,6 +85,7 @@ class Proven:
     scopes: tuple[str, ...] = ()
     issuer: str = ""
     subject: str = ""
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,108 @@
+"""Word of revocations, wherever they were made: polled, swapped in whole, and known to be fresh or not."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from proxy.errors import StoreUnavailable
+from proxy.tasks.epochs import Epochs
+from proxy.tasks.interfaces import Revocation, RevocationStore
+
+log = logging.getLogger("countersign.revocations")
+
+EVERY = 0.05
+DEGRADED_AFTER = 1.0
+STALE_AFTER = 5.0
+
+type Freshness = Literal["fresh", "degraded", "stale"]
+
+
+class RevocationFeed:
+    """The revocations in force, as far as this process knows, and how sure of that it is.
+
+    `on_change` callbacks run after every change of the store by any process. They must not block or raise.
+    """
+
+    def __init__(self, store: RevocationStore) -> None:
+        self._store = store
+        self._epochs = Epochs()
+        self._token: int | None = None
+        self._heard_at: float | None = None
+        self._local_changes = 0
+        self._on_change: list[Callable[[], None]] = []
+        self._failing = False
+
+    @property
+    def epochs(self) -> Epochs:
+        """The snapshot in force. Ask for it each time; never keep it."""
+        return self._epochs
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call this after every change."""
+        self._on_change.append(callback)
+
+    def stale_for(self, now: float) -> float:
+        """Seconds since the store was last known to be read in full; infinite before the first time.
+
+        A clock that jumps either way reads as stale, until the next poll puts it right.
+        """
+        return float("inf") if self._heard_at is None else abs(now - self._heard_at)
+
+    def standing(self, now: float) -> Freshness:
+        """`degraded`: no new identities, nothing of high risk. `stale`: nothing at all."""
+        age = self.stale_for(now)
+        if age <= DEGRADED_AFTER:
+            return "fresh"
+        return "degraded" if age <= STALE_AFTER else "stale"
+
+    def apply(self, revocation: Revocation) -> None:
+        """Put a revocation in force here that is durable already."""
+        self._swap(self._epochs.with_revocation(revocation))
+
+    def apply_lift(self, scope: str) -> None:
+        """Lift a scope here that is durably lifted already."""
+        self._swap(self._epochs.without(scope))
+
+    def _swap(self, epochs: Epochs) -> None:
+        self._local_changes += 1
+        self._epochs = epochs
+        self._tell()
+
+    async def poll(self, now: float) -> None:
+        """Hear what changed since the last time; raises `StoreUnavailable`, and is then no fresher than before."""
+        while True:
+            local = self._local_changes
+            token = await self._store.change_token()  # before the rows: a change in between is read again
+            if token == self._token:
+                break
+            rows = await self._store.all_revocations()
+            if local == self._local_changes:  # else the rows may be older than what is in force here
+                self._token = token
+                self._epochs = Epochs(rows)
+                self._tell()
+                break
+        self._heard_at = now
+
+    async def run(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Poll for ever. A store that fails makes the feed stale, which refuses calls; it ends nothing."""
+        while True:
+            await self.poll_once(clock())
+            await sleep(EVERY)
+
+    async def poll_once(self, now: float) -> None:
+        """One poll whose failure is told once, not twenty times a second."""
+        try:
+            await self.poll(now)
+        except StoreUnavailable as error:
+            if not self._failing:
+                log.warning("revocations cannot be read, calls will be refused: %s", error)
+            self._failing = True
+        else:
+            if self._failing:
+                log.warning("revocations are read again")
+            self._failing = False
+
+    def _tell(self) -> None:
+        for callback in self._on_change:
+            callback()

@@ -1,0 +1,37 @@
+"""How a revocation's scope is written. A scope that matches nothing would be a kill switch that kills nothing."""
+
+import re
+
+from proxy.errors import CountersignError
+
+_ID = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
+_OURS = r"[A-Za-z0-9_.-]{1,128}"
+_FOREIGN = r"[\x21-\x7b\x7d\x7e]{1,512}\|[\x21-\x7e]{1,2048}"
+
+_KINDS = {
+    "team": re.compile(_ID),
+    "owner": re.compile(_ID),
+    "agent": re.compile(_ID),
+    "class": re.compile(r"utility|privileged"),
+    "service": re.compile(_ID),
+    "credential": re.compile(_ID),
+    "principal": re.compile(rf"{_ID}|{_FOREIGN}"),
+    "token": re.compile(_FOREIGN),
+    "task": re.compile(_OURS),
+    "handle": re.compile(_OURS),
+    "connection": re.compile(_OURS),
+    "tool": re.compile(rf"{_ID}/[\x21-\x7e]{{1,256}}"),
+}
+
+
+def checked_scope(scope: str) -> str:
+    """The scope itself, if it is written as one; `CountersignError` says how to write it otherwise."""
+    if scope == "global":
+        return scope
+    kind, _, name = scope.partition(":")
+    pattern = _KINDS.get(kind)
+    if pattern is None:
+        raise CountersignError(f"`{scope}` is not a scope: write `global`, or one of {', '.join(_KINDS)} as `kind:id`")
+    if not pattern.fullmatch(name):
+        raise CountersignError(f"`{scope}` is not a scope: `{name}` cannot be the id of a {kind}")
+    return scope

@@ -1,0 +1,75 @@
+"""What every RevocationStore does. Subclass it, name the class `Test...`, and say how one is opened."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from proxy.tasks.interfaces import Revocation, RevocationStore
+
+ONE = Revocation("agent:refund-bot", 1000.25, "person:bob", "odd refunds")
+TWO = Revocation("token:https://idp.example|j-1", 1100.0, "operator:uid=1000", "", "freeze")
+
+
+class RevocationStoreConformance(ABC):
+    """The suite. Each opening of the same `place` sees the same rows, as two processes would."""
+
+    @abstractmethod
+    def opened(self, place: Path) -> AbstractAsyncContextManager[RevocationStore]: ...
+
+    def test_a_revocation_comes_back_as_it_went_in(self, tmp_path: Path) -> None:
+        """What is put is read back in every field, also by whoever opens the store later."""
+
+        async def story() -> None:
+            async with self.opened(tmp_path) as store:
+                assert await store.all_revocations() == []
+                await store.put_revocation(ONE)
+                await store.put_revocation(TWO)
+                assert set(await store.all_revocations()) == {ONE, TWO}
+            async with self.opened(tmp_path) as again:
+                assert set(await again.all_revocations()) == {ONE, TWO}
+
+        asyncio.run(story())
+
+    def test_a_scope_has_one_row(self, tmp_path: Path) -> None:
+        """A later revocation of the same scope replaces the earlier one."""
+
+        async def story() -> None:
+            later = Revocation(ONE.scope, 2000.0, "person:carol", "again")
+            async with self.opened(tmp_path) as store:
+                await store.put_revocation(ONE)
+                await store.put_revocation(later)
+                assert await store.all_revocations() == [later]
+
+        asyncio.run(story())
+
+    def test_a_lifted_scope_is_gone(self, tmp_path: Path) -> None:
+        """Lifting removes the row and says True; a scope that is not there says False."""
+
+        async def story() -> None:
+            async with self.opened(tmp_path) as store:
+                await store.put_revocation(ONE)
+                assert await store.lift_revocation(ONE.scope) is True
+                assert await store.lift_revocation(ONE.scope) is False
+                assert await store.all_revocations() == []
+
+        asyncio.run(story())
+
+    def test_the_change_token_moves_for_everyone(self, tmp_path: Path) -> None:
+        """Every put and lift changes the token, for the one who did it and for any other; reading does not."""
+
+        async def story() -> None:
+            async with self.opened(tmp_path) as mine, self.opened(tmp_path) as other:
+                seen = {(await mine.change_token(), await other.change_token())}
+                for act in (mine.put_revocation(ONE), other.put_revocation(TWO), mine.lift_revocation(ONE.scope)):
+                    before = await mine.change_token(), await other.change_token()
+                    await act
+                    after = await mine.change_token(), await other.change_token()
+                    assert before[0] != after[0], "the token of the first store did not move"
+                    assert before[1] != after[1], "the token of the second store did not move"
+                    seen.add(after)
+                    await mine.all_revocations()
+                    assert (await mine.change_token(), await other.change_token()) == after
+                assert len(seen) == 4
+
+        asyncio.run(story())

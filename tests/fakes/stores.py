@@ -1,0 +1,87 @@
+"""Stores in memory, for tests. They pass the same conformance suites as the real ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from proxy.errors import StoreUnavailable
+from proxy.identity.interfaces import HandleRow
+from proxy.tasks.interfaces import Revocation
+
+
+@dataclass
+class MemoryHandleStore:
+    """Handles in a dictionary. Set `failing` to make every method raise `StoreUnavailable`."""
+
+    rows: dict[str, HandleRow] = field(default_factory=dict)
+    failing: bool = False
+    reads: int = 0
+
+    def _check(self) -> None:
+        if self.failing:
+            raise StoreUnavailable("the store is down")
+
+    async def add_handle(self, row: HandleRow) -> None:
+        self._check()
+        if row.id in self.rows or any(known.digest == row.digest for known in self.rows.values()):
+            raise StoreUnavailable("this handle is stored already")
+        self.rows[row.id] = row
+
+    async def handle_by_digest(self, digest: str) -> HandleRow | None:
+        self._check()
+        self.reads += 1
+        return next((row for row in self.rows.values() if row.digest == digest), None)
+
+    async def handle_by_id(self, handle_id: str) -> HandleRow | None:
+        self._check()
+        return self.rows.get(handle_id)
+
+    async def list_handles(self, *, agent: str | None = None, live_at: float | None = None) -> list[HandleRow]:
+        self._check()
+        rows = (row for row in self.rows.values() if agent is None or row.agent == agent)
+        if live_at is not None:
+            rows = (row for row in rows if live_at < min(row.not_after, row.revoked_at or row.not_after))
+        return sorted(rows, key=lambda row: (row.issued_at, row.id))
+
+    async def revoke_handle(self, handle_id: str, at: float, by: str, reason: str) -> bool:
+        self._check()
+        row = self.rows.get(handle_id)
+        if row is None or row.revoked_at is not None:
+            return False
+        self.rows[handle_id] = replace(row, revoked_at=at, revoked_by=by, revoked_reason=reason)
+        return True
+
+
+@dataclass
+class MemoryRevocationStore:
+    """Revocations in a dictionary. `before_rows` runs just before rows are read, to play another process."""
+
+    rows: dict[str, Revocation] = field(default_factory=dict)
+    changes: list[str] = field(default_factory=list)
+    failing: bool = False
+    before_rows: Callable[[], None] | None = None
+
+    def _check(self) -> None:
+        if self.failing:
+            raise StoreUnavailable("the store is down")
+
+    async def put_revocation(self, revocation: Revocation) -> None:
+        self._check()
+        self.rows[revocation.scope] = revocation
+        self.changes.append(revocation.scope)
+
+    async def lift_revocation(self, scope: str) -> bool:
+        self._check()
+        self.changes.append(scope)
+        return self.rows.pop(scope, None) is not None
+
+    async def all_revocations(self) -> list[Revocation]:
+        self._check()
+        rows = list(self.rows.values())
+        if self.before_rows is not None:
+            act, self.before_rows = self.before_rows, None
+            act()
+        return rows
+
+    async def change_token(self) -> int:
+        self._check()
+        return len(self.changes)

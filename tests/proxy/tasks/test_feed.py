@@ -1,0 +1,155 @@
+"""Word of revocations: fresh or not, and never lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from proxy.errors import StoreUnavailable
+from proxy.tasks.feed import EVERY, RevocationFeed
+from proxy.tasks.interfaces import Revocation
+from tests.fakes.stores import MemoryRevocationStore
+
+SCOPES = ("global", "agent:a")
+REVOKED = Revocation("agent:a", 100.0, "person:bob", "why")
+
+
+def run(story: Callable[[], Awaitable[None]]) -> None:
+    """One event loop for one story."""
+
+    async def main() -> None:
+        await story()
+
+    asyncio.run(main())
+
+
+def test_a_feed_that_never_heard_is_stale() -> None:
+    """Before the first poll nothing may pass."""
+    feed = RevocationFeed(MemoryRevocationStore())
+    assert feed.stale_for(0.0) == float("inf")
+    assert feed.standing(0.0) == "stale"
+
+
+@pytest.mark.parametrize(
+    ("now", "standing"),
+    [
+        (1000.0, "fresh"), (1001.0, "fresh"), (1001.1, "degraded"), (1005.0, "degraded"), (1005.1, "stale"),
+        (998.0, "degraded"), (900.0, "stale"), (float("nan"), "stale"),
+    ],
+)  # fmt: skip
+def test_word_ages(now: float, standing: str) -> None:
+    """Fresh for a second, degraded for five, then stale; a clock that jumps back is not trusted either."""
+
+    async def story() -> None:
+        feed = RevocationFeed(MemoryRevocationStore())
+        await feed.poll(1000.0)
+        assert feed.standing(now) == standing
+
+    run(story)
+
+
+def test_a_poll_hears_other_processes() -> None:
+    """What another process wrote is in force after the next poll, and those who asked are told once."""
+
+    async def story() -> None:
+        store = MemoryRevocationStore()
+        feed = RevocationFeed(store)
+        told: list[float] = []
+        await feed.poll(1000.0)
+        feed.on_change(lambda: told.append(1))
+        await feed.poll(1000.05)
+        assert (feed.epochs.dead(SCOPES, 50.0), told) == (None, [])
+        await store.put_revocation(REVOKED)
+        await feed.poll(1000.1)
+        assert (feed.epochs.dead(SCOPES, 50.0), told) == (REVOKED, [1])
+        await store.lift_revocation("agent:a")
+        await feed.poll(1000.15)
+        assert (feed.epochs.dead(SCOPES, 50.0), told) == (None, [1, 1])
+
+    run(story)
+
+
+def test_a_failing_store_makes_the_feed_stale() -> None:
+    """A poll that fails keeps what is known in force, is no fresher, and is tried again."""
+
+    async def story() -> None:
+        store = MemoryRevocationStore()
+        feed = RevocationFeed(store)
+        await store.put_revocation(REVOKED)
+        await feed.poll(1000.0)
+        store.failing = True
+        with pytest.raises(StoreUnavailable):
+            await feed.poll(1004.0)
+        await feed.poll_once(1006.0)
+        assert feed.standing(1006.0) == "stale"
+        assert feed.epochs.dead(SCOPES, 50.0) == REVOKED
+        store.failing = False
+        await feed.poll_once(1006.1)
+        assert feed.standing(1006.1) == "fresh"
+
+    run(story)
+
+
+def test_rows_that_could_not_be_read_are_read_again() -> None:
+    """If the store fails between the token and the rows, the change is not taken for heard."""
+
+    class Torn(MemoryRevocationStore):
+        torn = True
+
+        async def all_revocations(self) -> list[Revocation]:
+            if self.torn:
+                raise StoreUnavailable("torn")
+            return await super().all_revocations()
+
+    async def story() -> None:
+        store = Torn()
+        feed = RevocationFeed(store)
+        await store.put_revocation(REVOKED)
+        with pytest.raises(StoreUnavailable):
+            await feed.poll(1000.0)
+        store.torn = False
+        await feed.poll(1000.05)
+        assert feed.epochs.dead(SCOPES, 50.0) == REVOKED
+
+    run(story)
+
+
+def test_a_revocation_during_a_poll_is_not_lost() -> None:
+    """Rows read before a revocation was put in force here do not undo it."""
+
+    async def story() -> None:
+        store = MemoryRevocationStore()
+        feed = RevocationFeed(store)
+
+        def meanwhile() -> None:  # after the rows were copied: durable, then in force, as the service does it
+            store.rows["agent:a"] = REVOKED
+            feed.apply(REVOKED)  # and the token does not move, as for a write by the polling connection itself
+
+        store.before_rows = meanwhile
+        await feed.poll(1000.0)
+        assert feed.epochs.dead(SCOPES, 50.0) == REVOKED
+
+    run(story)
+
+
+def test_the_loop_polls_for_ever() -> None:
+    """The loop polls every 50 ms by the clock it is given, and outlives a failing store."""
+
+    async def story() -> None:
+        store = MemoryRevocationStore()
+        feed = RevocationFeed(store)
+        slept: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            store.failing = len(slept) == 2
+            if len(slept) == 4:
+                raise asyncio.CancelledError
+
+        times = iter([1000.0, 1001.0, 1002.0, 1003.0])
+        with pytest.raises(asyncio.CancelledError):
+            await feed.run(lambda: next(times), sleep)
+        assert slept == [EVERY] * 4
+        assert feed.standing(1003.0) == "fresh"
+
+    run(story)
