@@ -1,0 +1,74 @@
+"""The agents that one caller may see, with who answers for them and how they stand."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from proxy.control.callers import Caller, answers_for, may_see_agent
+from proxy.control.needs import ControlDeps
+from proxy.errors import Declined
+from proxy.facts import Agent, Person
+from proxy.inventory.ownership import standing
+from proxy.tasks.interfaces import Revocation
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCard:
+    """One agent. `standing` is empty, or a code for why none of its calls pass; `may_end`: by this caller."""
+
+    agent: Agent
+    owner: Person | None
+    standing: str
+    detail: str
+    ended: Revocation | None
+    may_end: bool
+    may_lift: bool
+
+
+class AgentDesk:
+    """Reads the inventory for one caller."""
+
+    def __init__(self, caller: Caller, deps: ControlDeps) -> None:
+        self._caller = caller
+        self._deps = deps
+
+    def list(self) -> list[AgentCard]:
+        """The agents that this caller may see, by id."""
+        return [self._card(agent) for _, agent in sorted(self._deps.inventory().agents.items()) if self._sees(agent.id)]
+
+    def get(self, agent_id: str) -> AgentCard:
+        """This agent. Unknown and not visible are the same answer."""
+        agent = self._deps.inventory().agents.get(agent_id)
+        if agent is None or not self._sees(agent_id):
+            raise Declined(404, "agent_unknown", "there is no such agent, or it is not yours to see")
+        return self._card(agent)
+
+    def names(self) -> dict[str, str]:
+        """Everyone's name by id: people judge names, not ids."""
+        return {person.id: person.name for person in self._deps.inventory().people.values()}
+
+    def _card(self, agent: Agent) -> AgentCard:
+        now, caller = self._deps.clock(), self._caller
+        owner = self._deps.inventory().people.get(agent.owner) if agent.owner else None
+        found = standing(agent, self._deps.inventory(), datetime.fromtimestamp(now, UTC).date())
+        by_scope = {row.scope: row for row in self._deps.revocations.in_force()}
+        ended = next((by_scope[scope] for scope in _scopes(agent) if scope in by_scope), None)
+        own = caller.is_operator or (caller.person is not None and answers_for(caller.person, agent, now))
+        lift = ended is not None and ended.scope == f"agent:{agent.id}"
+        return AgentCard(
+            agent=agent,
+            owner=owner,
+            standing="ended" if ended is not None else found.reason,
+            detail=found.detail if ended is None else "",
+            ended=ended,
+            may_end=own and ended is None,
+            may_lift=own and lift and (caller.is_operator or (ended is not None and ended.by.startswith("person:"))),
+        )
+
+    def _sees(self, agent_id: str) -> bool:
+        return may_see_agent(self._caller, agent_id, self._deps.inventory(), self._deps.auditors, self._deps.clock())
+
+
+def _scopes(agent: Agent) -> tuple[str, ...]:
+    """The scopes whose end is the end of this agent, the widest first."""
+    owner, team = f"owner:{agent.owner}", f"team:{agent.team}"
+    return ("global", team, owner, f"class:{agent.agent_class}", f"agent:{agent.id}")

@@ -1,0 +1,72 @@
+"""Who is asking, and what they may see and end. Pure rules; whatever is unknown is nobody's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from proxy.facts import Agent, Inventory, Person
+from proxy.identity.interfaces import HandleRow
+
+type Channel = Literal["console", "api", "cli"]
+type Assurance = Literal["session", "token", "local_operator"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A person, or without one the local operator. `proof` names the credential or the local user, for the record."""
+
+    person: Person | None
+    channel: Channel
+    assurance: Assurance
+    proof: str
+
+    @property
+    def is_operator(self) -> bool:
+        return self.person is None and self.assurance == "local_operator"
+
+    @property
+    def name(self) -> str:
+        """`person:alice` or `operator:uid=1000`: who is written down."""
+        return f"person:{self.person.id}" if self.person else f"operator:{self.proof}"
+
+
+def answers_for(person: Person, agent: Agent, now: float) -> bool:
+    """True for the agent's owner, its technical owner, and deputies within their dates."""
+    if not person.active:
+        return False
+    today = datetime.fromtimestamp(now, UTC).date()
+    deputies = {deputy.person for deputy in agent.deputies if deputy.start <= today <= deputy.end}
+    return person.id in {agent.owner, agent.technical_owner} | deputies
+
+
+def may_see_agent(caller: Caller, agent_id: str, inventory: Inventory, auditors: frozenset[str], now: float) -> bool:
+    """May they read this agent's calls, holds and handles? An agent that is gone is for auditors and operators."""
+    if caller.is_operator:
+        return True
+    if caller.person is None or not caller.person.active:
+        return False
+    if auditors & set(caller.person.teams):
+        return True
+    agent = inventory.agents.get(agent_id)
+    return agent is not None and answers_for(caller.person, agent, now)
+
+
+def may_end(caller: Caller, scope: str, inventory: Inventory, handles: Sequence[HandleRow], now: float) -> bool:
+    """May they end, or lift the end of, this scope? An owner: their agents, and tasks and handles of those alone."""
+    if caller.is_operator:
+        return True
+    if caller.person is None:
+        return False
+    kind, _, name = scope.partition(":")
+    match kind:
+        case "agent":
+            agents = {name}
+        case "task":
+            agents = {row.agent for row in handles if row.task == name}
+        case "handle":
+            agents = {row.agent for row in handles if row.id == name}
+        case _:
+            return False
+    known = [inventory.agents.get(agent) for agent in agents]
+    return bool(known) and all(agent is not None and answers_for(caller.person, agent, now) for agent in known)

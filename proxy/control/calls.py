@@ -1,0 +1,57 @@
+"""What happened, as one caller may see it: recent calls, and one call from the human to the last byte."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from proxy.control.callers import Caller, may_see_agent
+from proxy.control.needs import ControlDeps
+from proxy.control.stories import ENDINGS, Story, stories_of, story_of
+from proxy.errors import Declined
+
+MAX_CALLS = 500
+_WINDOW = 4_000  # records looked at for one list: about the last thousand calls
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls to list; None does not restrict."""
+
+    limit: int = 100
+    agent: str | None = None
+    outcome: str | None = None
+    task: str | None = None
+
+
+class CallDesk:
+    """Reads the audit log for one caller."""
+
+    def __init__(self, caller: Caller, deps: ControlDeps) -> None:
+        self._caller = caller
+        self._deps = deps
+
+    async def recent(self, wanted: CallFilter) -> list[Story]:
+        """The latest calls that match, the most recently changed first."""
+        if wanted.outcome is not None and wanted.outcome not in ENDINGS:
+            raise Declined(422, "outcome_unknown", f"`outcome` is one of {', '.join(sorted(ENDINGS))}")
+        if not 1 <= wanted.limit <= MAX_CALLS:
+            raise Declined(422, "limit_out_of_range", f"`limit` is 1 to {MAX_CALLS}")
+        told = stories_of(await self._deps.records.recent(_WINDOW))
+        return [story for story in told if self._matches(story, wanted)][: wanted.limit]
+
+    async def get(self, call_id: str) -> tuple[Story, list[Mapping[str, Any]]]:
+        """One call's story, and its records as they stand in the log."""
+        records = list(await self._deps.records.of_call(call_id))
+        if not records or not self.sees(story := story_of(records)):
+            raise Declined(404, "call_unknown", "there is no such call in the log, or it is not yours to see")
+        return story, records
+
+    def _matches(self, story: Story, wanted: CallFilter) -> bool:
+        asked = (("agent", wanted.agent), ("ending", wanted.outcome), ("task", wanted.task))
+        return all(value is None or story[key] == value for key, value in asked) and self.sees(story)
+
+    def sees(self, story: Story) -> bool:
+        """True for calls of agents that this caller may see; without a known agent, for auditors and the operator."""
+        agent, deps = story["agent"], self._deps
+        name = agent if isinstance(agent, str) else ""
+        return may_see_agent(self._caller, name, deps.inventory(), deps.auditors, deps.clock())

@@ -1,0 +1,168 @@
+"""What each route of the control API does, for a caller who has been proven. Times are UNIX seconds."""
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from functools import partial
+from typing import Any, Literal
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from proxy.control import bodies
+from proxy.control.calls import CallFilter
+from proxy.control.desk import Desk
+from proxy.control.door import Door
+from proxy.control.event_stream import lines
+from proxy.control.sign_off import Ballot
+from proxy.errors import Declined
+from proxy.holds.view import HoldView
+from proxy.identity.interfaces import HandleRow
+
+
+def hold_json(view: HoldView) -> dict[str, Any]:
+    """A hold for programs: every field of the view, and its effect in one line."""
+    return asdict(view) | {"effect": view.card.get("effect", view.operation), "approval_status": view.status}
+
+
+def handle_json(row: HandleRow, now: float) -> dict[str, Any]:
+    """A handle for programs: its row, without the digest."""
+    fields = asdict(row)
+    del fields["digest"]
+    return fields | {"live": row.revoked_at is None and now < row.not_after}
+
+
+# --- handles -----------------------------------------------------------------------------------------
+
+
+async def issue_handle(request: Request, desk: Desk) -> Response:
+    body = await bodies.read(request, bodies.IssueHandle)
+    handle, row = await desk.handles.issue(
+        agent=body.agent,
+        task=body.task,
+        purpose=body.purpose,
+        on_behalf_of=body.on_behalf_of,
+        ttl=body.ttl_seconds,
+    )
+    shown = ("id", "agent", "task", "purpose", "on_behalf_of", "issued_at", "not_after")
+    fields = asdict(row)
+    return JSONResponse({name: fields[name] for name in shown} | {"handle": handle}, 201)
+
+
+async def list_handles(request: Request, desk: Desk) -> Response:
+    rows = await desk.handles.list(agent=request.query_params.get("agent"), live=_flag(request, "live"))
+    return JSONResponse({"handles": [handle_json(row, desk.now) for row in rows]})
+
+
+async def revoke_handle(request: Request, desk: Desk) -> Response:
+    body = await bodies.read(request, bodies.Why)
+    await desk.handles.revoke(request.path_params["id"], body.reason)
+    return JSONResponse({"id": request.path_params["id"], "revoked": True})
+
+
+# --- holds -------------------------------------------------------------------------------------------
+
+
+async def list_holds(request: Request, desk: Desk) -> Response:
+    state = request.query_params.get("state", "pending")
+    if state not in {"pending", "all"}:
+        raise Declined(422, "state_unknown", "`state` is `pending` or `all`")
+    views = await desk.sign_off.list("all" if state == "all" else "pending")
+    return JSONResponse({"holds": [hold_json(view) for view in views]})
+
+
+async def show_hold(request: Request, desk: Desk) -> Response:
+    return JSONResponse(hold_json(await desk.sign_off.get(request.path_params["id"])))
+
+
+async def _decide(request: Request, desk: Desk, decision: Literal["approve", "deny"]) -> Response:
+    body = await bodies.read(request, bodies.Decide)
+    ballot = Ballot(decision, body.row_version, body.action_digest, body.reason, body.display_digest)
+    return JSONResponse(hold_json(await desk.sign_off.vote(request.path_params["id"], ballot)))
+
+
+approve_hold = partial(_decide, decision="approve")
+deny_hold = partial(_decide, decision="deny")
+
+
+# --- revocations ---------------------------------------------------------------------------------------
+
+
+async def revoke(request: Request, desk: Desk) -> Response:
+    body = await bodies.read(request, bodies.Revoke)
+    await desk.ending.revoke(body.scope, body.reason)
+    return JSONResponse({"scope": body.scope, "revoked": True}, 201)
+
+
+async def list_revocations(_: Request, desk: Desk) -> Response:
+    return JSONResponse({"revocations": [asdict(row) for row in await desk.ending.list()]})
+
+
+async def lift(request: Request, desk: Desk) -> Response:
+    body = await bodies.read(request, bodies.Why)
+    scope = request.query_params.get("scope", "")
+    await desk.ending.lift(scope, body.reason)
+    return JSONResponse({"scope": scope, "revoked": False})
+
+
+# --- people --------------------------------------------------------------------------------------------
+
+
+async def issue_token(request: Request, desk: Desk) -> Response:
+    body = await bodies.read(request, bodies.IssueToken)
+    issued = await desk.ways_in.issue_token(request.path_params["id"], body.ttl_seconds)
+    return JSONResponse({"id": issued.id, "token": issued.secret, "not_after": issued.not_after}, 201)
+
+
+async def issue_sign_in_link(request: Request, desk: Desk) -> Response:
+    await bodies.read(request, bodies.Body)
+    url, issued = await desk.ways_in.issue_sign_in_link(request.path_params["id"])
+    return JSONResponse({"url": url, "not_after": issued.not_after}, 201)
+
+
+async def sign_out(request: Request, desk: Desk) -> Response:
+    body = await bodies.read(request, bodies.Why)
+    ended = await desk.ways_in.end_all(request.path_params["id"], body.reason)
+    return JSONResponse({"person": request.path_params["id"], "ended": ended})
+
+
+# --- what happened -------------------------------------------------------------------------------------
+
+
+async def list_calls(request: Request, desk: Desk) -> Response:
+    asked = request.query_params
+    limit = asked.get("limit", "100")
+    if not limit.isdecimal() or len(limit) > 4:
+        raise Declined(422, "limit_out_of_range", "`limit` is a whole number")
+    wanted = CallFilter(int(limit), asked.get("agent"), asked.get("outcome"), asked.get("task"))
+    return JSONResponse({"calls": await desk.calls.recent(wanted)})
+
+
+async def show_call(request: Request, desk: Desk) -> Response:
+    story, records = await desk.calls.get(request.path_params["id"])
+    return JSONResponse({"story": story, "records": records})
+
+
+async def events(request: Request, desk: Desk, door: Door) -> Response:
+    """Server-sent events; the stream ends when the caller's proof does."""
+
+    async def follow() -> AsyncIterator[bytes]:
+        async for event in desk.subscription.events(request.headers.get("last-event-id", "")):
+            try:
+                await door.desk_of(request)
+            except Declined:
+                return
+            yield lines(event)
+
+    headers = {"x-accel-buffering": "no"}
+    return StreamingResponse(follow(), media_type="text/event-stream", headers=headers)
+
+
+async def show_status(_: Request, desk: Desk) -> Response:
+    return JSONResponse(dict(await desk.status()))
+
+
+def _flag(request: Request, name: str) -> bool:
+    value = request.query_params.get(name, "false")
+    if value not in {"true", "false"}:
+        raise Declined(422, "flag_invalid", f"`{name}` is `true` or `false`")
+    return value == "true"

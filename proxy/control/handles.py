@@ -1,0 +1,81 @@
+"""Connection handles, as one caller may issue, see and revoke them."""
+
+import math
+
+from proxy.control.callers import Caller, may_end, may_see_agent
+from proxy.control.journal import Journal, required_reason
+from proxy.control.needs import ControlDeps
+from proxy.errors import Declined
+from proxy.identity.interfaces import HandleRow
+from proxy.names import identifier
+
+DEFAULT_TTL = 3600
+MAX_TTL = 8 * 3600
+MAX_PURPOSE = 200
+
+
+class HandleDesk:
+    """Issuing is the operator's; an owner may see and revoke those of their agents."""
+
+    def __init__(self, caller: Caller, deps: ControlDeps, journal: Journal) -> None:
+        self._caller = caller
+        self._deps = deps
+        self._journal = journal
+
+    async def issue(
+        self, *, agent: str, task: str | None, purpose: str, on_behalf_of: str | None, ttl: float | None
+    ) -> tuple[str, HandleRow]:
+        """A new handle, shown once, and its row."""
+        if not self._caller.is_operator:
+            raise Declined(403, "operator_required", "only the operator issues handles, over the local socket")
+        now, life = self._deps.clock(), DEFAULT_TTL if ttl is None else ttl
+        self._check(agent, task, purpose, on_behalf_of, life)
+        await self._journal.write(
+            "handle.issued",
+            f"agent:{agent}",
+            kind="handle",
+            reason=purpose,
+            details=[f"task={task or 'new'}", f"for={on_behalf_of or 'nobody'}", f"ttl={math.ceil(life)}"],
+        )
+        return await self._deps.handles.issue(
+            agent=agent,
+            purpose=purpose,
+            ttl=life,
+            issued_by=self._caller.name,
+            now=now,
+            task=task,
+            on_behalf_of=on_behalf_of,
+        )
+
+    async def list(self, *, agent: str | None, live: bool) -> list[HandleRow]:
+        """The rows that this caller may see; they hold no secret."""
+        now, inventory = self._deps.clock(), self._deps.inventory()
+        rows = await self._deps.handles.list(agent=agent, live_at=now if live else None)
+        return [row for row in rows if may_see_agent(self._caller, row.agent, inventory, self._deps.auditors, now)]
+
+    async def revoke(self, handle_id: str, reason: str) -> None:
+        """The handle is dead, and what runs under it is cut."""
+        now = self._deps.clock()
+        rows = [row for row in await self._deps.handles.list() if row.id == handle_id]
+        if not rows or not may_end(self._caller, f"handle:{handle_id}", self._deps.inventory(), rows, now):
+            raise Declined(404, "handle_unknown", "there is no such handle, or it is not yours to revoke")
+        why = required_reason(reason)
+        await self._journal.write("handle.revoked", f"handle:{handle_id}", kind="revoke", reason=why)
+        await self._deps.handles.revoke(handle_id, by=self._caller.name, reason=why, now=now)
+
+    def _check(self, agent: str, task: str | None, purpose: str, on_behalf_of: str | None, life: float) -> None:
+        inventory = self._deps.inventory()
+        if agent not in inventory.agents:
+            raise Declined(404, "agent_unknown", "there is no such agent in the inventory")
+        person = inventory.people.get(on_behalf_of) if on_behalf_of is not None else None
+        if on_behalf_of is not None and (person is None or not person.active):
+            raise Declined(404, "person_unknown", "there is no such active person in the inventory")
+        if not 1 <= life <= MAX_TTL:
+            raise Declined(422, "ttl_out_of_range", f"a handle lives 1 to {MAX_TTL} seconds")
+        if len(purpose) > MAX_PURPOSE:
+            raise Declined(422, "purpose_too_long", f"a purpose has at most {MAX_PURPOSE} characters")
+        if task is not None:
+            try:
+                identifier(task)
+            except ValueError as error:
+                raise Declined(422, "task_invalid", str(error)) from error

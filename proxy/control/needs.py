@@ -1,0 +1,86 @@
+"""What the control API needs from the rest of the house. Each is passed in by `app`; none is looked up."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from policies.model import Json
+from proxy.control.people import PeopleService
+from proxy.facts import Inventory
+from proxy.holds.model import Vote
+from proxy.holds.view import HoldView
+from proxy.identity.interfaces import HandleRow
+from proxy.tasks.interfaces import Revocation
+
+
+class Holds(Protocol):
+    """Raises `HoldError` for a person's mistake; then nothing has changed."""
+
+    async def list(self, state: str | None = None, limit: int = 200) -> Sequence[HoldView]: ...
+
+    async def get(self, hold_id: str) -> HoldView: ...
+
+    async def vote(self, hold_id: str, vote: Vote, *, row_version: int) -> HoldView: ...
+
+
+class Handles(Protocol):
+    async def issue(
+        self, *, agent: str, purpose: str, ttl: float, issued_by: str, now: float,
+        task: str | None = None, on_behalf_of: str | None = None,
+    ) -> tuple[str, HandleRow]: ...  # fmt: skip
+
+    async def revoke(self, handle_id: str, *, by: str, reason: str, now: float) -> bool: ...
+
+    async def list(self, *, agent: str | None = None, live_at: float | None = None) -> Sequence[HandleRow]: ...
+
+
+class Revocations(Protocol):
+    """Durable and in force in this process when the call returns."""
+
+    async def revoke(self, scope: str, by: str, reason: str, now: float) -> object: ...
+
+    async def lift(self, scope: str) -> bool: ...
+
+    def in_force(self) -> list[Revocation]: ...
+
+
+class Records(Protocol):
+    """The audit log, as it is read back. Records are as they stand in the log, oldest first for a call."""
+
+    async def recent(self, limit: int) -> Sequence[Mapping[str, Any]]:
+        """The last `limit` records of calls, newest first."""
+        ...
+
+    async def of_call(self, call_id: str) -> Sequence[Mapping[str, Any]]: ...
+
+
+type Record = Callable[[Mapping[str, Json]], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlDeps:
+    """`origins` are the addresses, scheme included, under which browsers may reach us; the first goes into links.
+
+    `auditors` are the teams whose people see every agent's calls and holds; none by default. `status`
+    tells what runs and what is in force; `ready` is None, or why we cannot serve. `record` is durable
+    when it returns.
+    """
+
+    holds: Holds
+    handles: Handles
+    revocations: Revocations
+    records: Records
+    people: PeopleService
+    inventory: Callable[[], Inventory]
+    record: Record
+    status: Callable[[], Awaitable[Mapping[str, Json]]]
+    ready: Callable[[], str | None]
+    metrics: Callable[[], str]
+    clock: Callable[[], float]
+    origins: tuple[str, ...]
+    auditors: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def secure(self) -> bool:
+        """True if browsers reach us over TLS only."""
+        return bool(self.origins) and all(origin.startswith("https://") for origin in self.origins)
