@@ -1,0 +1,136 @@
+"""The one way in which a hold changes: decided by the machine, written by the store, put on record."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from weakref import WeakValueDictionary
+
+from policies.model import Json
+from proxy.facts import Inventory
+from proxy.holds.interfaces import HoldStore, StoredEvent
+from proxy.holds.machine import apply
+from proxy.holds.mistakes import HoldNotFound
+from proxy.holds.model import Hold
+from proxy.holds.moves import Move, Recheck, Tick
+from proxy.holds.rules import Eligibility, Parties, eligible
+from proxy.holds.waiters import Waiters
+
+type Record = Callable[[Mapping[str, Json]], Awaitable[int]]
+type Notify = Callable[[str, str], None]
+
+# The record's name of each event; the others are `approval.` and the event's own last word.
+_RECORD_TYPES = {
+    "hold.created": "approval.requested",
+    "hold.vote_recorded": "approval.voted",
+    "hold.approved": "approval.decided",
+    "hold.denied": "approval.decided",
+    "hold.expired": "approval.decided",
+}
+
+
+class Ledger:
+    """Holds as they are now. `record` is durable when it returns; `notify` gets (event, hold id), after that."""
+
+    def __init__(
+        self,
+        store: HoldStore,
+        record: Record,
+        inventory: Callable[[], Inventory],
+        clock: Callable[[], float],
+        notify: Notify | None,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.inventory = inventory
+        self.waiters = Waiters()
+        self._record = record
+        self._notify = notify
+        self._publishing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def find(self, hold_id: str) -> Hold | None:
+        """The hold as it is now: both clocks are looked at, so that no timer is needed to end it."""
+        hold = await self.store.load_hold(hold_id)
+        return None if hold is None else await self.now(hold)
+
+    async def current(self, hold_id: str) -> Hold:
+        """The same, for a hold that must exist; raises `HoldNotFound`."""
+        hold = await self.find(hold_id)
+        if hold is None:
+            raise HoldNotFound(f"there is no hold `{hold_id}`")
+        return hold
+
+    async def now(self, hold: Hold) -> Hold:
+        """This hold after what time alone has done to it."""
+        if not apply(hold, Tick(), self.clock()).changed:
+            return hold
+        ended = await self.move(hold, Tick())
+        return ended if ended is not None else await self.current(hold.id)
+
+    async def move(self, hold: Hold, move: Move, now: float | None = None) -> Hold | None:
+        """The hold after this move; None if someone else changed it first. Raises `HoldError`."""
+        transition = apply(hold, move, self.clock() if now is None else now)
+        if not transition.changed:
+            return hold
+        moved = await self.store.apply_transition(transition)
+        if moved is None:
+            return None
+        try:
+            await self.publish(hold.id)
+        finally:
+            # the change is true even when its record must be written later; a release waits for that record
+            self.waiters.wake((hold.id,))
+        return moved
+
+    async def insist(self, hold: Hold, move: Move, now: float | None = None) -> Hold:
+        """The hold after this move, tried again on whatever others make of it meanwhile. Raises `HoldError`."""
+        while True:
+            moved = await self.move(hold, move, now)
+            if moved is not None:
+                return moved
+            hold = await self.current(hold.id)
+
+    async def publish(self, hold_id: str | None, before: float = float("inf")) -> None:
+        """Put on record what is not yet. An event may be recorded twice (same id), never not at all."""
+        async with self._publishing.setdefault(hold_id or "", asyncio.Lock()):
+            for event in await self.store.unrecorded_events(hold_id, before):
+                index = await self._record(_account(event))
+                await self.store.mark_recorded(event.seq, index)
+                if self._notify is not None:
+                    self._notify(event.type, event.hold.id)
+
+    def eligibility(self, hold: Hold) -> Eligibility:
+        """Who may sign this hold today, by the inventory as it is now."""
+        parties = Parties(hold.key.agent, hold.service, hold.datasets, hold.root)
+        today = datetime.fromtimestamp(self.clock(), UTC).date()
+        return eligible(hold.requirement, parties, self.inventory(), today)
+
+    def recheck_of(self, hold: Hold) -> Recheck:
+        """What has become of the ground that this hold stands on."""
+        inventory = self.inventory()
+        agent = inventory.agents.get(hold.key.agent)
+        owner = inventory.people.get(agent.owner) if agent and agent.owner else None
+        people = (inventory.people.get(vote.person) for vote in hold.votes)
+        active = frozenset(person.id for person in people if person and person.active)
+        return Recheck(owner.id if owner else None, hold.requirement, self.eligibility(hold), active)
+
+
+def _account(event: StoredEvent) -> dict[str, Json]:
+    """The audit record of an event. The people's words are in it, argument values are not."""
+    hold = event.hold
+    return {
+        "type": _RECORD_TYPES.get(event.type, f"approval.{event.type.rpartition('.')[2]}"),
+        "at": event.at,
+        "event": event.id,
+        "approval": {
+            "id": hold.id,
+            "event": event.type,
+            "actor": event.actor,
+            "digest": hold.key.action_digest,
+            "display": hold.display_digest,
+            "policy": hold.policy_version,
+            **event.data,
+        },
+        "agent": {"id": hold.key.agent, "owner": hold.owner},
+        "task": hold.task,
+        "action": {"service": hold.service, "operation": hold.operation, "digest": hold.key.action_digest},
+    }

@@ -1,0 +1,131 @@
+"""The shape of the store, as numbered steps forward. A step that was released never changes.
+
+Every statement elsewhere lists its columns, so that code works before and after the next step.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxy.errors import CountersignError, StoreUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step. Its number is the store's `user_version` after it."""
+
+    number: int
+    name: str
+    statements: tuple[str, ...]
+
+
+_IDENTITY = (
+    """CREATE TABLE handles (
+        id TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, task TEXT NOT NULL,
+        purpose TEXT NOT NULL, on_behalf_of TEXT, issued_at REAL NOT NULL, not_after REAL NOT NULL,
+        issued_by TEXT NOT NULL, revoked_at REAL, revoked_by TEXT NOT NULL, revoked_reason TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX handles_by_agent ON handles (agent, issued_at)",
+    """CREATE TABLE revocations (
+        scope TEXT PRIMARY KEY, at REAL NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('revoke', 'freeze'))
+    ) STRICT""",
+    """CREATE TABLE person_credentials (
+        id TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL CHECK (kind IN ('token', 'sign_in_code', 'session')), person TEXT NOT NULL,
+        issued_at REAL NOT NULL, not_after REAL NOT NULL, issued_by TEXT NOT NULL, used_at REAL, revoked_at REAL
+    ) STRICT""",
+    "CREATE INDEX person_credentials_by_person ON person_credentials (person, issued_at)",
+)
+
+_HOLDS = (
+    """CREATE TABLE holds (
+        id TEXT PRIMARY KEY, state TEXT NOT NULL, row_version INTEGER NOT NULL,
+        agent TEXT NOT NULL, chain_digest TEXT NOT NULL, action_digest TEXT NOT NULL, task TEXT NOT NULL,
+        root TEXT NOT NULL, service TEXT NOT NULL, operation TEXT NOT NULL, datasets TEXT NOT NULL,
+        owner TEXT NOT NULL, display_digest TEXT NOT NULL, policy_version TEXT NOT NULL, requirement TEXT NOT NULL,
+        created_at REAL NOT NULL, decide_by REAL NOT NULL, use_by REAL, closed_at REAL, closed_by TEXT NOT NULL,
+        closed_reason TEXT NOT NULL, closed_text TEXT NOT NULL, previous TEXT NOT NULL, told_at REAL,
+        sealed_card BLOB NOT NULL
+    ) STRICT""",
+    # one open hold for one exact action, however many ask and in however many processes
+    """CREATE UNIQUE INDEX holds_open ON holds (agent, chain_digest, action_digest)
+        WHERE state IN ('pending', 'approved', 'releasing')""",
+    "CREATE INDEX holds_by_action ON holds (agent, chain_digest, action_digest, created_at)",
+    "CREATE INDEX holds_by_agent ON holds (agent, created_at)",
+    "CREATE INDEX holds_by_state ON holds (state, created_at)",
+    """CREATE TABLE hold_scopes (
+        scope TEXT NOT NULL, hold_id TEXT NOT NULL REFERENCES holds (id), PRIMARY KEY (scope, hold_id)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE votes (
+        hold_id TEXT NOT NULL REFERENCES holds (id), person TEXT NOT NULL,
+        decision TEXT NOT NULL CHECK (decision IN ('approve', 'deny')), at REAL NOT NULL, reason TEXT NOT NULL,
+        roles TEXT NOT NULL, channel TEXT NOT NULL, assurance TEXT NOT NULL, action_digest TEXT NOT NULL,
+        display_digest TEXT NOT NULL, standing TEXT NOT NULL CHECK (standing IN ('counted', 'late', 'void')),
+        PRIMARY KEY (hold_id, person)
+    ) STRICT""",
+    """CREATE TABLE attempts (
+        id TEXT PRIMARY KEY, hold_id TEXT NOT NULL REFERENCES holds (id), node TEXT NOT NULL, call TEXT NOT NULL,
+        reserved_at REAL NOT NULL, sent_at REAL, ended_at REAL, status INTEGER NOT NULL, error TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('reserved', 'sent', 'finished', 'unknown', 'not_sent'))
+    ) STRICT""",
+    # INVARIANT: at most one attempt of a hold was or may be executed; proxy.holds.machine promises it too
+    "CREATE UNIQUE INDEX attempts_live ON attempts (hold_id) WHERE state <> 'not_sent'",
+    "CREATE INDEX attempts_by_hold ON attempts (hold_id, reserved_at)",
+    """CREATE TABLE hold_events (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+        hold_id TEXT NOT NULL REFERENCES holds (id), type TEXT NOT NULL, actor TEXT NOT NULL, at REAL NOT NULL,
+        data TEXT NOT NULL, recorded_index INTEGER
+    ) STRICT""",
+    "CREATE INDEX hold_events_unrecorded ON hold_events (hold_id) WHERE recorded_index IS NULL",
+)
+
+MIGRATIONS = (
+    Migration(1, "handles, revocations, credentials of people", _IDENTITY),
+    Migration(2, "holds", _HOLDS),
+)
+
+VERSION = MIGRATIONS[-1].number
+
+
+def prepare(path: Path, busy_seconds: float) -> None:
+    """Make the store's file (mode 0600) if it is not there, and bring it to `VERSION`. Never goes back."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with closing(sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)) as connection:
+            if _version(connection) < VERSION:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+            migrate(connection, MIGRATIONS)
+    except OSError as error:
+        raise StoreUnavailable(f"cannot open the store `{path}`: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"cannot prepare the store `{path}`: {error}") from error
+
+
+def migrate(connection: sqlite3.Connection, steps: tuple[Migration, ...]) -> None:
+    """Take every step that this store has not taken, each in a transaction; safe for several at once."""
+    for step in steps:
+        if _version(connection) >= step.number:
+            continue
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if _version(connection) < step.number:  # someone else may have been faster
+                for statement in step.statements:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {step.number:d}")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+    if _version(connection) > steps[-1].number:
+        raise CountersignError(
+            f"the store was written by a newer version ({_version(connection)} > {steps[-1].number}): "
+            "upgrade Countersign, or restore the store of this version"
+        )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

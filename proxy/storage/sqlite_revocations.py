@@ -1,0 +1,49 @@
+"""Revocations in SQLite, and the number that tells that anything changed."""
+
+import sqlite3
+
+from proxy.storage.sqlite_area import SqliteArea
+from proxy.tasks.interfaces import Revocation
+
+
+class SqliteRevocations(SqliteArea):
+    """A `RevocationStore`."""
+
+    async def put_revocation(self, revocation: Revocation) -> None:
+        # a clock that is behind must not bring back what was issued before an earlier revocation
+        def put(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                """INSERT INTO revocations (scope, at, by, reason, kind) VALUES (?, ?, ?, ?, ?)
+                   ON CONFLICT (scope) DO UPDATE
+                   SET at = max(revocations.at, excluded.at), by = excluded.by, reason = excluded.reason,
+                       kind = excluded.kind""",
+                (revocation.scope, revocation.at, revocation.by, revocation.reason, revocation.kind),
+            )
+
+        await self._writer.run(put)
+
+    async def lift_revocation(self, scope: str) -> bool:
+        def lift(connection: sqlite3.Connection) -> bool:
+            return connection.execute("DELETE FROM revocations WHERE scope = ?", (scope,)).rowcount == 1
+
+        return await self._writer.run(lift)
+
+    async def all_revocations(self) -> list[Revocation]:
+        def rows(connection: sqlite3.Connection) -> list[Revocation]:
+            found = connection.execute("SELECT scope, at, by, reason, kind FROM revocations ORDER BY scope")
+            return [Revocation(*row) for row in found]
+
+        return await self._reader.run(rows)
+
+    async def change_token(self) -> int:
+        """Moves with every commit of anyone: all are another connection's to the one that only reads.
+
+        `data_version` starts anew with a connection, so the count of connections goes above it.
+        """
+        reader = self._reader
+
+        def token(connection: sqlite3.Connection) -> int:
+            version = int(connection.execute("PRAGMA data_version").fetchone()[0])
+            return (reader.generation << 33) + version
+
+        return await reader.run(token)
