@@ -1,0 +1,76 @@
+"""The inventory's files as they are at one moment: read once, then digested and parsed from the same bytes."""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from proxy.documents import read_bytes, shown
+from proxy.errors import Mistake
+
+MAX_FILES = 1000
+MAX_REFERENCED_BYTES = 16 << 20
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`own` are the inventory's files, `referenced` the OpenAPI documents and CA bundles that they name.
+
+    `mistakes` are about `own`, `unreadable` about `referenced`.
+    """
+
+    own: Mapping[Path, bytes]
+    referenced: Mapping[Path, bytes] = field(default_factory=dict)
+    mistakes: tuple[Mistake, ...] = ()
+    unreadable: tuple[Mistake, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Differs whenever any content, name, or failure to read differs."""
+        total = hashlib.sha256()
+        for files in (self.own, self.referenced):
+            for path in sorted(files):
+                total.update(hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).digest())
+                total.update(hashlib.sha256(files[path]).digest())
+            total.update(b"/")
+        for mistake in (*self.mistakes, *self.unreadable):
+            total.update(hashlib.sha256(str(mistake).encode("utf-8", "surrogateescape")).digest())
+        return total.hexdigest()
+
+
+def take_snapshot(root: Path, referenced: Collection[Path] = ()) -> Snapshot:
+    """All files below `root` (a directory, or one file), and these others. What cannot be read is a mistake."""
+    mistakes: list[Mistake] = []
+    own = {path: raw for path in _own_files(root, mistakes) if (raw := read_bytes(path, mistakes)) is not None}
+    unreadable: list[Mistake] = []
+    others = read_referenced(referenced, unreadable)
+    return Snapshot(own, others, tuple(mistakes), tuple(unreadable))
+
+
+def read_referenced(paths: Collection[Path], mistakes: list[Mistake]) -> dict[Path, bytes]:
+    """These files by path, without those that cannot be read."""
+    return {
+        path: raw
+        for path in sorted(set(paths))
+        if (raw := read_bytes(path, mistakes, MAX_REFERENCED_BYTES)) is not None
+    }
+
+
+def _own_files(root: Path, mistakes: list[Mistake]) -> list[Path]:
+    if root.is_file():
+        return [root]
+    try:
+        found = sorted(path for path in root.iterdir() if path.suffix in _SUFFIXES and not path.name.startswith("."))
+    except OSError as error:
+        why = (error.strerror or "it cannot be read").lower()
+        mistakes.append(Mistake(shown(root), 0, "", f"is not a readable inventory: {why}"))
+        return []
+    if not found:
+        mistakes.append(
+            Mistake(shown(root), 0, "", "holds no *.yaml files; `countersign init` writes a small inventory")
+        )
+    if len(found) > MAX_FILES:
+        mistakes.append(Mistake(shown(root), 0, "", f"holds over {MAX_FILES} files; merge some"))
+        return []
+    return found

@@ -1,0 +1,130 @@
+"""The inventory as one consistent value: everything in it fits together, or nothing is used."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from proxy.documents import shown
+from proxy.errors import ConfigurationError, Mistake
+from proxy.facts import Binding, Inventory, Service
+from proxy.inventory.destinations import overlapping, wrong_destination
+from proxy.inventory.files import Snapshot, read_referenced, take_snapshot
+from proxy.inventory.read import SECTIONS, Entry, Reading, read_entries
+from proxy.inventory.references import dangling
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An inventory without a mistake, the bytes that it was read from, and where each entry is written."""
+
+    inventory: Inventory
+    snapshot: Snapshot
+    reading: Reading
+
+    def openapi(self, service: Service) -> bytes:
+        """The service's OpenAPI document, as it was when the inventory was read."""
+        path = Path(service.openapi or "")
+        if path not in self.snapshot.referenced:
+            raise ConfigurationError([Mistake(shown(path), 0, "", f"is not the document of `{service.id}`")])
+        return self.snapshot.referenced[path]
+
+
+def load_inventory(path: Path) -> Loaded:
+    """The inventory in this directory or file; raises `ConfigurationError` with every mistake."""
+    return build(take_snapshot(path))
+
+
+def build(snapshot: Snapshot) -> Loaded:
+    """The inventory in these bytes; raises `ConfigurationError` with every mistake."""
+    return examine(snapshot).result()
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What came of these bytes: an inventory, or mistakes; and the files they name, readable or not."""
+
+    loaded: Loaded | None
+    mistakes: tuple[Mistake, ...]
+    named: frozenset[Path]
+
+    def result(self) -> Loaded:
+        """The inventory; raises `ConfigurationError` with every mistake."""
+        if self.loaded is None or self.mistakes:
+            raise ConfigurationError(self.mistakes)
+        return self.loaded
+
+
+def examine(snapshot: Snapshot) -> Examined:
+    """Reads and judges these bytes, and the documents that services name. Paths in the result are absolute."""
+    reading = read_entries(snapshot)
+    mistakes = reading.mistakes
+    if reading.complete:
+        mistakes.extend(dangling(reading))
+    for entry in reading.services.values():
+        mistakes.extend(wrong_destination(entry))
+    mistakes.extend(overlapping(reading.services.values()))
+    referenced = _referenced(reading)
+    named = frozenset(path for _, _, path in _named_files(reading))
+    if mistakes:
+        return Examined(None, tuple(mistakes), named)
+    inventory = Inventory(
+        version=_version(reading, referenced),
+        people={name: entry.fact for name, entry in reading.people.items()},
+        teams={name: entry.fact for name, entry in reading.teams.items()},
+        agents={name: entry.fact for name, entry in reading.agents.items()},
+        services={name: _absolute(entry) for name, entry in reading.services.items()},
+        datasets={name: entry.fact for name, entry in reading.datasets.items()},
+    )
+    return Examined(Loaded(inventory, Snapshot(snapshot.own, referenced), reading), (), named)
+
+
+def _referenced(reading: Reading) -> dict[Path, bytes]:
+    """The files that services name, by absolute path. One that cannot be read is a mistake of its service."""
+    files: dict[Path, bytes] = {}
+    for entry, field, path in _named_files(reading):
+        found: list[Mistake] = []
+        files.update(read_referenced([path], found))
+        reading.mistakes.extend(entry.mistake(f"`{shown(path)}` {mistake.text}", field) for mistake in found)
+        if field == "ca_bundle" and path in files and b"-----BEGIN CERTIFICATE-----" not in files[path]:
+            reading.mistakes.append(entry.mistake(f"`{shown(path)}` holds no PEM certificate", field))
+    return files
+
+
+def _named_files(reading: Reading) -> Iterator[tuple[Entry[Service], str, Path]]:
+    for entry in reading.services.values():
+        if entry.fact.openapi is not None:
+            yield entry, "openapi", entry.path(entry.fact.openapi)
+        if entry.fact.ca_bundle is not None:
+            yield entry, "ca_bundle", entry.path(entry.fact.ca_bundle)
+
+
+def _absolute(entry: Entry[Service]) -> Service:
+    service = entry.fact
+    return service.model_copy(
+        update={
+            "openapi": None if service.openapi is None else str(entry.path(service.openapi)),
+            "ca_bundle": None if service.ca_bundle is None else str(entry.path(service.ca_bundle)),
+            "bindings": tuple(_absolute_secret(entry, binding) for binding in service.bindings),
+        }
+    )
+
+
+def _absolute_secret(entry: Entry[Service], binding: Binding) -> Binding:
+    kind, _, name = binding.secret.partition(":")
+    return binding if kind != "file" else binding.model_copy(update={"secret": f"file:{entry.path(name)}"})
+
+
+def _version(reading: Reading, referenced: dict[Path, bytes]) -> str:
+    """The same wherever the files lie and however the entries are spread over them; any other change differs."""
+    content: dict[str, object] = {
+        section: {name: entry.fact.model_dump(mode="json") for name, entry in getattr(reading, section).items()}
+        for section in SECTIONS
+    }
+    content["files"] = [
+        [entry.fact.id, field, hashlib.sha256(referenced[path]).hexdigest()]
+        for entry, field, path in sorted(_named_files(reading), key=lambda named: (named[0].fact.id, named[1]))
+    ]
+    return "sha256:" + hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()

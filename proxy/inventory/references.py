@@ -1,0 +1,93 @@
+"""Whatever one entry says of another must exist: people, teams, services, tools."""
+
+from collections.abc import Iterator
+
+from proxy.documents import nearest
+from proxy.errors import Mistake
+from proxy.facts import Agent, Dataset, Person, Service
+from proxy.inventory.read import Entry, Reading
+
+_NAMES = {"people": "a person", "teams": "a team", "services": "a service"}
+
+
+def dangling(reading: Reading) -> Iterator[Mistake]:
+    """Every reference to nothing, and every name that two entries cannot share.
+
+    An agent's own `owner` is not among them: such an agent is listed, and refused when it calls.
+    """
+    for person in reading.people.values():
+        yield from _person(reading, person)
+    yield from _shared_emails(reading)
+    for agent in reading.agents.values():
+        yield from _agent(reading, agent)
+    yield from _shared_identities(reading)
+    for service in reading.services.values():
+        yield from _missing(reading, service, "people", service.fact.owner, "owner")
+    for dataset in reading.datasets.values():
+        yield from _dataset(reading, dataset)
+
+
+def _missing(reading: Reading, entry: Entry, section: str, name: str | None, *inner: str | int) -> Iterator[Mistake]:
+    known = reading.claimed[section]
+    if name is not None and name not in known:
+        yield entry.mistake(f"`{name}` is not {_NAMES[section]} in the inventory{nearest(name, known)}", *inner)
+
+
+def _person(reading: Reading, entry: Entry[Person]) -> Iterator[Mistake]:
+    for index, team in enumerate(entry.fact.teams):
+        yield from _missing(reading, entry, "teams", team, "teams", index)
+
+
+def _shared_emails(reading: Reading) -> Iterator[Mistake]:
+    """Two entries for one human could sign twice where two people are asked for."""
+    seen: dict[str, Entry[Person]] = {}
+    for entry in reading.people.values():
+        email = entry.fact.email.casefold()
+        if email and email in seen:
+            other = seen[email]
+            text = f"is also the address of `{other.fact.id}` ({other.place}); one human is one entry"
+            yield entry.mistake(text, "email")
+        seen.setdefault(email, entry)
+
+
+def _agent(reading: Reading, entry: Entry[Agent]) -> Iterator[Mistake]:
+    agent = entry.fact
+    yield from _missing(reading, entry, "people", agent.technical_owner, "technical_owner")
+    yield from _missing(reading, entry, "teams", agent.team, "team")
+    for index, deputy in enumerate(agent.deputies):
+        yield from _missing(reading, entry, "people", deputy.person, "deputies", index, "person")
+        if deputy.end < deputy.start:
+            yield entry.mistake("is before `start`; a deputy is one from `start` to `end`", "deputies", index, "end")
+
+
+def _shared_identities(reading: Reading) -> Iterator[Mistake]:
+    seen: dict[tuple[str, str], Entry[Agent]] = {}
+    for entry in reading.agents.values():
+        for index, subject in enumerate(entry.fact.identities):
+            key = (subject.issuer, subject.subject)
+            if key in seen:
+                other = seen[key]
+                text = f"is already an identity of `{other.fact.id}` ({other.place}); one identity is one agent"
+                yield entry.mistake(text, "identities", index)
+            seen.setdefault(key, entry)
+
+
+def _dataset(reading: Reading, entry: Entry[Dataset]) -> Iterator[Mistake]:
+    yield from _missing(reading, entry, "people", entry.fact.owner, "owner")
+    for index, selector in enumerate(entry.fact.selectors):
+        yield from _missing(reading, entry, "services", selector.service, "selectors", index, "service")
+        service = reading.services.get(selector.service)
+        if service is not None:
+            yield from _selected_tools(entry, service.fact, index, selector.tools)
+        for position, path in enumerate(selector.paths):
+            if not path.startswith("/"):
+                yield entry.mistake("must start with `/`", "selectors", index, "paths", position)
+
+
+def _selected_tools(entry: Entry[Dataset], service: Service, index: int, tools: tuple[str, ...]) -> Iterator[Mistake]:
+    """Tools that come from an OpenAPI document are checked where that document is read."""
+    known = [tool.name for tool in service.tools]
+    for position, name in enumerate(tools):
+        if name not in known and service.openapi is None:
+            text = f"`{name}` is not a tool of `{service.id}`{nearest(name, known)}"
+            yield entry.mistake(text, "selectors", index, "tools", position)

@@ -1,0 +1,81 @@
+"""The inventory in force, and its replacement when the files change: as a whole, or not at all."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from pathlib import Path
+
+from proxy.errors import ConfigurationError, Mistake
+from proxy.facts import Inventory
+from proxy.inventory.files import Snapshot, take_snapshot
+from proxy.inventory.load import Loaded, examine, load_inventory
+
+POLL_SECONDS = 0.2
+
+type OnChange = Callable[[Loaded], Awaitable[None]]
+type OnMistakes = Callable[[Sequence[Mistake]], Awaitable[None]]
+
+
+class InventorySource:
+    """Holds the last good inventory. Raises `ConfigurationError` if there is none to begin with.
+
+    An edit is seen by content, and used only when two polls in a row found the same bytes, so that a file
+    that is still being written is never taken for a finished one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._loaded = load_inventory(path)
+        self._named: Collection[Path] = tuple(self._loaded.snapshot.referenced)
+        self._judged = self._seen = self._loaded.snapshot.digest
+        self._told: tuple[Mistake, ...] = ()
+
+    @property
+    def current(self) -> Inventory:
+        return self._loaded.inventory
+
+    @property
+    def loaded(self) -> Loaded:
+        return self._loaded
+
+    async def watch(self, on_change: OnChange, on_mistakes: OnMistakes, interval: float = POLL_SECONDS) -> None:
+        """Polls until cancelled; an edit is in force within two intervals and the time it takes to load."""
+        while True:
+            await asyncio.sleep(interval)
+            await self.poll(on_change, on_mistakes)
+
+    async def poll(self, on_change: OnChange, on_mistakes: OnMistakes) -> None:
+        """Looks once. `on_change` is told before the new inventory is in force, and may still refuse it.
+
+        A `ConfigurationError`, from loading or from `on_change`, leaves the last good inventory in force;
+        `on_mistakes` then has the mistakes, once. It has none when the trouble is over.
+        """
+        snapshot = await asyncio.to_thread(take_snapshot, self._path, self._named)
+        settled, self._seen = snapshot.digest == self._seen, snapshot.digest
+        if not settled or snapshot.digest == self._judged:
+            return
+        self._judged = snapshot.digest
+        try:
+            await self._judge(snapshot, on_change)
+        except ConfigurationError as wrong:
+            await self._tell(wrong.mistakes, on_mistakes)
+        else:
+            await self._tell((), on_mistakes)
+
+    def reconsider(self) -> None:
+        """Lets the next poll judge the files again although they are as they were: something around them changed."""
+        self._judged = ""
+
+    async def _judge(self, snapshot: Snapshot, on_change: OnChange) -> None:
+        examined = await asyncio.to_thread(examine, snapshot)
+        if examined.named != frozenset(self._named):
+            self._named = examined.named
+            self._judged = ""  # to be judged once more, together with the files that they now name
+        loaded = examined.result()
+        if loaded.inventory != self._loaded.inventory:
+            await on_change(loaded)
+        self._loaded = loaded
+
+    async def _tell(self, mistakes: tuple[Mistake, ...], on_mistakes: OnMistakes) -> None:
+        if mistakes != self._told:
+            self._told = mistakes
+            await on_mistakes(mistakes)

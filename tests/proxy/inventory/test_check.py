@@ -1,0 +1,91 @@
+"""Mistakes, and warnings that refuse no file."""
+
+from datetime import date
+
+import pytest
+
+from proxy.inventory.check import check_inventory
+from tests.fakes.inventories import AGENTS, PEOPLE, SERVICES, write_inventory
+
+TODAY = date(2026, 12, 1)
+
+
+def warnings_of(folder, monkeypatch, environment=("CRM_KEY",), **files: str) -> list[str]:
+    monkeypatch.chdir(folder)
+    found = check_inventory(write_inventory(folder, **files), TODAY, environment)
+    assert found.mistakes == ()
+    assert found.loaded is not None
+    return [str(warning) for warning in found.warnings]
+
+
+def test_a_good_inventory_has_neither(tmp_path, monkeypatch):
+    """Nothing to say about an inventory in order."""
+    assert warnings_of(tmp_path, monkeypatch) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("    owner: alice\n", "",
+         ("agents.yaml:2: agents[support-bot].owner: all its calls are refused (agent_owner_missing): "
+         "name the one person who answers for it")),
+        ("owner: alice", "owner: carol",
+         ("agents.yaml:3: agents[support-bot].owner: all its calls are refused (agent_owner_unknown): "
+         "add this person, or name another owner")),
+        ("owner: alice", "owner: bob",
+         ("agents.yaml:3: agents[support-bot].owner: all its calls are refused (agent_owner_inactive): "
+         "name an active owner")),
+        ("expires: 2027-01-31", "expires: 2026-01-31",
+         ("agents.yaml:7: agents[support-bot].expires: all its calls are refused (agent_expired): "
+         "extend it, or remove the agent")),
+        ("review_due: 2026-12-31", "review_due: 2026-11-30",
+         ("agents.yaml:8: agents[support-bot].review_due: all its calls are refused (agent_review_overdue): "
+         "let its owner review it, and set the next date")),
+        ("    owner: alice\n", "    owner: alice\n    enabled: false\n",
+         ("agents.yaml:4: agents[support-bot].enabled: all its calls are refused (agent_disabled): "
+         "set `enabled: true` when it may call again")),
+        ("expires: 2027-01-31", "expires: 2026-12-11",
+         "agents.yaml:7: agents[support-bot].expires: is on 2026-12-11, in 10 day(s); then its calls are refused"),
+    ],
+)  # fmt: skip
+def test_an_agent_that_will_be_refused_is_a_warning(tmp_path, monkeypatch, old, new, expected):
+    """Each way to lose standing, and a date that is near, is told with what to do, and refuses no file."""
+    assert warnings_of(tmp_path, monkeypatch, agents=AGENTS.replace(old, new, 1)) == [expected]
+
+
+def test_secrets_that_are_not_there_are_warnings(tmp_path, monkeypatch):
+    """An unset variable or a missing file refuses the calls that need it, so it is told."""
+    expected = (
+        "services.yaml:12: services[crm].bindings[crm-key].secret: {}; calls that need it are refused until it is"
+    )
+    assert warnings_of(tmp_path, monkeypatch, environment=()) == [
+        expected.format("the variable `CRM_KEY` is not set here")
+    ]
+    by_file = SERVICES.replace("env:CRM_KEY", "file:key")
+    assert warnings_of(tmp_path, monkeypatch, services=by_file) == [expected.format("the file `key` does not exist")]
+    (tmp_path / "key").write_text("x")
+    assert warnings_of(tmp_path, monkeypatch, services=by_file) == []
+
+
+def test_owners_who_left_and_datasets_that_match_nothing_are_warnings(tmp_path, monkeypatch):
+    """Nobody could sign for them, or no call would ever be seen to use them."""
+    services = SERVICES.replace("owner: alice", "owner: bob").partition("    selectors")[0]
+    assert warnings_of(tmp_path, monkeypatch, services=services) == [
+        (
+            "services.yaml:3: services[crm].owner: `bob` is no longer active, so nobody can sign for it; "
+            "name another owner"
+        ),
+        (
+            "services.yaml:17: datasets[customers].owner: `bob` is no longer active, so nobody can sign for it; "
+            "name another owner"
+        ),
+        "services.yaml:16: datasets[customers].selectors: has no selectors, so no call is ever seen to use it",
+    ]
+
+
+def test_mistakes_come_without_warnings(tmp_path):
+    """What cannot be loaded has mistakes only."""
+    found = check_inventory(write_inventory(tmp_path, people=PEOPLE + "x: 1\n"), TODAY, ())
+    assert found.loaded is None
+    assert len(found.mistakes) == 1
+    assert found.warnings == ()

@@ -1,0 +1,83 @@
+"""Nothing in the inventory refers to nothing."""
+
+import pytest
+
+from proxy.errors import ConfigurationError
+from proxy.inventory.load import load_inventory
+from tests.fakes.inventories import AGENTS, PEOPLE, SERVICES, write_inventory
+
+
+def mistakes_of(folder, monkeypatch, **files: str) -> list[str]:
+    monkeypatch.chdir(folder)
+    with pytest.raises(ConfigurationError) as wrong:
+        load_inventory(write_inventory(folder, **files))
+    return str(wrong.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("stem", "old", "new", "expected"),
+    [
+        ("people", "teams: [support]", "teams: [suport]",
+         ["people.yaml:5: people[alice].teams[0]: `suport` is not a team in the inventory; did you mean `support`?"]),
+        ("people", "    active: false", "    email: ALICE@example.com",
+         ["people.yaml:8: people[bob].email: is also the address of `alice` (people.yaml:2); one human is one entry"]),
+        ("agents", "technical_owner: bob", "technical_owner: rob",
+         [("agents.yaml:4: agents[support-bot].technical_owner: `rob` is not a person in the inventory; "
+          "did you mean `bob`?")]),
+        ("agents", "team: support", "team: sales",
+         ["agents.yaml:5: agents[support-bot].team: `sales` is not a team in the inventory; known are `support`"]),
+        ("agents", "    identities:",
+         "    deputies:\n      - {person: eve, start: 2026-02-01, end: 2026-01-01}\n    identities:",
+         [("agents.yaml:10: agents[support-bot].deputies[0].person: `eve` is not a person in the inventory; "
+          "known are `alice`, `bob`"),
+          ("agents.yaml:10: agents[support-bot].deputies[0].end: is before `start`; "
+          "a deputy is one from `start` to `end`")]),
+        ("services", "    owner: alice\n    url", "    owner: alcie\n    url",
+         ["services.yaml:3: services[crm].owner: `alcie` is not a person in the inventory; did you mean `alice`?"]),
+        ("services", "    owner: alice\n    sens", "    owner: nobody\n    sens",
+         [("services.yaml:17: datasets[customers].owner: `nobody` is not a person in the inventory; "
+          "known are `alice`, `bob`")]),
+        ("services", "service: crm", "service: cmr",
+         [("services.yaml:20: datasets[customers].selectors[0].service: `cmr` is not a service in the inventory; "
+          "did you mean `crm`?")]),
+        ("services", "tools: [get_customer]", "tools: [get_custmer]",
+         [("services.yaml:21: datasets[customers].selectors[0].tools[0]: `get_custmer` is not a tool of `crm`; "
+          "did you mean `get_customer`?")]),
+        ("services", "access: read", "access: read\n        paths: [customers]",
+         ["services.yaml:23: datasets[customers].selectors[0].paths[0]: must start with `/`"]),
+    ],
+)  # fmt: skip
+def test_each_dangling_reference_is_a_located_mistake(tmp_path, monkeypatch, stem, old, new, expected):
+    """What does not exist, or cannot be shared, is told with its place and the nearest name."""
+    source = {"people": PEOPLE, "agents": AGENTS, "services": SERVICES}[stem]
+    assert source.count(old) == 1
+    assert mistakes_of(tmp_path, monkeypatch, **{stem: source.replace(old, new)}) == expected
+
+
+def test_two_agents_cannot_share_an_identity(tmp_path, monkeypatch):
+    """One issuer and subject proves one agent only."""
+    twin = AGENTS.replace("agents:\n", "").replace("support-bot", "twin")
+    assert mistakes_of(tmp_path, monkeypatch, agents=AGENTS + twin) == [
+        (
+            "agents.yaml:19: agents[twin].identities[0]: is already an identity of `support-bot` (agents.yaml:2); "
+            "one identity is one agent"
+        )
+    ]
+
+
+def test_no_reference_is_judged_while_a_file_cannot_be_read(tmp_path, monkeypatch):
+    """If the people cannot be read, the agents are not blamed for it."""
+    assert mistakes_of(tmp_path, monkeypatch, people="people: [\n") == [
+        (
+            "people.yaml:2: is not valid YAML (did not find expected node content); check the indentation, "
+            "the brackets and the quotes of this line and the one above"
+        )
+    ]
+
+
+@pytest.mark.parametrize("owner", ["", "owner: nobody", "owner: bob"])
+def test_an_agents_own_owner_never_keeps_the_inventory_from_loading(tmp_path, owner):
+    """Missing, unknown or inactive: the agent is loaded as it is written, and refused on traffic."""
+    agents = AGENTS.replace("owner: alice", owner, 1)
+    loaded = load_inventory(write_inventory(tmp_path, agents=agents))
+    assert loaded.inventory.agents["support-bot"].owner == (owner.removeprefix("owner: ") or None)
