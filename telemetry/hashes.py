@@ -47,6 +47,11 @@ class HashReader:
         """Up to `count` leaf hashes from `start`: fewer where the file ends."""
         return self._hashes(0, start, count)
 
+    def stored(self, level: int, index: int) -> bytes | None:
+        """One hash of a file, if it is there."""
+        found = self._hashes(level, index, 1)
+        return found[0] if found else None
+
     def node(self, height: int, index: int) -> bytes:
         """The hash of the perfect subtree of 2**height leaves with this index."""
         level, above = divmod(height, TILE_HEIGHT)

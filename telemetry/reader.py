@@ -1,0 +1,156 @@
+"""Reading a log that may be growing: never needs the writer, never holds more than one record."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from telemetry.errors import AuditDamaged
+from telemetry.layout import Layout
+
+_POLL = 0.1
+_BLOCK = 64 * 1024
+
+
+def lines(directory: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """(index, stored bytes) of each whole record from index `start`. An unfinished last line is not one yet."""
+    segments = Layout(directory).segments()
+    for number, (first, path) in enumerate(segments):
+        if number + 1 < len(segments) and segments[number + 1][0] <= start:
+            continue
+        with path.open("rb") as file:
+            for index, line in enumerate(file, first):
+                if not line.endswith(b"\n"):
+                    break
+                if index >= start:
+                    yield index, line[:-1]
+
+
+def parse(line: bytes, index: int) -> dict[str, Any]:
+    """The record in a stored line. Raises `AuditDamaged`, naming the record, if it is none."""
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise AuditDamaged(f"record {index} is not JSON: run `countersign audit verify`") from error
+    if not isinstance(record, dict):
+        raise AuditDamaged(f"record {index} is not an object: run `countersign audit verify`")
+    return record
+
+
+def records(directory: Path, start: int = 0) -> Iterator[dict[str, Any]]:
+    """Each record from index `start`, oldest first."""
+    for index, line in lines(directory, start):
+        yield parse(line, index)
+
+
+def newest(directory: Path) -> Iterator[dict[str, Any]]:
+    """Each record, newest first."""
+    segments = Layout(directory).segments()
+    for first, path in reversed(segments):
+        for line in _backwards(path):
+            yield parse(line, first)
+
+
+def tail(directory: Path, count: int) -> list[dict[str, Any]]:
+    """The last `count` records, oldest first."""
+    found: deque[dict[str, Any]] = deque()
+    for record in newest(directory):
+        if len(found) >= count:
+            break
+        found.appendleft(record)
+    return list(found)
+
+
+def follow(directory: Path, start: int, stop: threading.Event) -> Iterator[dict[str, Any]]:
+    """Each record from index `start`, then each new one as it comes, until `stop` is set."""
+    position = _Position(directory, start)
+    while True:
+        for index, line in position.advance():
+            yield parse(line, index)
+        if stop.wait(_POLL):
+            return
+
+
+class _Position:
+    """Where a follower stands: only what is new is read again."""
+
+    def __init__(self, directory: Path, start: int) -> None:
+        self._layout = Layout(directory)
+        self._start = start
+        self._index = -1
+        self._first = -1
+        self._offset = 0
+
+    def advance(self) -> Iterator[tuple[int, bytes]]:
+        while True:
+            segments = self._layout.segments()
+            if self._first < 0:
+                self._begin([first for first, _ in segments])
+            if self._first < 0:
+                return
+            with self._layout.segment(self._first).open("rb") as file:
+                file.seek(self._offset)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    index, self._index = self._index, self._index + 1
+                    self._offset += len(line)
+                    if index >= self._start:
+                        yield index, line[:-1]
+            if self._index == self._first or not any(first == self._index for first, _ in segments):
+                return
+            self._first, self._offset = self._index, 0
+
+    def _begin(self, firsts: list[int]) -> None:
+        before = [first for first in firsts if first <= self._start] or firsts[:1]
+        if before:
+            self._first = self._index = before[-1]
+
+
+def find(directory: Path, *, call: str = "", task: str = "", hold: str = "", limit: int = 1000) -> list[dict[str, Any]]:
+    """The newest `limit` records, oldest first, of this call, task or hold: every one that is given must match."""
+    wanted = [(name, value) for name, value in (("call", call), ("task", task), ("hold", hold)) if value]
+    if not wanted:
+        raise ValueError("say which call, task or hold to find")
+    needles = [value.encode() for _, value in wanted]
+    found: deque[dict[str, Any]] = deque()
+    for first, path in reversed(Layout(directory).segments()):
+        for line in _backwards(path):
+            if not all(needle in line for needle in needles):
+                continue
+            record = parse(line, first)
+            if all(_MATCH[name](record) == value for name, value in wanted):
+                found.appendleft(record)
+                if len(found) >= limit:
+                    return list(found)
+    return list(found)
+
+
+_MATCH: dict[str, Callable[[dict[str, Any]], object]] = {
+    "call": lambda record: record.get("call"),
+    "task": lambda record: record.get("task"),
+    "hold": lambda record: (record.get("approval") or {}).get("id"),
+}
+
+
+def _backwards(path: Path) -> Iterator[bytes]:
+    """The whole lines of a file, last first, in blocks."""
+    with path.open("rb") as file:
+        place = file.seek(0, os.SEEK_END)
+        rest = b""
+        ended = False
+        while place:
+            start = max(0, place - _BLOCK)
+            file.seek(start)
+            pieces = (file.read(place - start) + rest).split(b"\n")
+            place, rest = start, pieces[0]
+            for piece in reversed(pieces[1:]):
+                if ended:
+                    yield piece
+                ended = True
+        if ended:
+            yield rest

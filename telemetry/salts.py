@@ -1,0 +1,77 @@
+"""The salts of argument commitments, beside the log and never in it, so that they can be erased."""
+
+import os
+import re
+import threading
+from pathlib import Path
+
+from telemetry.errors import AuditDamaged
+
+_LINE = re.compile(rb"([!-~]{1,128}) ([0-9a-f]{64})\n")
+_MOST_WAITING = 10_000
+
+
+class Salts:
+    """One file, one writer. `add` only remembers; `flush`, off the path of a call, writes.
+
+    A salt lost in a crash means that this one call's arguments can no longer be shown to match.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._waiting: list[bytes] = []
+        self._lock = threading.Lock()
+
+    def add(self, call: str, salt: bytes) -> None:
+        if len(self._waiting) < _MOST_WAITING:
+            self._waiting.append(f"{call} {salt.hex()}\n".encode())
+
+    def flush(self) -> None:
+        """Raises `OSError`; what could not be written is kept for the next time."""
+        with self._lock:
+            lines, self._waiting = self._waiting, []
+            if not lines:
+                return
+            try:
+                file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+                with os.fdopen(file, "ab") as stream:
+                    stream.write(b"".join(lines))
+            except OSError:
+                self._waiting = lines + self._waiting
+                raise
+
+    def find(self, call: str) -> bytes | None:
+        """The salt of this call's arguments; None if there is none, or it was erased."""
+        place = self._locate(call)
+        return place[1] if place is not None else None
+
+    def erase(self, call: str) -> bool:
+        """Overwrite the salt, durably. False if there was none. What the log holds stays valid, and says nothing."""
+        self.flush()
+        with self._lock:
+            place = self._locate(call)
+            if place is None:
+                return False
+            file = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.pwrite(file, b"0" * 64, place[0])
+                os.fsync(file)
+            finally:
+                os.close(file)
+            return True
+
+    def _locate(self, call: str) -> tuple[int, bytes] | None:
+        """(offset of the salt's digits, salt)."""
+        if not self._path.exists():
+            return None
+        wanted, offset = call.encode(), 0
+        with self._path.open("rb") as lines:
+            for line in lines:
+                if line.startswith(wanted + b" "):
+                    found = _LINE.fullmatch(line)
+                    if found is None:
+                        raise AuditDamaged(f"{self._path}: the salt of `{call}` cannot be read")
+                    salt = bytes.fromhex(found[2].decode())
+                    return (offset + found.start(2), salt) if any(salt) else None
+                offset += len(line)
+        return None
