@@ -10,7 +10,9 @@ from proxy.control.needs import ControlDeps
 from proxy.control.people import Issued
 from proxy.errors import Declined
 
-UNPROVEN = Declined(401, "not_signed_in", "send a personal token as `Authorization: Bearer csp_...`, or sign in")
+def unproven() -> Declined:
+    """Nothing shown proves anybody."""
+    return Declined(401, "not_signed_in", "send a personal token as `Authorization: Bearer csp_...`, or sign in")
 
 
 class Door:
@@ -37,7 +39,7 @@ class Door:
             return await self._bearer(presented)
         desk = await self.with_session(request.cookies.get(self.cookie, ""), channel="api")
         if desk is None:
-            raise UNPROVEN
+            raise unproven()
         return desk
 
     async def with_session(self, cookie: str, *, channel: Channel = "console") -> Desk | None:
@@ -77,10 +79,10 @@ class Door:
     async def _bearer(self, presented: list[str]) -> Desk:
         scheme, _, token = presented[0].partition(" ")
         if len(presented) != 1 or scheme.lower() != "bearer":
-            raise UNPROVEN
+            raise unproven()
         proof = await self._deps.people.prove_token(token.strip(), self._deps.clock())
         if proof is None:
-            raise UNPROVEN
+            raise unproven()
         return self._desk(Caller(proof.person, "api", "token", proof.credential.id))
 
     def _local(self, peer: Peer, persons: list[str]) -> Caller:

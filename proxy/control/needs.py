@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 from policies.model import Json
 from proxy.control.people import PeopleService
 from proxy.facts import Inventory
-from proxy.holds.model import Vote
+from proxy.holds.model import VoteDecision
 from proxy.holds.view import HoldView
+from proxy.holds.voting import VoteDetails
 from proxy.identity.interfaces import HandleRow
 from proxy.tasks.interfaces import Revocation
 
@@ -16,11 +17,13 @@ from proxy.tasks.interfaces import Revocation
 class Holds(Protocol):
     """Raises `HoldError` for a person's mistake; then nothing has changed."""
 
-    async def list(self, state: str | None = None, limit: int = 200) -> Sequence[HoldView]: ...
+    async def list(self, state: str | None = None, person: str | None = None, limit: int = 200) -> list[HoldView]: ...
 
     async def get(self, hold_id: str) -> HoldView: ...
 
-    async def vote(self, hold_id: str, vote: Vote, *, row_version: int) -> HoldView: ...
+    async def vote(
+        self, hold_id: str, person_id: str, decision: VoteDecision, **details: Unpack[VoteDetails]
+    ) -> HoldView: ...
 
 
 class Handles(Protocol):

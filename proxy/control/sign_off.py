@@ -8,10 +8,12 @@ from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
 from proxy.errors import Declined
 from proxy.holds.mistakes import HoldNotFound
-from proxy.holds.model import State, Vote, VoteDecision
+from proxy.holds.model import State, VoteDecision
 from proxy.holds.view import HoldView
 
-UNKNOWN = Declined(404, "hold_unknown", "there is no such hold, or it is not yours to see")
+def unknown() -> Declined:
+    """Unknown and not visible are one answer."""
+    return Declined(404, "hold_unknown", "there is no such hold, or it is not yours to see")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,9 @@ class SignOff:
         try:
             view = await self._deps.holds.get(hold_id)
         except HoldNotFound:
-            raise UNKNOWN from None
+            raise unknown() from None
         if not self.sees(view):
-            raise UNKNOWN
+            raise unknown()
         return view
 
     async def vote(self, hold_id: str, ballot: Ballot) -> HoldView:
@@ -55,10 +57,12 @@ class SignOff:
         if person is None:
             raise Declined(403, "person_required", "only a person can decide: say as whom, with `Countersign-As`")
         view = await self.get(hold_id)
+        if _already(view, person.id, ballot):
+            return view  # a double click: one vote, the same answer
         self._check(view, person.id, ballot)
         reason = required_reason(ballot.reason) if ballot.decision == "deny" or ballot.reason.strip() else ""
         await self._journal.write(
-            "approval.decided",
+            "approval.vote_received",
             f"hold:{hold_id}",
             kind=ballot.decision,
             reason=reason,
@@ -68,17 +72,17 @@ class SignOff:
                 f"row_version={view.row_version}",
             ],
         )
-        vote = Vote(
+        return await self._deps.holds.vote(
+            hold_id,
             person.id,
             ballot.decision,
-            self._deps.clock(),
             reason=reason,
+            row_version=ballot.row_version,
+            action_digest=ballot.action_digest,
             channel=self._caller.channel,
             assurance=self._caller.assurance,
-            action_digest=ballot.action_digest,
-            display_digest=ballot.display_digest,
+            now=self._deps.clock(),
         )
-        return await self._deps.holds.vote(hold_id, vote, row_version=ballot.row_version)
 
     def sees(self, view: HoldView) -> bool:
         """True for those who answer for the agent, who may or did decide, auditors, and the operator."""
@@ -99,3 +103,13 @@ class SignOff:
             raise Declined(409, "stale", "this has changed since you looked at it: look again, then decide")
         if person not in view.may_decide:
             raise Declined(403, "not_eligible", "you may not decide this call, or you have already done so")
+
+
+def _already(view: HoldView, person: str, ballot: Ballot) -> bool:
+    """True if this person's same answer to the same action already counts."""
+    return any(
+        vote.person == person
+        and vote.standing == "counted"
+        and (vote.decision, vote.action_digest) == (ballot.decision, ballot.action_digest)
+        for vote in view.votes
+    )
