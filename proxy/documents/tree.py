@@ -35,6 +35,7 @@ _WORDS: Mapping[str, bool | None] = {
 _HINTS = {
     "cannot start any token": "indent with spaces, not tabs, and quote text that starts with a special character",
     "mapping values are not allowed": "quote text that holds `: `, and check the indentation",
+    "did not find expected ','": "quote text that holds any of `{ } [ ] ,` and close every bracket",
     "did not find expected": "check the indentation, the brackets and the quotes of this line and the one above",
     "could not find expected": "check the indentation, the brackets and the quotes of this line and the one above",
     "end of stream": "close the quote or bracket that is open",

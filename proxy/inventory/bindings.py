@@ -10,8 +10,8 @@ from proxy.inventory.read import Entry
 _SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VISIBLE = re.compile(r"[\x20-\x7e]+")
-_METHOD = re.compile(r"[A-Z]{1,20}")
-_PATTERN = re.compile(r"/[^\x00-\x20?#\x7f-\U0010ffff]*")
+_METHOD = re.compile(r"[A-Z]{1,20}|\*")
+_PATTERN = re.compile(r"/[^\x00-\x20?#*\x7f-\U0010ffff]*(?<=/)\*|/[^\x00-\x20?#*\x7f-\U0010ffff]*")
 _OF_THE_CONNECTION = frozenset(
     {"connection", "content-encoding", "content-length", "expect", "host", "keep-alive", "te", "trailer"}
     | {"traceparent", "tracestate", "transfer-encoding", "upgrade"}
@@ -50,7 +50,12 @@ def _wrong_scope(entry: Entry[Service], binding: Binding, at: tuple[str | int, .
             yield entry.mistake("is empty and so matches nothing; name at least one", *at, field)
     for position, method in enumerate(binding.methods):
         if not _METHOD.fullmatch(method):
-            yield entry.mistake("must be a method in capitals, such as `GET`", *at, "methods", position)
+            yield entry.mistake("must be a method in capitals, such as `GET`, or `*` for any", *at, "methods", position)
     for position, path in enumerate(binding.paths):
         if not _PATTERN.fullmatch(path) or "/../" in f"{path}/":
-            yield entry.mistake("must start with `/`, without spaces, `..`, `?` or `#`", *at, "paths", position)
+            yield entry.mistake(
+                "must start with `/`, without spaces, `..`, `?` or `#`, and with `*` only as its last segment",
+                *at,
+                "paths",
+                position,
+            )

@@ -9,9 +9,10 @@ from proxy.inventory.addresses import Place, is_loopback, is_private, parse_host
 from proxy.inventory.bindings import wrong_binding
 from proxy.inventory.read import Entry
 
-_METHOD = re.compile(r"[A-Z]{1,20}")
-_VISIBLE = re.compile(r"[\x20-\x7e]+")
-_SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()*+,:=@-]+|\{[A-Za-z_][A-Za-z0-9_-]*\}")
+_METHOD = re.compile(r"(?!CONNECT$|TRACE$)[A-Z]{3,16}")
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+_LITERAL = r"[A-Za-z0-9._~!$&'()*+,:=@-]"
+_SEGMENT = re.compile(rf"{_LITERAL}+|{_LITERAL}*\{{[^{{}}/]+\}}{_LITERAL}*")
 _PARAMETER = re.compile(r"\{[^}]*\}")
 
 
@@ -107,8 +108,8 @@ def _tools(entry: Entry[Service]) -> Iterator[Mistake]:
     yield from _twice(entry, "tools", [tool.name for tool in service.tools], "name")
     shapes: dict[tuple[str, str], str] = {}
     for index, tool in enumerate(service.tools):
-        if not tool.name or not _VISIBLE.fullmatch(tool.name) or "/" in tool.name:
-            yield entry.mistake("must be visible ASCII characters without `/`", "tools", index, "name")
+        if not _VISIBLE.fullmatch(tool.name):
+            yield entry.mistake("must be visible ASCII characters", "tools", index, "name")
         yield from _route(entry, index, tool)
         if tool.route is not None:
             shape = (tool.route.method, _PARAMETER.sub("{}", tool.route.path))
@@ -129,7 +130,13 @@ def _route(entry: Entry[Service], index: int, tool: Tool) -> Iterator[Mistake]:
             yield entry.mistake(text, "tools", index, "route")
     else:
         if not _METHOD.fullmatch(route.method):
-            yield entry.mistake("must be a method in capitals, such as `GET`", "tools", index, "route", "method")
+            yield entry.mistake(
+                "must be a method in capitals, such as `GET`; not `CONNECT` or `TRACE`",
+                "tools",
+                index,
+                "route",
+                "method",
+            )
         if wrong := _wrong_template(route):
             yield entry.mistake(wrong, "tools", index, "route", "path")
 
@@ -140,8 +147,8 @@ def _wrong_template(route: Route) -> str:
     segments = route.path.removesuffix("/").split("/")[1:]
     for segment in segments:
         if not _SEGMENT.fullmatch(segment) or segment in {".", ".."}:
-            return f"has the segment `{segment}`; each is plain text, or one whole `{{name}}`"
-    names = [segment for segment in segments if segment.startswith("{")]
+            return f"has the segment `{segment}`; each is plain text with at most one `{{name}}` in it"
+    names = _PARAMETER.findall(route.path)
     repeated = {name for name in names if names.count(name) > 1}
     return f"has `{repeated.pop()}` twice; give each its own name" if repeated else ""
 

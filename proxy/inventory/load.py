@@ -1,6 +1,7 @@
 """The inventory as one consistent value: everything in it fits together, or nothing is used."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,13 @@ import orjson
 
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
-from proxy.facts import Binding, Inventory, Service
+from proxy.facts import Binding, Dataset, Inventory, Service
 from proxy.inventory.destinations import overlapping, wrong_destination
 from proxy.inventory.files import Snapshot, read_referenced, take_snapshot
 from proxy.inventory.read import SECTIONS, Entry, Reading, read_entries
 from proxy.inventory.references import dangling
+
+_ENTRY = re.compile(r"(services|datasets)\[([^\[\]]+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,17 @@ class Loaded:
         if path not in self.snapshot.referenced:
             raise ConfigurationError([Mistake(shown(path), 0, "", f"is not the document of `{service.id}`")])
         return self.snapshot.referenced[path]
+
+    def locate(self, mistake: Mistake) -> Mistake:
+        """The same mistake with the file and line of the entry that it is about, where it names one and has none."""
+        named = _ENTRY.match(mistake.field)
+        if mistake.line or named is None:
+            return mistake
+        entry: Entry[Service] | Entry[Dataset] | None
+        entry = (self.reading.services if named[1] == "services" else self.reading.datasets).get(named[2])
+        if entry is None:
+            return mistake
+        return Mistake(entry.document.file, entry.document.line(entry.at), mistake.field, mistake.text)
 
 
 def load_inventory(path: Path) -> Loaded:

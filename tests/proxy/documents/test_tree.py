@@ -101,6 +101,7 @@ def test_mistakes_of_form_say_where_and_what_to_do(text, expected):
     [
         ("a:\n\tb: 1\n", 2, "indent with spaces, not tabs"),
         ("a: b: c\n", 1, "quote text that holds `: `"),
+        ("paths: [/a/{id}]\n", 1, "quote text that holds any of `{ } [ ] ,`"),
         ("a: [1,\n", 2, "check the indentation, the brackets and the quotes"),
         ('a: "x\n', 2, "close the quote or bracket that is open"),
     ],

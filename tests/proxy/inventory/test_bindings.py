@@ -34,12 +34,15 @@ def test_a_secret_is_a_reference_and_never_repeated(tmp_path, monkeypatch, secre
         ("methods: [GET]", "methods: []",
          "13: services[crm].bindings[crm-key].methods: is empty and so matches nothing; name at least one"),
         ("methods: [GET]", "methods: [get]",
-         "13: services[crm].bindings[crm-key].methods[0]: must be a method in capitals, such as `GET`"),
+         "13: services[crm].bindings[crm-key].methods[0]: must be a method in capitals, such as `GET`, or `*` for any"),
         ("paths: [/api/customers/*]", "paths: []",
          "14: services[crm].bindings[crm-key].paths: is empty and so matches nothing; name at least one"),
-        ("paths: [/api/customers/*]", "paths: [/a, 'b', '/c/..']",
-         ("14: services[crm].bindings[crm-key].paths[1]: must start with `/`, without spaces, `..`, `?` or `#`\n"
-         "14: services[crm].bindings[crm-key].paths[2]: must start with `/`, without spaces, `..`, `?` or `#`")),
+        ("paths: [/api/customers/*]", "paths: ['/a/{id}', 'b', '/c/..', /d*, /*/e, /f/*]",
+         "\n".join(
+             f"14: services[crm].bindings[crm-key].paths[{index}]: must start with `/`, without spaces, `..`, `?` or "
+             "`#`, and with `*` only as its last segment"
+             for index in (1, 2, 3, 4)
+         )),
         ("methods: [GET]", "methods: [GET]\n        header: 'X Key'",
          "14: services[crm].bindings[crm-key].header: is not a header name"),
         ("methods: [GET]", "methods: [GET]\n        header: Host",

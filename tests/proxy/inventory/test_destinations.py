@@ -53,11 +53,12 @@ def crm(*lines: str, url: str = "https://crm.example/api") -> str:
          [("5: services[crm].tools[t].route: is missing, so no request can ever be this tool; "
           "add `method` and `path`")]),
         (crm("tools: [{name: t, route: {method: get, path: a}}]"),
-         ["5: services[crm].tools[t].route.method: must be a method in capitals, such as `GET`",
+         [("5: services[crm].tools[t].route.method: must be a method in capitals, such as `GET`; "
+          "not `CONNECT` or `TRACE`"),
           "5: services[crm].tools[t].route.path: must start with `/`"]),
-        (crm("tools: [{name: t, route: {method: GET, path: '/a/x{id}'}}]"),
-         [("5: services[crm].tools[t].route.path: has the segment `x{id}`; each is plain text, "
-          "or one whole `{name}`")]),
+        (crm("tools: [{name: t, route: {method: GET, path: '/a/{x}{id}'}}]"),
+         [("5: services[crm].tools[t].route.path: has the segment `{x}{id}`; each is plain text "
+          "with at most one `{name}` in it")]),
         (crm("tools: [{name: t, route: {method: GET, path: '/{id}/{id}'}}]"),
          ["5: services[crm].tools[t].route.path: has `{id}` twice; give each its own name"]),
         (crm("tools:", "  - {name: t, route: {method: GET, path: '/a/{x}'}}",
@@ -66,8 +67,8 @@ def crm(*lines: str, url: str = "https://crm.example/api") -> str:
         (crm("tools:", "  - {name: t, route: {method: GET, path: /a}}",
              "  - {name: t, route: {method: GET, path: /b}}"),
          ["7: services[crm].tools[t].name: `t` is here twice; keep one"]),
-        (crm("tools: [{name: a/b, route: {method: GET, path: /a}}]"),
-         ["5: services[crm].tools[a/b].name: must be visible ASCII characters without `/`"]),
+        (crm("tools: [{name: a b, route: {method: GET, path: /a}}]"),
+         ["5: services[crm].tools[a b].name: must be visible ASCII characters"]),
         (crm("protocol: mcp", "openapi: people.yaml", "tools: [{name: t, route: {method: GET, path: /a}}]"),
          ["6: services[crm].openapi: is for REST services; an MCP server describes its tools itself",
           "7: services[crm].tools[t].route: is for REST services; an MCP tool is found by its name"]),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from proxy.errors import ConfigurationError
+from proxy.errors import ConfigurationError, Mistake
 from proxy.facts import Service
 from proxy.inventory.files import Snapshot, take_snapshot
 from proxy.inventory.load import build, examine, load_inventory
@@ -45,6 +45,20 @@ def test_a_document_that_was_not_read_is_a_configuration_error(tmp_path):
     for openapi in (None, "/elsewhere.json"):
         with pytest.raises(ConfigurationError):
             loaded.openapi(Service(id="x", owner="alice", url="https://x", openapi=openapi))
+
+
+def test_a_mistake_that_others_find_is_given_its_place(tmp_path, monkeypatch):
+    """Whoever judges the loaded value knows names only; the entry's file and line are found again."""
+    monkeypatch.chdir(tmp_path)
+    loaded = load_inventory(write_inventory(tmp_path))
+    found = Mistake("inventory", 0, "services[crm].tools[x].route", "is wrong")
+    assert str(loaded.locate(found)) == "services.yaml:2: services[crm].tools[x].route: is wrong"
+    for other in (
+        Mistake("f", 3, "services[crm]", ""),
+        Mistake("f", 0, "services[gone]", ""),
+        Mistake("f", 0, "", "x"),
+    ):
+        assert loaded.locate(other) == other
 
 
 def version_of(folder: Path, **files: str) -> str:
