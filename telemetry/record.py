@@ -46,7 +46,10 @@ _strict = with_config(ConfigDict(extra="forbid", strict=True))
 
 @_strict
 class Trace(TypedDict, total=False):
-    """`span` is our SERVER span, `up` the CLIENT span towards the upstream; `resumes` the held span."""
+    """`span` is our SERVER span, `up` the CLIENT span towards the upstream; `resumes` the held span.
+
+    In `approval.decided` `span` is the held call's span, and `up` the one for the wait itself.
+    """
 
     id: str
     span: str
@@ -55,6 +58,7 @@ class Trace(TypedDict, total=False):
     inbound: str
     inbound_span: str
     resumes: str
+    resumes_trace: str
 
 
 @_strict
@@ -131,6 +135,8 @@ class Action(TypedDict, total=False):
 
 @_strict
 class DecisionPart(TypedDict, total=False):
+    """`call.decided` carries allow or deny; a hold is one `call.held`, with this section in it."""
+
     outcome: Literal["allow", "hold", "deny"]
     would: Literal["allow", "hold", "deny"]
     reason: str

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from typing import Literal
 
 import orjson
@@ -66,7 +67,7 @@ def redact(arguments: Mapping[str, Json], level: Literal[0, 1] = 1) -> Redacted:
 
 
 def commitment(salt: bytes, data: bytes) -> str:
-    return "hmac-sha256:" + hmac.digest(salt, data, "sha256").hex()
+    return "hmac-sha256:" + hmac.digest(salt, data, sha256).hex()
 
 
 def matches(commit: str, salt: bytes, arguments: Mapping[str, Json]) -> bool:

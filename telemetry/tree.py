@@ -1,0 +1,175 @@
+"""One task, or one call, as a tree for the terminal: from the human at the root to the last byte of a tool."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_MARKS = {"allow": "✓", "deny": "✗", "hold": "…", "refused": "✗"}
+
+
+def render_tree(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The lines of the tree. Records in any order; text from outside cannot steer the terminal."""
+    calls: dict[str, list[Mapping[str, Any]]] = {}
+    for record in sorted(records, key=lambda record: int(record.get("idx", 0))):
+        calls.setdefault(str(record.get("call", "")), []).append(record)
+    chains: dict[tuple[str, ...], list[list[Mapping[str, Any]]]] = {}
+    for call, story in calls.items():
+        if call:
+            chains.setdefault(_chain(story), []).append(story)
+    lines: list[str] = []
+    for chain, stories in chains.items():
+        for depth, member in enumerate(chain):
+            indent = "   " * (depth - 1) + "└─ " if depth else ""
+            about = _about_agent(stories[0]) if depth == len(chain) - 1 else ""
+            lines.append(indent + _clean(_member(member)) + about)
+        lines += _nest([_story(story) for story in stories], "   " * (len(chain) - 1))
+    return lines
+
+
+def _nest(stories: Sequence[tuple[str, Sequence[str]]], indent: str) -> list[str]:
+    lines: list[str] = []
+    for number, (title, details) in enumerate(stories):
+        last = number + 1 == len(stories)
+        lines.append(f"{indent}{'└─' if last else '├─'} {title}")
+        below = indent + ("   " if last else "│  ")
+        lines += [f"{below}{'└─' if at + 1 == len(details) else '├─'} {detail}" for at, detail in enumerate(details)]
+    return lines
+
+
+def _chain(story: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """`kind:id` from the root to the calling agent, as far as any record of the call knows it."""
+    for record in story:
+        chain = tuple(map(str, _part(record, "delegation").get("chain") or ()))
+        if chain:
+            return chain
+    for record in story:
+        agent, principal = _part(record, "agent").get("id"), _part(record, "principal")
+        root = (f"{principal.get('kind')}:{principal.get('id')}",) if principal else ()
+        if agent:
+            return root if root == (f"agent:{agent}",) else (*root, f"agent:{agent}")
+    return ("unattributed:unknown caller",)
+
+
+def _member(member: str) -> str:
+    kind, _, name = member.partition(":")
+    return f"{name} ({kind.replace('_', ' ')})" if name else member
+
+
+def _about_agent(story: Sequence[Mapping[str, Any]]) -> str:
+    for record in story:
+        agent = _part(record, "agent")
+        if agent:
+            known = [
+                f"owner {agent['owner']}" if agent.get("owner") else "",
+                f"by {agent['src']}" if agent.get("src") else "",
+                f"task {record['task']}" if record.get("task") else "",
+            ]
+            return "".join(f" · {_clean(item)}" for item in known if item)
+    return ""
+
+
+def _story(story: Sequence[Mapping[str, Any]]) -> tuple[str, list[str]]:
+    """(title, what happened) of one call."""
+    action: Mapping[str, Any] = next((_part(record, "action") for record in story if "action" in record), {})
+    outcome = _outcome(story)
+    name = action.get("operation") or action.get("path") or "call"
+    title = f"{_MARKS.get(outcome, '·')} {_clean(name)}  [{_clean(story[0].get('call', ''))}]"
+    details: list[str] = []
+    for record in story:
+        line = _line(record)
+        if line:
+            details.append(f"#{record.get('idx', '?')} {str(record.get('ts', ''))[11:23]}  {line}")
+    return title, details
+
+
+def _outcome(story: Sequence[Mapping[str, Any]]) -> str:
+    outcome = ""
+    for record in story:
+        match record.get("type"):
+            case "call.decided":
+                outcome = str(_part(record, "decision").get("outcome"))
+            case "call.held":
+                outcome = "hold"
+            case "call.resumed":
+                outcome = "allow"
+            case "call.refused" | "identity.refused":
+                outcome = "refused"
+    return outcome
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    kind = str(record.get("type"))
+    match kind:
+        case "call.decided" | "call.held":
+            return _decision(record, kind)
+        case "call.resumed":
+            return f"released once, approved by {_people(record)}{_credential(record)}{_trace(record)}"
+        case "approval.decided":
+            approval = _part(record, "approval")
+            via = f" via {_clean(approval['channel'])}" if approval.get("channel") else ""
+            waited = f" after {int(approval['wait_ms']) / 1000:.1f} s" if "wait_ms" in approval else ""
+            return f"approval {_clean(approval.get('state', ''))} by {_people(record)}{via}{waited}"
+        case "approval.requested":
+            return f"approval asked of {_clean(', '.join(_part(record, 'approval').get('needs') or ['its owner']))}"
+        case "call.completed" | "call.aborted":
+            return _ending(record, kind)
+        case "call.refused" | "identity.refused":
+            error = _part(record, "error")
+            return f"refused: {_clean(error.get('reason', ''))} ({error.get('status', '')})"
+        case _:
+            return _clean(kind)
+
+
+def _decision(record: Mapping[str, Any], kind: str) -> str:
+    decision = _part(record, "decision")
+    outcome = "hold" if kind == "call.held" else str(decision.get("outcome"))
+    rules = ", ".join(map(str, decision.get("rules") or ()))
+    why = " · ".join(_clean(item) for item in (decision.get("reason"), rules) if item)
+    policy = str(decision.get("policy", "")).removeprefix("sha256:")[:12]
+    observed = f" · enforcing would have said {decision.get('would')}" if decision.get("mode") == "observe" else ""
+    hold = f" · hold {_clean(_part(record, 'approval')['id'])}" if _part(record, "approval").get("id") else ""
+    datasets = ", ".join(map(str, _part(record, "action").get("datasets") or ()))
+    data = f" · data {_clean(datasets)}" if datasets else ""
+    return (
+        f"{outcome}: {why or 'no reason given'}"
+        + (f" · policy {_clean(policy)}" if policy else "")
+        + observed
+        + hold
+        + data
+        + _credential(record)
+        + _trace(record)
+    )
+
+
+def _ending(record: Mapping[str, Any], kind: str) -> str:
+    upstream, error = _part(record, "upstream"), _part(record, "error")
+    parts = [f"upstream {upstream['status']}" if upstream.get("status") else "no answer from the upstream"]
+    if "bytes" in upstream:
+        parts.append(f"{int(upstream['bytes']):,} bytes")
+    if "total_us" in upstream:
+        parts.append(f"{int(upstream['total_us']) / 1000:.1f} ms")
+    if kind == "call.aborted" or error:
+        parts.append(f"cut: {_clean(error.get('reason') or error.get('internal') or 'unknown')}")
+    return " · ".join(parts)
+
+
+def _people(record: Mapping[str, Any]) -> str:
+    return _clean(", ".join(map(str, _part(record, "approval").get("by") or ["nobody on record"])))
+
+
+def _credential(record: Mapping[str, Any]) -> str:
+    binding = _part(record, "credential")
+    return f" · credential {_clean(binding['id'])}" if binding.get("id") else ""
+
+
+def _trace(record: Mapping[str, Any]) -> str:
+    trace = _part(record, "trace").get("id")
+    return f" · trace {_clean(trace)}" if trace else ""
+
+
+def _part(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = record.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _clean(text: object) -> str:
+    return "".join(letter if letter.isprintable() else "�" for letter in str(text))
