@@ -1,0 +1,87 @@
+"""Issuers of tokens that we accept, as configured: one profile for each issuer and kind of token."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+# Asymmetric algorithms only, each with the key type and curve that it needs (RFC 7518, RFC 8037).
+ALGORITHMS: dict[str, tuple[str, str]] = {
+    "RS256": ("RSA", ""),
+    "RS384": ("RSA", ""),
+    "RS512": ("RSA", ""),
+    "PS256": ("RSA", ""),
+    "PS384": ("RSA", ""),
+    "PS512": ("RSA", ""),
+    "ES256": ("EC", "P-256"),
+    "ES384": ("EC", "P-384"),
+    "ES512": ("EC", "P-521"),
+    "EdDSA": ("OKP", "Ed25519"),
+}
+
+_BASE_CLAIMS = ("iss", "sub", "aud", "exp", "iat")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_ISSUER = re.compile(r"[\x21-\x7b\x7d\x7e]{1,512}")
+_MEDIA_TYPE = re.compile(r"[a-z0-9.+-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerSettings:
+    """One verifier profile: which tokens of this issuer are accepted, and which keys prove them.
+
+    `typ` is the JOSE header's exact value, lower case, without `application/`; empty means that the
+    header must have none. Exactly one of `jwks_file` and `jwks_url` is given. Anything that is not
+    allowed here is refused; raises `ValueError` with a text for people.
+    """
+
+    issuer: str
+    audience: str
+    algorithms: tuple[str, ...]
+    typ: str = "at+jwt"
+    jwks_file: Path | None = None
+    jwks_url: str | None = None
+    ca_bundle: Path | None = None
+    max_lifetime_s: int = 3600
+    leeway_s: int = 30
+    extra_audiences: Literal[0, 1] = 0
+    subject_format: Literal["opaque", "spiffe"] = "opaque"
+    key_use: Literal["sig", "jwt-svid"] = "sig"
+
+    def __post_init__(self) -> None:
+        if not self.issuer or not self.audience:
+            raise ValueError("an issuer needs its exact `issuer` and the `audience` that its tokens must have")
+        if not _ISSUER.fullmatch(self.issuer):
+            raise ValueError("`issuer` is at most 512 visible ASCII characters without `|`")
+        self._check_algorithms()
+        if not _MEDIA_TYPE.fullmatch(self.typ) or self.typ.startswith("application/"):
+            raise ValueError(f"typ `{self.typ}` is not a lower-case media type without `application/`")
+        if (self.jwks_file is None) == (self.jwks_url is None):
+            raise ValueError("give exactly one of `jwks_file` and `jwks_url`")
+        if self.jwks_url is not None:
+            _check_url(self.jwks_url)
+        if not 0 <= self.leeway_s <= 30:
+            raise ValueError(f"leeway_s is between 0 and 30, not {self.leeway_s}")
+        if not 0 < self.max_lifetime_s <= 86_400:
+            raise ValueError(f"max_lifetime_s is between 1 and 86400, not {self.max_lifetime_s}")
+
+    def _check_algorithms(self) -> None:
+        if not 1 <= len(self.algorithms) <= 2:
+            raise ValueError("an issuer has one or two `algorithms`")
+        for algorithm in self.algorithms:
+            if algorithm not in ALGORITHMS:
+                raise ValueError(f"algorithm `{algorithm}` is not accepted: use one of {', '.join(ALGORITHMS)}")
+
+    @property
+    def required_claims(self) -> tuple[str, ...]:
+        """The claims that must be there; an RFC 9068 access token has two more (section 2.2)."""
+        return (*_BASE_CLAIMS, "client_id", "jti") if self.typ == "at+jwt" else _BASE_CLAIMS
+
+
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.username is not None or parts.fragment or not parts.hostname:
+        raise ValueError(f"jwks_url `{parts.scheme}://{parts.hostname}` needs a host, and no user or fragment")
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        return
+    raise ValueError("jwks_url must be https, since whoever can change it can become any agent")

@@ -1,0 +1,199 @@
+"""From evidence to exactly one agent, and from there to who it acts for and which person answers for it."""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Protocol
+
+from proxy.errors import Refused, refuse
+from proxy.facts import Agent, Inventory, Person
+from proxy.identity.challenges import unproven
+from proxy.identity.handles import PREFIX, HandleService
+from proxy.identity.token_cache import VerifiedToken
+from proxy.identity.tokens import TokenVerifier
+from proxy.stages import Chain, Evidence, Hop, Identity, Principal, Proven
+
+
+class Standing(Protocol):
+    """Who answers for an agent; without an owner, why none of its calls pass."""
+
+    @property
+    def owner(self) -> Person | None: ...
+
+    @property
+    def reason(self) -> str: ...
+
+    @property
+    def detail(self) -> str: ...
+
+
+type JudgeStanding = Callable[[Agent, Inventory, date], Standing]
+type Subjects = Mapping[tuple[str, str], str]
+
+_JWT = re.compile(r"[^.]*\.[^.]*\.[^.]*")
+_SCHEMES = frozenset({"basic", "bearer"})
+
+
+class Resolver:
+    """Proves who presented evidence, and says what that means under the inventory in force.
+
+    `standing` judges whether an agent has, today, a person who answers for it.
+    """
+
+    def __init__(self, handles: HandleService, tokens: TokenVerifier, standing: JudgeStanding) -> None:
+        self._handles = handles
+        self._tokens = tokens
+        self._standing = standing
+        self._indexed: tuple[Inventory | None, Subjects] = (None, {})
+
+    async def prove(self, evidence: Evidence, now: float, inventory: Inventory) -> Proven:
+        """Who the evidence proves. All of it must be valid, and all of it must mean the same agent."""
+        if evidence.malformed:
+            raise unproven("identity_malformed", evidence.malformed)
+        if not evidence.credentials:
+            raise unproven("identity_missing")
+        proven: Proven | None = None
+        for scheme, value in evidence.credentials:
+            one = await self._prove_one(scheme, value, now, inventory)
+            proven = one if proven is None else _agreed(proven, one)
+        assert proven is not None  # there was at least one credential
+        return proven
+
+    async def _prove_one(self, scheme: str, value: str, now: float, inventory: Inventory) -> Proven:
+        if scheme not in _SCHEMES:
+            raise unproven("identity_malformed", "a scheme that is neither Basic nor Bearer")
+        if value.startswith(PREFIX):
+            return await self._prove_handle(value, now)
+        if _JWT.fullmatch(value):
+            return self._resolve_token(await self._tokens.verify(value, now), inventory)
+        raise unproven("identity_invalid", "neither a handle nor a token")
+
+    async def _prove_handle(self, handle: str, now: float) -> Proven:
+        row = await self._handles.find(handle, now)
+        if row is None:
+            raise unproven("identity_invalid", "unknown handle")
+        return Proven(
+            agent=row.agent,
+            method="opaque_handle",
+            credential=row.id,
+            issued_at=row.issued_at,
+            not_after=row.not_after,
+            task=row.task,
+            on_behalf_of=row.on_behalf_of,
+            scopes=(f"handle:{row.id}", f"task:{row.task}"),
+            evidence=f"sha256:{row.digest}",
+        )
+
+    def _resolve_token(self, token: VerifiedToken, inventory: Inventory) -> Proven:
+        agent = self._subjects(inventory).get((token.issuer, token.subject))
+        if agent is None:
+            raise _unknown_agent(f"{token.issuer}|{token.subject}")
+        task = _standing_task(token)
+        return Proven(
+            agent=agent,
+            method="jwt",
+            credential=token.token_id,
+            issued_at=token.issued_at,
+            not_after=token.not_after,
+            task=task,
+            scopes=(
+                f"token:{token.issuer}|{token.token_id}",
+                f"principal:{token.issuer}|{token.subject}",
+                f"task:{task}",
+            ),
+            issuer=token.issuer,
+            subject=token.subject,
+            evidence=f"sha256:{token.digest}",
+        )
+
+    def _subjects(self, inventory: Inventory) -> Subjects:
+        """Agents by issuer and subject, indexed once for each inventory."""
+        known, subjects = self._indexed
+        if known is not inventory:
+            subjects = _index(inventory)
+            self._indexed = (inventory, subjects)
+        return subjects
+
+    def attribute(self, proven: Proven, inventory: Inventory, now: float) -> Identity:
+        """The identity under this inventory at `now`; asked for every call, since people and owners change."""
+        if not now < proven.not_after:
+            raise refuse(
+                "identity_expired", 403, "The credential of this connection has expired. Connect with a new one."
+            )
+        agent = inventory.agents.get(proven.agent)
+        if agent is None:
+            raise _unknown_agent(proven.agent)
+        standing = self._standing(agent, inventory, datetime.fromtimestamp(now, UTC).date())
+        owner = standing.owner
+        if owner is None:
+            raise refuse(
+                standing.reason or "agent_refused", 403, standing.detail or "Nobody answers for this agent today."
+            )
+        return Identity(agent, owner, _chain(proven, agent, inventory), proven, _scopes(proven, agent, owner))
+
+
+def _index(inventory: Inventory) -> Subjects:
+    """A subject that two agents claim belongs to neither."""
+    found: dict[tuple[str, str], str] = {}
+    shared: set[tuple[str, str]] = set()
+    for agent in inventory.agents.values():
+        for identity in agent.identities:
+            key = (identity.issuer, identity.subject)
+            if found.setdefault(key, agent.id) != agent.id:
+                shared.add(key)
+    return {key: agent for key, agent in found.items() if key not in shared}
+
+
+def _agreed(first: Proven, second: Proven) -> Proven:
+    """Both together, with the shorter life and the scopes of both; a refusal if they contradict each other."""
+    if first.agent != second.agent:
+        raise unproven("identity_conflict", f"evidence for {first.agent} and for {second.agent}")
+    primary, other = (second, first) if first.method != "opaque_handle" else (first, second)
+    if other.method == "opaque_handle" and (primary.task, primary.on_behalf_of) != (other.task, other.on_behalf_of):
+        raise unproven("identity_conflict", f"two handles of {first.agent} for different tasks or people")
+    if primary.issuer and other.issuer and (primary.issuer, primary.subject) != (other.issuer, other.subject):
+        raise unproven("identity_conflict", f"two subjects of {first.agent}")
+    return replace(
+        primary,
+        issued_at=min(primary.issued_at, other.issued_at),
+        not_after=min(primary.not_after, other.not_after),
+        scopes=tuple(dict.fromkeys(primary.scopes + other.scopes)),
+        issuer=primary.issuer or other.issuer,
+        subject=primary.subject or other.subject,
+    )
+
+
+def _standing_task(token: VerifiedToken) -> str:
+    """The one task of a subject that shows no other: a fresh token must not shed what the last one is marked with."""
+    return "task_" + hashlib.sha256(f"{token.issuer}\0{token.subject}".encode()).hexdigest()[:32]
+
+
+def _chain(proven: Proven, agent: Agent, inventory: Inventory) -> Chain:
+    caller = Principal("agent", agent.id)
+    if proven.on_behalf_of is None:
+        return Chain(root=caller)
+    person = inventory.people.get(proven.on_behalf_of)
+    if person is None:
+        raise refuse("principal_unknown", 403, "The person that this agent acts for is not known.")
+    if not person.active:
+        raise refuse("principal_inactive", 403, "The person that this agent acts for is no longer active.")
+    root = Principal("human", person.id)
+    return Chain(root=root, hops=(Hop(root, caller, "endorsed", proven.method, proven.evidence),))
+
+
+def _scopes(proven: Proven, agent: Agent, owner: Person) -> tuple[str, ...]:
+    """Every revocation key that ends this identity."""
+    scopes = ["global", f"agent:{agent.id}", f"class:{agent.agent_class}", f"owner:{owner.id}"]
+    if agent.owner is not None and agent.owner != owner.id:
+        scopes.append(f"owner:{agent.owner}")
+    if agent.team is not None:
+        scopes.append(f"team:{agent.team}")
+    if proven.on_behalf_of is not None:
+        scopes.append(f"principal:{proven.on_behalf_of}")
+    return (*scopes, *proven.scopes)
+
+
+def _unknown_agent(internal: str) -> Refused:
+    return refuse("agent_unknown", 403, "This agent is not in the inventory.", internal=internal)

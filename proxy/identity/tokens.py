@@ -1,0 +1,98 @@
+"""Verifying the JWTs of configured issuers: every check of RFC 8725 and its successor, none left to a default."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import jwt
+
+from proxy.errors import Refused
+from proxy.identity.challenges import unproven
+from proxy.identity.claims import check_claims
+from proxy.identity.compact import MAX_BYTES, Unverified, read
+from proxy.identity.issuers import IssuerSettings
+from proxy.identity.keys import KeySource
+from proxy.identity.token_cache import TokenCache, VerifiedToken
+
+_JWS = jwt.PyJWS(options={"verify_signature": True, "enforce_minimum_key_length": True})
+
+
+class TokenVerifier:
+    """Verifies tokens of the given profiles, of which issuer and `typ` choose exactly one. No profiles: no tokens."""
+
+    def __init__(self, issuers: Sequence[IssuerSettings], sources: Mapping[int, KeySource] | None = None) -> None:
+        self._issuers = tuple(issuers)
+        self._sources = [(sources or {}).get(index) or KeySource(one) for index, one in enumerate(self._issuers)]
+        self._profiles = {(one.issuer, one.typ): index for index, one in enumerate(self._issuers)}
+        if len(self._profiles) != len(self._issuers):
+            raise ValueError("two profiles of one issuer need different `typ`")
+        self._cache = TokenCache()
+
+    async def verify(self, token: str, now: float) -> VerifiedToken:
+        """What this token proves at `now`; else a refusal, whatever the text is."""
+        if len(token) > MAX_BYTES:
+            raise unproven("identity_invalid", "token_too_large")
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+        cached = self._cache.verified(digest, now)
+        if cached is not None:
+            verified, index, epoch = cached
+            await self._sources[index].current(now)
+            if self._sources[index].epoch == epoch:
+                return verified
+        return await self._verify(token, digest, now)
+
+    async def _verify(self, token: str, digest: str, now: float) -> VerifiedToken:
+        unverified = read(token)
+        index = self._profile_of(unverified)
+        profile, source = self._issuers[index], self._sources[index]
+        if unverified.algorithm not in profile.algorithms:
+            raise unproven("identity_invalid", "token_algorithm")
+        check_claims(unverified.claims, profile, now)  # cheap refusals before costly ones; believed only below
+        keys = await source.holding(unverified.key_id, now)
+        epoch = source.epoch
+        if self._cache.is_wrong(digest, epoch, now):
+            raise unproven("identity_invalid", "token_signature")
+        key = keys.find(unverified.key_id)
+        if key is None:
+            raise unproven("identity_invalid", "token_key_unknown")
+        try:
+            _check_signature(token, unverified, key)
+        except Refused:
+            self._cache.remember_wrong(digest, epoch, now)
+            raise
+        verified = _believed(unverified, profile, digest)
+        self._cache.remember(verified, index, epoch, now)
+        return verified
+
+    def _profile_of(self, unverified: Unverified) -> int:
+        issuer = unverified.claims.get("iss")
+        index = self._profiles.get((issuer, unverified.typ)) if isinstance(issuer, str) else None
+        if index is None:
+            raise unproven("identity_invalid", "token_issuer_or_typ_not_configured")
+        return index
+
+
+def _check_signature(token: str, unverified: Unverified, key: jwt.PyJWK) -> None:
+    """The key's own algorithm, over the very bytes that were read."""
+    if key.algorithm_name != unverified.algorithm:
+        raise unproven("identity_invalid", "token_algorithm")
+    try:
+        proven = _JWS.decode_complete(token, key, algorithms=[key.algorithm_name])
+    except (jwt.PyJWTError, ValueError, TypeError) as error:
+        raise unproven("identity_invalid", f"token_signature: {type(error).__name__}") from error
+    if proven["payload"] != unverified.payload:
+        raise unproven("identity_invalid", "token_parser_differential")
+
+
+def _believed(unverified: Unverified, profile: IssuerSettings, digest: str) -> VerifiedToken:
+    claims = unverified.claims
+    issued, expires = cast("int", claims["iat"]), cast("int", claims["exp"])
+    return VerifiedToken(
+        issuer=profile.issuer,
+        subject=cast("str", claims["sub"]),
+        token_id=cast("str", claims.get("jti", f"sha256.{digest}")),
+        # An issuer whose clock is ahead must not put its tokens beyond a revocation that follows them.
+        issued_at=float(issued - profile.leeway_s),
+        not_after=float(expires + profile.leeway_s),
+        digest=digest,
+    )
