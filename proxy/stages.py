@@ -157,7 +157,8 @@ class Call:
 
     `operation` is what people read: `crm/refund`, `crm GET /v1/orders/7`, `files/tools/list`.
     `digest` is `sha256:<hex>` over the action envelope: who, where, what, with which arguments.
-    `rpc_id` is the JSON-RPC id to answer under; `lifecycle` marks protocol housekeeping.
+    `rpc_id` is the JSON-RPC id to answer under; `lifecycle` marks protocol housekeeping. `traceparent`
+    is what the message itself carries (MCP `_meta`), as untrusted as the header.
     """
 
     protocol: Literal["rest", "mcp"]
@@ -171,6 +172,7 @@ class Call:
     lifecycle: bool = False
     rpc_id: str | int | None = None
     rpc_version: str = ""
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

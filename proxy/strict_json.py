@@ -8,11 +8,13 @@ numbers beyond any type), is refused here.
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from json.encoder import encode_basestring
 from typing import cast
 from unicodedata import normalize
+
+import orjson
 
 from policies.model import Json
 
@@ -81,6 +83,8 @@ def _decoder(*, ascii_only: bool) -> Callable[[str], Json]:
 
 def fold(key: str) -> str:
     """The form under which a lax reader may take two keys for one (case, long s, full-width letters)."""
+    if key.isascii():
+        return key.lower()
     return normalize("NFKC", normalize("NFKC", key).casefold())
 
 
@@ -140,14 +144,45 @@ def _constant(name: str) -> Json:
 
 def canonical(value: Json) -> bytes:
     """The value's RFC 8785 (JCS) bytes; `ValueError` if a number or a string has none."""
-    out: list[str] = []
     try:
+        if _is_plain(value):
+            return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        out: list[str] = []
         _write(value, out.append)
         return "".join(out).encode("utf-8")
-    except UnicodeEncodeError:
-        raise ValueError("half of a surrogate pair has no canonical form") from None
+    except (UnicodeEncodeError, orjson.JSONEncodeError):
+        raise ValueError("half of a surrogate pair, or nesting too deep, has no canonical form") from None
     except RecursionError:
         raise ValueError("nested too deeply for a canonical form") from None
+    except TypeError:
+        raise ValueError("a key that is no string has no canonical form") from None
+
+
+def _is_plain(value: Json) -> bool:
+    """Whether sorted JSON already is RFC 8785: no floats, no inexact integers, keys that sort alike everywhere."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is int:
+        return -_MAX_EXACT <= cast("int", value) <= _MAX_EXACT
+    if kind is dict:
+        members = cast("dict[str, Json]", value)
+        if not "".join(members).isascii():
+            return False
+        items: Iterable[Json] = members.values()
+    elif kind is list:
+        items = cast("list[Json]", value)
+    else:
+        return False
+    return all(map(_is_plain, items))
+
+
+def canonical_of_plain(value: Json) -> bytes:
+    """As `canonical`, for a value that the caller built with ASCII keys and without floats: no second look."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+    except orjson.JSONEncodeError as error:
+        raise ValueError("half of a surrogate pair, or a large integer, has no canonical form") from error
 
 
 def _write(value: Json, put: Callable[[str], None]) -> None:
@@ -161,7 +196,7 @@ def _write(value: Json, put: Callable[[str], None]) -> None:
         put(_exact(value))
     elif isinstance(value, float):
         put(_shortest(value))
-    elif isinstance(value, dict):
+    elif isinstance(value, dict) and all(isinstance(key, str) for key in value):
         _write_object(value, put)
     elif isinstance(value, list | tuple):
         _write_list(value, put)
