@@ -1,7 +1,7 @@
 """What happened, as one caller may see it: recent calls, and one call from the human to the last byte."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from proxy.control.callers import Caller, may_see_agent
@@ -13,16 +13,6 @@ MAX_CALLS = 500
 _WINDOW = 4_000  # records looked at for one list: about the last thousand calls
 
 
-@dataclass(frozen=True, slots=True)
-class CallFilter:
-    """Which calls to list; None does not restrict."""
-
-    limit: int = 100
-    agent: str | None = None
-    outcome: str | None = None
-    task: str | None = None
-
-
 class CallDesk:
     """Reads the audit log for one caller."""
 
@@ -30,14 +20,18 @@ class CallDesk:
         self._caller = caller
         self._deps = deps
 
-    async def recent(self, wanted: CallFilter) -> list[Story]:
-        """The latest calls that match, the most recently changed first."""
-        if wanted.outcome is not None and wanted.outcome not in ENDINGS:
+    async def recent(
+        self, *, limit: int = 100, agent: str | None = None, outcome: str | None = None, task: str | None = None
+    ) -> list[Story]:
+        """The latest calls that match, the most recently changed first; None does not restrict."""
+        if outcome is not None and outcome not in ENDINGS:
             raise Declined(422, "outcome_unknown", f"`outcome` is one of {', '.join(sorted(ENDINGS))}")
-        if not 1 <= wanted.limit <= MAX_CALLS:
+        if not 1 <= limit <= MAX_CALLS:
             raise Declined(422, "limit_out_of_range", f"`limit` is 1 to {MAX_CALLS}")
+        asked = [(key, value) for key, value in (("agent", agent), ("ending", outcome), ("task", task)) if value]
         told = stories_of(await self._deps.records.recent(_WINDOW))
-        return [story for story in told if self._matches(story, wanted)][: wanted.limit]
+        matching = (story for story in told if all(story[key] == value for key, value in asked) and self.sees(story))
+        return list(islice(matching, limit))
 
     async def get(self, call_id: str) -> tuple[Story, list[Mapping[str, Any]]]:
         """One call's story, and its records as they stand in the log."""
@@ -45,10 +39,6 @@ class CallDesk:
         if not records or not self.sees(story := story_of(records)):
             raise Declined(404, "call_unknown", "there is no such call in the log, or it is not yours to see")
         return story, records
-
-    def _matches(self, story: Story, wanted: CallFilter) -> bool:
-        asked = (("agent", wanted.agent), ("ending", wanted.outcome), ("task", wanted.task))
-        return all(value is None or story[key] == value for key, value in asked) and self.sees(story)
 
     def sees(self, story: Story) -> bool:
         """True for calls of agents that this caller may see; without a known agent, for auditors and the operator."""

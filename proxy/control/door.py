@@ -10,6 +10,7 @@ from proxy.control.needs import ControlDeps
 from proxy.control.people import Issued
 from proxy.errors import Declined
 
+
 def unproven() -> Declined:
     """Nothing shown proves anybody."""
     return Declined(401, "not_signed_in", "send a personal token as `Authorization: Bearer csp_...`, or sign in")

@@ -9,11 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from proxy.control import bodies
-from proxy.control.calls import CallFilter
 from proxy.control.desk import Desk
 from proxy.control.door import Door
 from proxy.control.event_stream import lines
-from proxy.control.sign_off import Ballot
 from proxy.errors import Declined
 from proxy.holds.view import HoldView
 from proxy.identity.interfaces import HandleRow
@@ -76,8 +74,15 @@ async def show_hold(request: Request, desk: Desk) -> Response:
 
 async def _decide(request: Request, desk: Desk, decision: Literal["approve", "deny"]) -> Response:
     body = await bodies.read(request, bodies.Decide)
-    ballot = Ballot(decision, body.row_version, body.action_digest, body.reason, body.display_digest)
-    return JSONResponse(hold_json(await desk.sign_off.vote(request.path_params["id"], ballot)))
+    view = await desk.sign_off.vote(
+        request.path_params["id"],
+        decision,
+        row_version=body.row_version,
+        action_digest=body.action_digest,
+        display_digest=body.display_digest,
+        reason=body.reason,
+    )
+    return JSONResponse(hold_json(view))
 
 
 approve_hold = partial(_decide, decision="approve")
@@ -133,8 +138,10 @@ async def list_calls(request: Request, desk: Desk) -> Response:
     limit = asked.get("limit", "100")
     if not limit.isdecimal() or len(limit) > 4:
         raise Declined(422, "limit_out_of_range", "`limit` is a whole number")
-    wanted = CallFilter(int(limit), asked.get("agent"), asked.get("outcome"), asked.get("task"))
-    return JSONResponse({"calls": await desk.calls.recent(wanted)})
+    stories = await desk.calls.recent(
+        limit=int(limit), agent=asked.get("agent"), outcome=asked.get("outcome"), task=asked.get("task")
+    )
+    return JSONResponse({"calls": stories})
 
 
 async def show_call(request: Request, desk: Desk) -> Response:

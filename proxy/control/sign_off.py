@@ -1,6 +1,5 @@
 """Held calls, as one caller may see and decide them."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from proxy.control.callers import Caller, may_see_agent
@@ -11,20 +10,10 @@ from proxy.holds.mistakes import HoldNotFound
 from proxy.holds.model import State, VoteDecision
 from proxy.holds.view import HoldView
 
+
 def unknown() -> Declined:
     """Unknown and not visible are one answer."""
     return Declined(404, "hold_unknown", "there is no such hold, or it is not yours to see")
-
-
-@dataclass(frozen=True, slots=True)
-class Ballot:
-    """A decision on exactly what was looked at. An empty `display_digest` means: not shown by us."""
-
-    decision: VoteDecision
-    row_version: int
-    action_digest: str
-    reason: str = ""
-    display_digest: str = ""
 
 
 class SignOff:
@@ -51,34 +40,43 @@ class SignOff:
             raise unknown()
         return view
 
-    async def vote(self, hold_id: str, ballot: Ballot) -> HoldView:
-        """The hold after this person's vote on exactly what they were shown."""
+    async def vote(
+        self,
+        hold_id: str,
+        decision: VoteDecision,
+        *,
+        row_version: int,
+        action_digest: str,
+        display_digest: str = "",
+        reason: str = "",
+    ) -> HoldView:
+        """The hold after this person's vote on exactly what they looked at.
+
+        An empty `display_digest` means that the card was not shown by us; that is written down.
+        """
         person = self._caller.person
         if person is None:
             raise Declined(403, "person_required", "only a person can decide: say as whom, with `Countersign-As`")
         view = await self.get(hold_id)
-        if _already(view, person.id, ballot):
+        if _already(view, person.id, decision, action_digest):
             return view  # a double click: one vote, the same answer
-        self._check(view, person.id, ballot)
-        reason = required_reason(ballot.reason) if ballot.decision == "deny" or ballot.reason.strip() else ""
+        _check(view, person.id, (row_version, action_digest, display_digest or view.display_digest))
+        why = required_reason(reason) if decision == "deny" or reason.strip() else ""
+        shown = display_digest or "not shown by us"
         await self._journal.write(
             "approval.vote_received",
             f"hold:{hold_id}",
-            kind=ballot.decision,
-            reason=reason,
-            details=[
-                f"action={view.action_digest}",
-                f"display={ballot.display_digest or 'not shown by us'}",
-                f"row_version={view.row_version}",
-            ],
+            kind=decision,
+            reason=why,
+            details=[f"action={action_digest}", f"display={shown}", f"row_version={row_version}"],
         )
         return await self._deps.holds.vote(
             hold_id,
             person.id,
-            ballot.decision,
-            reason=reason,
-            row_version=ballot.row_version,
-            action_digest=ballot.action_digest,
+            decision,
+            reason=why,
+            row_version=row_version,
+            action_digest=action_digest,
             channel=self._caller.channel,
             assurance=self._caller.assurance,
             now=self._deps.clock(),
@@ -94,22 +92,18 @@ class SignOff:
         asked = {person for need in view.needs for person in need.people}
         return caller.person.id in asked | {vote.person for vote in view.votes}
 
-    def _check(self, view: HoldView, person: str, ballot: Ballot) -> None:
-        """Refuses early, and before anything is written, what the service would refuse as well."""
-        if view.state is not State.PENDING:
-            raise Declined(409, "already_decided", f"this call is no longer waiting: it is {view.state.value}")
-        changed = (ballot.row_version, ballot.action_digest) != (view.row_version, view.action_digest)
-        if changed or ballot.display_digest not in {"", view.display_digest}:
-            raise Declined(409, "stale", "this has changed since you looked at it: look again, then decide")
-        if person not in view.may_decide:
-            raise Declined(403, "not_eligible", "you may not decide this call, or you have already done so")
+
+def _check(view: HoldView, person: str, looked_at: tuple[int, str, str]) -> None:
+    """Refuses early, and before anything is written, what the service would refuse as well."""
+    if view.state is not State.PENDING:
+        raise Declined(409, "already_decided", f"this call is no longer waiting: it is {view.state.value}")
+    if looked_at != (view.row_version, view.action_digest, view.display_digest):
+        raise Declined(409, "stale", "this has changed since you looked at it: look again, then decide")
+    if person not in view.may_decide:
+        raise Declined(403, "not_eligible", "you may not decide this call, or you have already done so")
 
 
-def _already(view: HoldView, person: str, ballot: Ballot) -> bool:
+def _already(view: HoldView, person: str, decision: VoteDecision, action_digest: str) -> bool:
     """True if this person's same answer to the same action already counts."""
-    return any(
-        vote.person == person
-        and vote.standing == "counted"
-        and (vote.decision, vote.action_digest) == (ballot.decision, ballot.action_digest)
-        for vote in view.votes
-    )
+    same = (person, decision, action_digest, "counted")
+    return any((vote.person, vote.decision, vote.action_digest, vote.standing) == same for vote in view.votes)
