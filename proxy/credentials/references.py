@@ -1,0 +1,90 @@
+"""From a reference to a secret: `env:NAME` or `file:/PATH`, read at the moment of use."""
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxy.errors import Refused, refuse
+from proxy.stages import Secret
+
+_ENV = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
+_FILE = re.compile(r"file:(.+)", re.DOTALL)
+_MAX_BYTES = 16 * 1024
+
+# A shorter one could not be told from ordinary text in an answer, so an echo of it could not be caught.
+MIN_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    stamp: tuple[int, int, int, int]
+    value: str
+
+
+class References:
+    """Reads secrets. Values are in no message and no log; a secret that cannot be read is a refusal (503)."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, _Read] = {}
+
+    def read(self, reference: str) -> Secret:
+        """The secret behind this reference, as it is now."""
+        if match := _ENV.fullmatch(reference):
+            value = os.environ.get(match[1])
+            if value is None:
+                raise unavailable(reference, "the variable is not set")
+        elif match := _FILE.fullmatch(reference):
+            value = self._file(reference, Path(match[1]))
+        else:
+            raise unavailable(reference, "a reference is `env:NAME` or `file:PATH`")
+        if len(value) < MIN_LENGTH:
+            raise unavailable(reference, f"fewer than {MIN_LENGTH} characters")
+        if not value.isascii() or not value.isprintable() or value != value.strip():
+            raise unavailable(reference, "characters that a header cannot carry")
+        return Secret(reference, value)
+
+    def _file(self, reference: str, path: Path) -> str:
+        if not path.is_absolute():
+            raise unavailable(reference, "a relative path, which would depend on where we were started")
+        try:
+            status = path.stat()
+            stamp = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            known = self._files.get(reference)
+            if known is not None and known.stamp == stamp:
+                return known.value
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
+                raise unavailable(reference, "not a regular file of at most 16 KiB")
+            value = path.read_bytes().decode("utf-8").removesuffix("\n").removesuffix("\r")
+        except (OSError, ValueError) as error:
+            self._files.pop(reference, None)
+            raise unavailable(reference, type(error).__name__) from None  # the cause may quote the content
+        self._files[reference] = _Read(stamp, value)
+        return value
+
+    @staticmethod
+    def loose_permissions(reference: str) -> str | None:
+        """A warning for people if a secret's file can be read by others than its owner; None if all is well."""
+        match = _FILE.fullmatch(reference)
+        if match is None:
+            return None
+        path = Path(match[1])
+        try:
+            mode = path.stat().st_mode
+        except OSError as error:
+            return f"{path}: {error.strerror}"
+        if mode & 0o077:
+            return f"{path}: others than its owner may read this secret: run `chmod 600 {path}`"
+        return None
+
+
+def unavailable(reference: str, why: str) -> Refused:
+    """The refusal of a call whose credential cannot be had."""
+    return refuse(
+        "credential_unavailable",
+        503,
+        "The credential for this service cannot be had at the moment, so the call did not pass.",
+        "retry",
+        internal=f"{reference}: {why}",
+    )

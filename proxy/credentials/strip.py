@@ -1,0 +1,26 @@
+"""What an agent brings that could pass for a credential never goes upstream."""
+
+from proxy.stages import Headers, Injection
+
+# Written with `-`; many servers take `_` for the same.
+_CREDENTIALS = frozenset({
+    "authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "apikey", "x-goog-api-key",
+    "x-auth-token", "x-access-token", "private-token", "job-token", "x-vault-token", "x-amz-security-token",
+    "x-functions-key", "ocp-apim-subscription-key", "x-shopify-access-token", "dpop",
+    "workload-identity-token", "workload-proof-token", "txn-token",
+})  # fmt: skip
+
+
+def without_agent_credentials(headers: Headers, injection: Injection) -> Headers:
+    """The headers without any credential of the agent's own, and without those that the injection sets."""
+    gone = _CREDENTIALS | {_plain(name) for name, _ in injection.headers}
+    return tuple((name, value) for name, value in headers if _plain(name) not in gone)
+
+
+def agent_credentials(headers: Headers) -> tuple[str, ...]:
+    """The names of what was stripped, for the record: an agent that holds a secret of its own is worth knowing."""
+    return tuple(dict.fromkeys(name for name, _ in headers if _plain(name) in _CREDENTIALS))
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-")

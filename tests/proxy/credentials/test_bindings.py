@@ -1,0 +1,112 @@
+"""Which binding a request gets."""
+
+from typing import Any
+
+import pytest
+
+from proxy.credentials.bindings import binding_for, place_of
+from proxy.errors import Refused
+from proxy.facts import Binding, Service
+from proxy.stages import Request
+
+
+def binding(name: str, *paths: str, methods: tuple[str, ...] = ("GET",)) -> Binding:
+    """A binding for these paths."""
+    return Binding(id=name, secret="env:CRM_TOKEN", methods=methods, paths=paths)
+
+
+def service(*bindings: Binding, url: str = "https://crm.example") -> Service:
+    """A service with these bindings."""
+    return Service(id="crm", owner="olga", url=url, bindings=bindings)
+
+
+def request(path: str = "/v1/orders/7", **changes: Any) -> Request:
+    """A request to the service."""
+    good = {
+        "method": "GET", "scheme": "https", "host": "crm.example", "port": 443, "path": path, "query": "",
+        "headers": (), "body": b"",
+    }  # fmt: skip
+    return Request(**(good | changes))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching", "other"),
+    [
+        ("/v1/orders", ["/v1/orders"], ["/v1/orders/", "/v1/orders/7", "/v1/order", "/v1", "/V1/orders", "/"]),
+        ("/v1/orders/{id}", ["/v1/orders/7", "/v1/orders/a b"], ["/v1/orders", "/v1/orders/", "/v1/orders/7/items"]),
+        ("/v1/{a}/{b}", ["/v1/x/y"], ["/v1/x", "/v1//y", "/v1/x/"]),
+        ("/v1/*", ["/v1/", "/v1/orders", "/v1/orders/7"], ["/v1", "/v2/orders", "/v10/orders"]),
+        ("/*", ["/", "/anything", "/a/b/c"], []),
+        ("/", ["/"], ["/a", ""]),
+        ("/a/*/c", ["/a/*/c"], ["/a/b/c"]),
+        ("/v1/orders*", ["/v1/orders*"], ["/v1/orders", "/v1/orders7"]),
+        ("", [], ["/", "/a"]),
+        ("*", [], ["*x"]),
+    ],
+)
+def test_patterns(pattern: str, matching: list[str], other: list[str]) -> None:
+    """A segment in braces is one segment, a last `*` is everything below, anything else is itself."""
+    crm = service(binding("only", pattern))
+    for path in matching:
+        assert binding_for(crm, request(path)) is crm.bindings[0], path
+    for path in other:
+        assert binding_for(crm, request(path)) is None, path
+
+
+def test_the_most_specific_binding_wins() -> None:
+    """Segment for segment from the left: itself before braces before everything; then a method by name."""
+    crm = service(
+        binding("any", "/*", methods=("*",)),
+        binding("get", "/*"),
+        binding("orders", "/v1/orders/*"),
+        binding("order", "/v1/orders/{id}"),
+        binding("seven", "/v1/orders/7", "/v1/{kind}/9"),
+    )
+    for order in (crm, service(*reversed(crm.bindings))):
+        chosen = {
+            (method, path): getattr(binding_for(order, request(path, method=method)), "id", None)
+            for method, path in [
+                ("POST", "/v1/orders/7"), ("GET", "/v2"), ("GET", "/v1/orders/7/x"), ("GET", "/v1/orders/8"),
+                ("GET", "/v1/orders/7"), ("GET", "/v1/orders/9"), ("GET", "/v1/items/9"),
+            ]
+        }  # fmt: skip
+        assert list(chosen.values()) == ["any", "get", "orders", "order", "seven", "order", "seven"]
+
+
+@pytest.mark.parametrize(("one", "two"), [("/v1/{a}", "/v1/{b}"), ("/v1/x", "/v1/x"), ("/v1/*", "/v1/*")])
+def test_two_that_match_equally_are_a_refusal(one: str, two: str) -> None:
+    """Which secret is meant must not depend on the order of a file."""
+    with pytest.raises(Refused) as caught:
+        binding_for(service(binding("one", one), binding("two", two)), request("/v1/x"))
+    assert (caught.value.refusal.reason, caught.value.refusal.status) == ("credential_ambiguous", 503)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"host": "evil.example"}, {"port": 8443}, {"scheme": "http"}, {"host": "crm.example.evil"}, {"method": "POST"}],
+)
+def test_a_secret_stays_with_its_own_place(changes: dict[str, Any]) -> None:
+    """Another host, port, scheme or method gets nothing."""
+    crm = service(binding("all", "/*"))
+    assert binding_for(crm, request()) is not None
+    assert binding_for(crm, request(**changes)) is None
+
+
+def test_what_is_empty_matches_nothing() -> None:
+    """No bindings, no methods or no paths: no secret."""
+    assert binding_for(service(), request()) is None
+    assert binding_for(service(binding("a", "/*", methods=())), request()) is None
+    assert binding_for(service(binding("a")), request()) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("https://CRM.example", ("https", "crm.example", 443)),
+        ("http://127.0.0.1:8080/base", ("http", "127.0.0.1", 8080)),
+        ("https://[::1]:8443", ("https", "::1", 8443)),
+    ],
+)
+def test_places(url: str, place: tuple[str, str, int]) -> None:
+    """A URL names one scheme, host and port."""
+    assert place_of(url) == place

@@ -1,0 +1,36 @@
+"""What an agent brings of its own never goes upstream."""
+
+import pytest
+
+from proxy.credentials.strip import agent_credentials, without_agent_credentials
+from proxy.stages import Injection
+
+PLAIN = (("accept", "application/json"), ("content-type", "application/json"), ("x-request-id", "7"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "authorization", "Authorization", "proxy-authorization", "cookie", "x-api-key", "X_Api_Key", "x-goog-api-key",
+        "private-token", "x-amz-security-token", "dpop", "txn-token", "workload-identity-token",
+    ],
+)  # fmt: skip
+def test_credentials_are_stripped(name: str) -> None:
+    """In any case and spelling, however often, also when nothing is injected."""
+    headers = ((name, "agents-own"), *PLAIN, (name, "twice"))
+    assert without_agent_credentials(headers, Injection()) == PLAIN
+    assert agent_credentials(headers) == (name,)
+
+
+def test_what_is_injected_replaces() -> None:
+    """A header that the injection sets is taken out, in either spelling; its own value is not put in here."""
+    injection = Injection((("x-crm-key", "s3cr3t-value-1"), ("accept-encoding", "identity")))
+    headers = (("x-crm-key", "a"), ("X_CRM_Key", "b"), ("accept-encoding", "gzip"), *PLAIN)
+    assert without_agent_credentials(headers, injection) == PLAIN
+
+
+def test_the_rest_stays_as_it_is() -> None:
+    """Order and repetition of ordinary headers are kept, and nothing is reported."""
+    headers = (*PLAIN, *PLAIN)
+    assert without_agent_credentials(headers, Injection()) == headers
+    assert agent_credentials(headers) == ()
