@@ -53,9 +53,9 @@ class Database:
             connection.execute("BEGIN IMMEDIATE" if self._writes else "BEGIN")
             result = work(connection)
             connection.execute("COMMIT")
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError) as error:
+        except sqlite3.ProgrammingError as error:
             self._drop()
-            raise RuntimeError(f"the store was asked for what it forbids (this is a bug): {error}") from error
+            raise RuntimeError(f"the store was asked for nonsense (this is a bug): {error}") from error
         except sqlite3.Error as error:
             self._drop()
             raise StoreUnavailable(f"the store `{self._path}` does not answer: {error}") from error

@@ -33,7 +33,7 @@ class SqliteHandles(SqliteArea):
             found = connection.execute(
                 f"""SELECT {_COLUMNS} FROM handles
                     WHERE (:agent IS NULL OR agent = :agent)
-                      AND (:at IS NULL OR (not_after > :at AND (revoked_at IS NULL OR revoked_at > :at)))
+                      AND (:at IS NULL OR (not_after > :at AND revoked_at IS NULL))
                     ORDER BY issued_at, id""",  # noqa: S608 - columns
                 {"agent": agent, "at": live_at},
             )
