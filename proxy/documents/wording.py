@@ -68,8 +68,8 @@ def words_for(error: ErrorDetails, model: type[BaseModel]) -> str:
         return _EMPTY
     if kind == "string_type":
         return _not_text(given)
-    if kind == "literal_error":
-        return _not_one_of(given, re.findall(r"'([^']*)'", str(context.get("expected", ""))))
+    if kind in {"literal_error", "enum"}:
+        return _not_one_of(given, re.findall(r"[^', ]+(?=')|\b[0-9]+\b", str(context.get("expected", ""))))
     if kind in _BOUNDS:
         bound, text = _BOUNDS[kind]
         return text.format(context.get(bound))

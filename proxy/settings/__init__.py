@@ -1,0 +1,7 @@
+"""The configuration file: what may be set, how it is read, and what of it is unsafe."""
+
+from proxy.settings.load import directories, issuer_settings, load_settings
+from proxy.settings.model import Address, Settings
+from proxy.settings.unsafe import unsafe
+
+__all__ = ["Address", "Settings", "directories", "issuer_settings", "load_settings", "unsafe"]

@@ -1,0 +1,169 @@
+"""The configuration file into settings, or every mistake in it at once."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from proxy.documents import Document, read_bytes, read_tree, shown, validate
+from proxy.errors import ConfigurationError, Mistake
+from proxy.identity.issuers import IssuerSettings
+from proxy.inventory.addresses import is_loopback, parse_url
+from proxy.settings.model import Issuer, Settings
+
+MAX_BYTES = 1 << 20
+
+
+def load_settings(path: Path) -> Settings:
+    """The settings in this file; raises `ConfigurationError` with every mistake.
+
+    Paths in the file start at its folder. Directories that it names are judged by those who read them.
+    """
+    mistakes: list[Mistake] = []
+    raw = read_bytes(path, mistakes, MAX_BYTES)
+    document = None if raw is None else read_tree(raw, shown(path), mistakes)
+    settings = None if document is None else validate(document, Settings, mistakes)
+    if document is not None and settings is not None:
+        settings = with_absolute_paths(settings, path.parent)
+        mistakes.extend(_contradictions(document, settings))
+    if settings is None or mistakes:
+        raise ConfigurationError(mistakes)
+    return settings
+
+
+def directories(path: Path) -> tuple[Path, Path]:
+    """Where the inventory and the policies lie, as far as a file with mistakes can tell; else the defaults."""
+    raw = read_bytes(path, [], MAX_BYTES)
+    document = None if raw is None else read_tree(raw, "", [])
+    said = {} if document is None else document.data
+    inventory, policies = (
+        value if isinstance(value := said.get(name), str) else str(Settings.model_fields[name].default)
+        for name in ("inventory", "policies")
+    )
+    return _absolute(path.parent, Path(inventory)), _absolute(path.parent, Path(policies))
+
+
+def with_absolute_paths[M: BaseModel](model: M, folder: Path) -> M:
+    """The same settings with every path, and every `file:` reference, starting at this folder."""
+    changed: dict[str, object] = {}
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, Path):
+            changed[name] = _absolute(folder, value)
+        elif isinstance(value, BaseModel):
+            changed[name] = with_absolute_paths(value, folder)
+        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+            changed[name] = tuple(with_absolute_paths(item, folder) for item in value)
+        elif isinstance(value, dict):
+            changed[name] = {key: _absolute_reference(folder, item) for key, item in value.items()}
+    return model.model_copy(update=changed)
+
+
+def issuer_settings(issuer: Issuer) -> IssuerSettings:
+    """This issuer as the verifier takes it; raises `ValueError` with words if it would accept too much."""
+    return IssuerSettings(
+        issuer=issuer.issuer,
+        audience=issuer.audience,
+        algorithms=issuer.algorithms,
+        typ=issuer.typ,
+        jwks_file=issuer.jwks_file,
+        jwks_url=issuer.jwks_url,
+        ca_bundle=issuer.ca_bundle,
+        max_lifetime_s=issuer.max_lifetime_seconds,
+        leeway_s=issuer.leeway_seconds,
+        extra_audiences=issuer.extra_audiences,
+        subject_format=issuer.subject_format,
+        key_use=issuer.key_use,
+    )
+
+
+def _absolute(folder: Path, path: Path) -> Path:
+    return Path(os.path.abspath(folder / path))  # noqa: PTH100 - `resolve` would follow links
+
+
+def _absolute_reference(folder: Path, reference: str) -> str:
+    kind, _, name = reference.partition(":")
+    return f"file:{_absolute(folder, Path(name))}" if kind == "file" else reference
+
+
+def _contradictions(document: Document, settings: Settings) -> Iterator[Mistake]:
+    """What is well formed by itself, but cannot be used, or not together."""
+    yield from _same_address(document, settings)
+    yield from _tls(document, settings)
+    if settings.holds.inline_wait_seconds > settings.holds.longest_inline_wait_seconds:
+        text = f"must be at most `longest_inline_wait_seconds`, {settings.holds.longest_inline_wait_seconds}"
+        yield document.mistake(("holds", "inline_wait_seconds"), text)
+    for index, issuer in enumerate(settings.identity.issuers):
+        yield from _issuer(document, index, issuer)
+    yield from _same_issuer(document, settings)
+    endpoint = settings.telemetry.otlp_endpoint
+    if endpoint is None and settings.telemetry.headers:
+        yield document.mistake(("telemetry", "headers"), "has no effect without `otlp_endpoint`")
+    if endpoint is not None and settings.telemetry.headers:
+        place = parse_url(endpoint)
+        if place.scheme == "http" and not is_loopback(place.host):
+            text = "would send secrets in plain text, since `otlp_endpoint` is `http://`; use `https://`"
+            yield document.mistake(("telemetry", "headers"), text)
+    yield from _pem(document, settings.trusted_roots, "CERTIFICATE", "trusted_roots")
+
+
+def _same_address(document: Document, settings: Settings) -> Iterator[Mistake]:
+    taken: dict[int, str] = {}
+    for name in ("proxy", "gateway", "control"):
+        address = getattr(settings.listen, name)
+        if address is None or address.port == 0:
+            continue
+        if address.port in taken:
+            text = f"has the port of `{taken[address.port]}`, {address.port}; give each its own"
+            yield document.mistake(("listen", name), text)
+        taken.setdefault(address.port, name)
+
+
+def _tls(document: Document, settings: Settings) -> Iterator[Mistake]:
+    control = settings.control
+    if (control.tls_certificate is None) != (control.tls_key is None):
+        given, missing = ("tls_certificate", "tls_key")[:: 1 if control.tls_key is None else -1]
+        yield document.mistake(("control", given), f"needs `{missing}` as well")
+    yield from _pem(document, control.tls_certificate, "CERTIFICATE", "control", "tls_certificate")
+    yield from _pem(document, control.tls_key, "PRIVATE KEY", "control", "tls_key")
+
+
+def _issuer(document: Document, index: int, issuer: Issuer) -> Iterator[Mistake]:
+    at = ("identity", "issuers", index)
+    try:
+        issuer_settings(issuer)
+    except ValueError as error:
+        yield document.mistake(at, str(error))
+    yield from _file(document, issuer.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
+    yield from _pem(document, issuer.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
+
+
+def _same_issuer(document: Document, settings: Settings) -> Iterator[Mistake]:
+    """Two profiles for the same issuer and kind of token would leave it open which one judges."""
+    seen: set[tuple[str, str]] = set()
+    for index, issuer in enumerate(settings.identity.issuers):
+        key = (issuer.issuer, issuer.typ)
+        if key in seen:
+            yield document.mistake(("identity", "issuers", index), "has the `issuer` and `typ` of another; keep one")
+        seen.add(key)
+
+
+def _pem(document: Document, path: Path | None, kind: str, *at: str | int) -> Iterator[Mistake]:
+    def holds(raw: bytes) -> bool:
+        return b"-----BEGIN " in raw and f"{kind}-----".encode() in raw
+
+    yield from _file(document, path, holds, f"a PEM {kind.lower()}", *at)
+
+
+def _file(
+    document: Document, path: Path | None, fits: Callable[[bytes], bool], what: str, *at: str | int
+) -> Iterator[Mistake]:
+    if path is None:
+        return
+    found: list[Mistake] = []
+    raw = read_bytes(path, found)
+    for mistake in found:
+        yield document.mistake(at, f"`{shown(path)}` {mistake.text}")
+    if raw is not None and not fits(raw):
+        yield document.mistake(at, f"`{shown(path)}` does not hold {what}")

@@ -1,0 +1,173 @@
+"""Every setting, with its safe default and the sentence that explains it.
+
+The commented example that `countersign init` writes is made from these descriptions.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from policies.model import Mode
+from proxy.inventory.addresses import is_loopback, parse_host_port, parse_url
+
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+")
+_ORIGIN = re.compile(r"[A-Za-z0-9._~/-]{1,200}")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. Port 0 takes a free one."""
+
+    host: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        return is_loopback(self.host)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _address(text: object) -> Address:
+    if isinstance(text, Address):
+        return text
+    return Address(*parse_host_port(text if isinstance(text, str) else "", lowest_port=0))
+
+
+def _url(text: str) -> str:
+    parse_url(text)
+    return text
+
+
+def _reference(text: str) -> str:
+    if not _REFERENCE.fullmatch(text):
+        raise ValueError("must be a reference, `env:NAME` or `file:PATH`, never the secret itself")
+    return text
+
+
+def _origin(text: str) -> str:
+    if not _ORIGIN.fullmatch(text):
+        raise ValueError("must be 1 to 200 letters, digits or `. _ ~ / -`, such as gov.example.com/audit")
+    return text
+
+
+type Listening = Annotated[Address, BeforeValidator(_address)]
+type Url = Annotated[str, AfterValidator(_url)]
+type Reference = Annotated[str, AfterValidator(_reference)]
+
+
+class Group(BaseModel):
+    """Frozen; an unknown setting is a mistake, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Listen(Group):
+    proxy: Listening = Field(Address("127.0.0.1", 8080), description="Agents' HTTPS_PROXY and HTTP_PROXY.")
+    gateway: Listening | None = Field(
+        Address("127.0.0.1", 8081),
+        description="Base URL for agents that take one: http://HOST:PORT/SERVICE. Empty: no gateway.",
+    )
+    control: Listening = Field(Address("127.0.0.1", 8082), description="The control API and the console.")
+
+
+class Control(Group):
+    public_url: Url | None = Field(
+        None, description="How people reach the console, for links. Empty: the address it listens on."
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM certificate chain of the console; needed when it is reached over a network."
+    )
+    tls_key: Path | None = Field(None, description="PEM private key of that certificate.")
+
+
+class Issuer(Group):
+    """Whose tokens prove an agent's identity, and how they are checked."""
+
+    issuer: str = Field(description="The exact `iss` of its tokens.")
+    audience: str = Field(description="The exact `aud` that a token for us has.")
+    algorithms: tuple[str, ...] = Field(("ES256",), description="One or two; never taken from the token.")
+    typ: str = Field("at+jwt", description="The exact `typ` of its tokens, without `application/`.")
+    jwks_file: Path | None = Field(None, description="Its keys, from a file; or else:")
+    jwks_url: str | None = Field(None, description="Its keys, from a URL.")
+    ca_bundle: Path | None = Field(None, description="PEM bundle that this URL is verified with.")
+    max_lifetime_seconds: int = Field(3600, description="Tokens that live longer are refused.")
+    leeway_seconds: int = Field(30, description="How far its clock may differ from ours.")
+    extra_audiences: Literal[0, 1] = Field(0, description="How many other audiences a token may have.")
+    subject_format: Literal["opaque", "spiffe"] = Field("opaque", description="What its `sub` looks like.")
+    key_use: Literal["sig", "jwt-svid"] = Field("sig", description="The `use` of its keys.")
+
+
+class Identity(Group):
+    issuers: tuple[Issuer, ...] = Field(
+        (), description="Issuers whose tokens prove agents, beside the connection handles that we issue. One looks so:"
+    )
+    handle_ttl_seconds: int = Field(
+        28_800, ge=60, le=28_800, description="How long a connection handle lives at most, in seconds."
+    )
+
+
+class Limits(Group):
+    body_bytes: int = Field(
+        1 << 20, ge=1024, le=64 << 20, description="A larger request is refused (413), since it cannot be inspected."
+    )
+    header_bytes: int = Field(65_536, ge=4096, le=1 << 20, description="All headers of one request.")
+    header_count: int = Field(200, ge=10, le=2000, description="Headers of one request.")
+    websocket_message_bytes: int = Field(1 << 20, ge=1024, le=64 << 20, description="One WebSocket message.")
+    connections: int = Field(10_000, ge=1, le=1_000_000, description="Agents' connections at one time.")
+    idle_seconds: int = Field(300, ge=1, le=86_400, description="A connection without traffic is closed after this.")
+    connect_seconds: int = Field(10, ge=1, le=120, description="Patience for an upstream to accept a connection.")
+
+
+class Holds(Group):
+    inline_wait_seconds: int = Field(
+        4, ge=0, le=50, description="A held call waits this long for its sign-off before it is parked."
+    )
+    longest_inline_wait_seconds: int = Field(
+        50, ge=0, le=50, description="The most that a client may ask for with `Prefer: wait=N`."
+    )
+    open_per_agent: int = Field(10, ge=1, le=10_000, description="Undecided holds of one agent; more are refused.")
+    new_per_minute: int = Field(6, ge=1, le=10_000, description="New holds of one agent in a minute; more are refused.")
+
+
+class Audit(Group):
+    origin: Annotated[str, AfterValidator(_origin)] = Field(
+        "countersign.local/audit",
+        description="The audit log's name, in every signed checkpoint. Make it your own before the first start.",
+    )
+
+
+class Telemetry(Group):
+    otlp_endpoint: Url | None = Field(
+        None, description="OTLP/HTTP traces, such as http://127.0.0.1:4318/v1/traces. Empty: nothing leaves."
+    )
+    headers: Mapping[str, Reference] = Field(
+        {}, description="Headers for that endpoint, each by reference: `authorization: env:OTLP_TOKEN`."
+    )
+
+
+class Settings(Group):
+    """The whole configuration. Absent means the default; every default is safe. Loaded paths are absolute."""
+
+    version: Literal[1] = Field(1, description="The format of this file.")
+    mode: Mode = Field(
+        Mode.ENFORCE, description="`enforce`, or `observe`: record what policy would refuse, refuse nothing."
+    )
+    state: Path = Field(Path("state"), description="Database, audit log and keys. Back it up; keep it private.")
+    inventory: Path = Field(Path("inventory"), description="People, teams, agents, services and datasets.")
+    policies: Path = Field(Path("policies"), description="What is allowed, in Cedar.")
+    trusted_roots: Path | None = Field(
+        None, description="PEM bundle that upstreams are verified with. Empty: the usual public roots."
+    )
+    listen: Listen = Field(Listen(), description="Addresses. Beyond this machine, put TLS in front.")
+    control: Control = Field(Control(), description="The console and the control API.")
+    identity: Identity = Field(Identity(), description="How agents prove who they are.")
+    limits: Limits = Field(Limits(), description="How much a peer may send.")
+    holds: Holds = Field(Holds(), description="Calls that wait for a person.")
+    audit: Audit = Field(Audit(), description="The record that stands as evidence.")
+    telemetry: Telemetry = Field(Telemetry(), description="Traces for your collector.")

@@ -1,0 +1,167 @@
+"""The configuration file into settings."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policies.model import Mode
+from proxy.errors import ConfigurationError
+from proxy.settings import Address, Settings, directories, issuer_settings, load_settings
+
+ISSUER = "identity:\n  issuers:\n  - issuer: https://issuer.example\n    audience: countersign\n"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "countersign.yaml"
+    path.write_text(text)
+    return path
+
+
+def mistakes_of(folder: Path, monkeypatch, text: str) -> list[str]:
+    monkeypatch.chdir(folder)
+    with pytest.raises(ConfigurationError) as wrong:
+        load_settings(write(folder, text))
+    return [line.removeprefix("countersign.yaml:") for line in str(wrong.value).splitlines()]
+
+
+def test_an_empty_file_is_the_defaults_beside_it(tmp_path):
+    """Paths that are not set lie beside the file, wherever one stands."""
+    loaded = load_settings(write(tmp_path, ""))
+    assert (loaded.state, loaded.inventory, loaded.policies) == (
+        tmp_path / "state",
+        tmp_path / "inventory",
+        tmp_path / "policies",
+    )
+    assert loaded.listen == Settings().listen
+
+
+def test_what_is_set_is_read(tmp_path):
+    """Each kind of setting arrives as its own type, and every path becomes absolute."""
+    (tmp_path / "keys.json").write_text('{"keys": []}')
+    text = ISSUER + (
+        "    jwks_file: keys.json\n  handle_ttl_seconds: 600\n"
+        "version: 1\nmode: observe\nstate: ../elsewhere\nlisten: {proxy: '[::1]:0', gateway: null}\n"
+        "telemetry:\n  otlp_endpoint: https://otel.example/v1/traces\n  headers: {a: env:TOKEN, b: file:token}\n"
+    )
+    loaded = load_settings(write(tmp_path, text))
+    assert loaded.mode is Mode.OBSERVE
+    assert loaded.state == tmp_path.parent / "elsewhere"
+    assert loaded.listen.proxy == Address("::1", 0)
+    assert loaded.listen.gateway is None
+    assert loaded.identity.handle_ttl_seconds == 600
+    assert loaded.identity.issuers[0].jwks_file == tmp_path / "keys.json"
+    assert loaded.telemetry.headers == {"a": "env:TOKEN", "b": f"file:{tmp_path}/token"}
+
+
+def test_an_issuer_becomes_a_verifiers_profile(tmp_path):
+    """What is configured is what the verifier gets, field for field."""
+    text = (
+        ISSUER
+        + "    jwks_url: https://issuer.example/keys\n    typ: jwt\n    max_lifetime_seconds: 60\n    leeway_seconds: 5\n"
+    )
+    profile = issuer_settings(load_settings(write(tmp_path, text)).identity.issuers[0])
+    assert (profile.issuer, profile.audience, profile.algorithms) == (
+        "https://issuer.example",
+        "countersign",
+        ("ES256",),
+    )
+    assert (profile.typ, profile.max_lifetime_s, profile.leeway_s) == ("jwt", 60, 5)
+    assert (profile.jwks_url, profile.jwks_file) == ("https://issuer.example/keys", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mod: enforce", ["1: mod: is not a field here; did you mean `mode`?"]),
+        ("mode: off", ["1: mode: `off` is not one of `enforce`, `observe`"]),
+        ("mode: observ", ["1: mode: `observ` is not one of `enforce`, `observe`; did you mean `observe`?"]),
+        ("version: 2", ["1: version: must be one of `1`"]),
+        ("listen:\n  proxy: 8080", ["2: listen.proxy: must be a host, or `host:port`; put IPv6 addresses in brackets"]),
+        ("listen:\n  proxy: 127.0.0.1",
+         ["2: listen.proxy: must be `host:port`, for example 127.0.0.1:8080 or [::1]:8080"]),
+        ("listen:\n  proxy: 127.0.0.1:99999", ["2: listen.proxy: has port 99999; the highest is 65535"]),
+        ("listen:\n  control: 127.0.0.1:8080",
+         ["2: listen.control: has the port of `proxy`, 8080; give each its own"]),
+        ("listen:\n  control:", ["2: listen.control: must be a host, or `host:port`; put IPv6 addresses in brackets"]),
+        ("state:", ["1: state: is empty; write a value, or remove the line"]),
+        ("state: 3", ["1: state: must be text; put the value in quotes"]),
+        ("limits:\n  body_bytes: 1", ["2: limits.body_bytes: must be at least 1024"]),
+        ("limits:\n  body_bytes: 1MiB", ["2: limits.body_bytes: must be a whole number"]),
+        ("holds:\n  inline_wait_seconds: 51", ["2: holds.inline_wait_seconds: must be at most 50"]),
+        ("holds:\n  longest_inline_wait_seconds: 2",
+         ["1: holds.inline_wait_seconds: must be at most `longest_inline_wait_seconds`, 2"]),
+        ("identity:\n  handle_ttl_seconds: 86400", ["2: identity.handle_ttl_seconds: must be at most 28800"]),
+        ("audit:\n  origin: a b",
+         ["2: audit.origin: must be 1 to 200 letters, digits or `. _ ~ / -`, such as gov.example.com/audit"]),
+        ("trusted_roots: roots.pem", ["1: trusted_roots: `roots.pem` cannot be read: no such file or directory"]),
+        ("trusted_roots: countersign.yaml", ["1: trusted_roots: `countersign.yaml` does not hold a PEM certificate"]),
+        ("control:\n  public_url: https://a:b@x",
+         ["2: control.public_url: must not hold a user name or password; give the credential as a binding"]),
+        ("control:\n  tls_key: k.pem",
+         ["2: control.tls_key: needs `tls_certificate` as well",
+          "2: control.tls_key: `k.pem` cannot be read: no such file or directory"]),
+        ("telemetry:\n  otlp_endpoint: https://x\n  headers:\n    authorization: Bearer abc",
+         ["4: telemetry.headers.authorization: must be a reference, `env:NAME` or `file:PATH`, never the secret"]),
+        ("telemetry:\n  otlp_endpoint: http://otel.example\n  headers: {a: env:T}",
+         ["3: telemetry.headers: would send secrets in plain text, since `otlp_endpoint` is `http://`; use `https://`"]),
+        ("telemetry:\n  headers: {a: env:T}", ["2: telemetry.headers: has no effect without `otlp_endpoint`"]),
+        (ISSUER, ["3: identity.issuers[0]: give exactly one of `jwks_file` and `jwks_url`"]),
+        (ISSUER + "    jwks_url: http://issuer.example/keys\n",
+         ["3: identity.issuers[0]: jwks_url must be https, since whoever can change it can become any agent"]),
+        (ISSUER + "    jwks_file: none.json\n",
+         ["5: identity.issuers[0].jwks_file: `none.json` cannot be read: no such file or directory"]),
+        (ISSUER + "    jwks_file: countersign.yaml\n",
+         ["5: identity.issuers[0].jwks_file: `countersign.yaml` does not hold a JWK set"]),
+        (ISSUER + "    jwks_url: https://issuer.example/keys\n    algorithms: [HS256]\n",
+         ["3: identity.issuers[0]: algorithm `HS256` is not accepted: use one of"]),
+        (ISSUER + "    jwks_url: https://a/b\n  - {issuer: https://issuer.example, audience: x, jwks_url: https://a/b}\n",
+         ["6: identity.issuers[1]: has the `issuer` and `typ` of another; keep one"]),
+        ("mode: x\nstate: 1\nlimits: {header_count: 1}\nfoo: 1\nfoo: 2\n",
+         ["5: `foo` is here twice, first on line 4; keep one",
+          "1: mode: `x` is not one of `enforce`, `observe`",
+          "2: state: must be text; put the value in quotes",
+          "3: limits.header_count: must be at least 10",
+          ("4: foo: is not a field here; known are `version`, `mode`, `state`, `inventory`, `policies`, "
+          "`trusted_roots`, `listen`, `control`, `identity`, `limits`, `holds`, `audit`, `telemetry`")]),
+    ],
+)  # fmt: skip
+def test_every_mistake_is_located_and_worded(tmp_path, monkeypatch, text, expected):
+    """The exact lines that a person sees."""
+    found = mistakes_of(tmp_path, monkeypatch, text)
+    assert [line[: len(wanted)] for line, wanted in zip(found, expected, strict=True)] == expected
+
+
+def test_a_missing_file_says_so(tmp_path, monkeypatch):
+    """No configuration is a mistake of a person, not a traceback."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"^none\.yaml: cannot be read: no such file or directory$"):
+        load_settings(tmp_path / "none.yaml")
+
+
+def test_directories_are_found_in_a_file_with_mistakes(tmp_path):
+    """Where the inventory and the policies lie is known even if the rest of the file is wrong."""
+    assert directories(write(tmp_path, "inventory: people\npolicies: 7\nfoo: 1\n")) == (
+        tmp_path / "people",
+        tmp_path / "policies",
+    )
+    assert directories(tmp_path / "none.yaml") == (tmp_path / "inventory", tmp_path / "policies")
+
+
+_TEXT = st.text("abcdefghilmnoprstuvxy:_ \n-[]{}'\"0123456789./&*!\x00\u202e", max_size=80)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    raw=st.binary(max_size=60) | _TEXT.map(str.encode) | _TEXT.map(lambda text: f"listen: {{proxy: '{text}'}}".encode())
+)
+def test_any_file_is_settings_or_a_configuration_error(raw, tmp_path_factory):
+    """Whatever the bytes: settings, or at least one mistake."""
+    path = tmp_path_factory.getbasetemp() / "any-settings.yaml"
+    path.write_bytes(raw)
+    try:
+        outcome = [load_settings(path)]
+    except ConfigurationError as wrong:
+        outcome = list(wrong.mistakes)
+    assert outcome

@@ -1,0 +1,47 @@
+"""What weakens the promises is said aloud."""
+
+from pathlib import Path
+
+import pytest
+
+from proxy.settings import load_settings, unsafe
+
+
+def sentences(folder: Path, text: str) -> list[str]:
+    path = folder / "countersign.yaml"
+    path.write_text(text)
+    return unsafe(load_settings(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("listen: {proxy: 'localhost:1', gateway: '[::1]:2', control: 127.0.0.9:3}", []),
+        ("listen: {gateway: }", []),
+        ("control: {public_url: https://c.example}\ntelemetry: {otlp_endpoint: http://127.0.0.1:4318/v1/traces}", []),
+        ("mode: observe", ["mode is `observe`: calls that policy would refuse or hold go through"]),
+        ("listen: {proxy: 0.0.0.0:8080}",
+         ["the proxy listens on 0.0.0.0:8080 without TLS: whoever sees that network can read handles and calls"]),
+        ("listen: {gateway: 10.0.0.1:8081}",
+         ["the gateway listens on 10.0.0.1:8081 without TLS: whoever sees that network can read handles and calls"]),
+        ("listen: {control: '[2001:db8::1]:8082'}",
+         [("the control API listens on [2001:db8::1]:8082 without TLS: people's sessions can be "
+          "stolen on that network")]),
+        ("control: {public_url: http://console.example}",
+         ["`control.public_url` is plain http: people's sessions can be stolen on the way"]),
+        ("telemetry: {otlp_endpoint: http://otel.example:4318}",
+         ["`telemetry.otlp_endpoint` is plain http: traces can be read on the way"]),
+    ],
+)  # fmt: skip
+def test_each_unsafe_setting_has_its_sentence(tmp_path, text, expected):
+    """The exact sentences for the start-up lines; none for what is safe."""
+    assert sentences(tmp_path, text) == expected
+
+
+def test_a_console_with_its_own_certificate_may_be_reached_over_a_network(tmp_path):
+    """With certificate and key, listening beyond loopback is not unsafe."""
+    (tmp_path / "c.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    (tmp_path / "k.pem").write_text("-----BEGIN EC PRIVATE KEY-----\n")
+    text = "listen: {control: 0.0.0.0:8082}\ncontrol: {tls_certificate: c.pem, tls_key: k.pem}\n"
+    assert sentences(tmp_path, text) == []

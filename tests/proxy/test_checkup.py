@@ -1,0 +1,95 @@
+"""Configuration, inventory and policies, read together."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from proxy.checkup import check_all
+from proxy.starter import write_starter
+
+TODAY = date(2026, 12, 1)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A starter directory, in which the test stands."""
+    write_starter(tmp_path, TODAY)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def found(folder: Path, environment=("CRM_API_KEY",), today: date = TODAY) -> tuple[list[str], list[str]]:
+    checkup = check_all(folder / "countersign.yaml", today, environment)
+    assert (checkup.world is None) == bool(checkup.mistakes)
+    return [str(mistake) for mistake in checkup.mistakes], [str(warning) for warning in checkup.warnings]
+
+
+def spoil(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_the_starter_has_neither_mistakes_nor_warnings(folder):
+    """What `countersign init` wrote is good as it stands, once its secret is there."""
+    assert found(folder) == ([], [])
+
+
+def test_mistakes_of_all_three_come_together(folder):
+    """The configuration, the inventory and a policy that cannot be read are told at once."""
+    spoil(folder / "countersign.yaml", "mode: enforce", "mode: enforced")
+    spoil(folder / "inventory" / "datasets.yaml", "owner: alice", "owner: alcie")
+    (folder / "policies" / "broken.cedar").write_bytes(b"\xff")
+    mistakes, warnings = found(folder)
+    assert mistakes == [
+        "countersign.yaml:8: mode: `enforced` is not one of `enforce`, `observe`; did you mean `enforce`?",
+        (
+            "inventory/datasets.yaml:4: datasets[customers].owner: `alcie` is not a person in the inventory; "
+            "did you mean `alice`?"
+        ),
+        "policies/broken.cedar:1: not UTF-8; save the file as UTF-8",
+    ]
+    assert warnings == []
+
+
+def test_a_policy_about_what_the_inventory_does_not_have_is_a_mistake(folder):
+    """Policies are checked against the tools that really exist."""
+    spoil(folder / "inventory" / "services.yaml", "name: create_refund", "name: make_refund")
+    mistakes, _ = found(folder)
+    assert mistakes
+    assert any("baseline.cedar" in mistake and "crm/create_refund" in mistake for mistake in mistakes)
+
+
+def test_what_the_catalogue_finds_has_a_place(folder):
+    """A selector for a tool that an OpenAPI document should have is found at its dataset."""
+    (folder / "api").mkdir()
+    (folder / "api" / "crm.json").write_text('{"openapi": "3.1.0", "info": {}, "paths": {}}')
+    spoil(
+        folder / "inventory" / "services.yaml",
+        "    trust: internal",
+        "    openapi: ../api/crm.json\n    trust: internal",
+    )
+    spoil(folder / "inventory" / "datasets.yaml", "[get_customer]", "[get_order]")
+    mistakes, _ = found(folder)
+    assert [mistake.split(": ")[0] for mistake in mistakes if "get_order" in mistake] == ["inventory/datasets.yaml:3"]
+
+
+def test_warnings_say_what_is_unsafe_and_what_will_be_refused(folder):
+    """Unsafe settings, missing secrets and agents out of standing are warnings."""
+    spoil(folder / "countersign.yaml", "mode: enforce", "mode: observe")
+    mistakes, warnings = found(folder, (), TODAY + timedelta(days=91))
+    assert mistakes == []
+    assert [warning.split(": ")[0] for warning in warnings] == [
+        "countersign.yaml",
+        "inventory/agents.yaml:12",
+        "inventory/services.yaml:26",
+    ]
+
+
+def test_nothing_at_all_is_mistakes_and_no_traceback(tmp_path, monkeypatch):
+    """A directory without any of it says what is missing."""
+    monkeypatch.chdir(tmp_path)
+    mistakes, warnings = found(tmp_path)
+    assert [mistake.split(": ")[0] for mistake in mistakes] == ["countersign.yaml", "inventory", "policies"]
+    assert warnings == []
