@@ -1,0 +1,341 @@
+"""One agent's socket: drives the layers above it, and does what they command.
+
+This takes the place of mitmproxy's own connection handler, which passes a request on when something fails. Here
+everything that is unexpected closes the connection: an exception in a layer, an unknown command, a lost task.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import Any, cast
+
+from mitmproxy.connection import Client, Connection, ConnectionState
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers import tls
+
+from proxy.errors import Refused
+from proxy.listener.canonical import Place
+from proxy.listener.conversation import Conversation
+from proxy.listener.dial import DialRefused, dial
+from proxy.listener.house import House
+from proxy.listener.profile import GovernedContext, GovernedServer
+from proxy.listener.session import Session
+from proxy.listener.tunnel import Tunnel, check_server_name
+from proxy.listener.upstream_link import UpstreamLink
+from proxy.listener.wire import Abort, Ask, Become, Expired, Finish, Told
+from proxy.stages import Entrance, Released
+
+log = logging.getLogger("countersign.listener")
+
+LINGER = 2.0
+MAX_DISCARDED = 4 * 1024 * 1024
+WRITE_BUFFER = 256 * 1024
+
+
+class AgentConnection(asyncio.Protocol):
+    """From `connection_made` to `connection_lost`. Whatever was under way at the end is accounted for."""
+
+    def __init__(self, house: House, entrance: Entrance) -> None:
+        self._house = house
+        self._entrance: Entrance = entrance
+        self._queue: deque[events.Event] = deque()
+        self._out: dict[Connection, list[bytes]] = {}
+        self._links: dict[Connection, UpstreamLink] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._pumping = False
+        self._closed = True
+        self._ending: float | None = None
+        self._discarded = 0
+        self._reason = "client_disconnected"
+        self._transport: asyncio.Transport
+        self._client: Client
+        self._layer: layer.Layer
+        self.session: Session
+
+    # --- the socket -----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        house = self._house
+        peer = transport.get_extra_info("peername")
+        if house.draining or not peer or len(house.connections) >= house.options.max_connections:
+            self._transport.abort()
+            return
+        self._transport.set_write_buffer_limits(WRITE_BUFFER)
+        self._client = Client(
+            peername=peer[:2],
+            sockname=transport.get_extra_info("sockname")[:2],
+            state=ConnectionState.OPEN,
+            timestamp_start=time.time(),
+        )
+        self.session = Session(self._client.id, str(peer[0]), house.gate, house.options, house.loop.time)
+        place = Place("gateway" if self._entrance == "gateway" else "forward")
+        self._layer = Conversation(GovernedContext(self._client), place, self.session, self._tunnel)
+        self._closed = False
+        house.enter(self._client.id, self)
+        self.pump(events.Start())
+
+    def _tunnel(self, host: str, port: int) -> layer.Layer:
+        return Tunnel(GovernedContext(self._client), host, port, self.session)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closed:
+            return
+        if self._ending is None:
+            self.pump(events.DataReceived(self._client, data))
+            return
+        self._discarded += len(data)
+        if self._discarded > MAX_DISCARDED:
+            self._transport.abort()
+
+    def eof_received(self) -> bool:
+        if self._closed or self._ending is not None:
+            return False
+        self._client.state &= ~ConnectionState.CAN_READ
+        self.pump(events.ConnectionClosed(self._client))
+        return not self._transport.is_closing()
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - how it ended makes no difference
+        if self._closed:
+            return
+        self._closed = True
+        self._client.state = ConnectionState.CLOSED
+        self._queue.clear()
+        for task in list(self._tasks):
+            task.cancel()
+        for link in list(self._links.values()):
+            if link.transport is not None:
+                link.transport.abort()
+        self.session.abandon(self._reason)
+        self._house.gate.closed(self._client.id)
+        self._house.leave(self._client.id)
+
+    def pause_writing(self) -> None:
+        for link in self._links.values():
+            if link.transport is not None and not link.transport.is_closing():
+                link.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        for link in self._links.values():
+            if link.transport is not None and not link.transport.is_closing():
+                link.transport.resume_reading()
+
+    def hold_agent(self, *, hold: bool) -> None:
+        """An upstream does not keep up with what the agent sends."""
+        if not self._transport.is_closing():
+            (self._transport.pause_reading if hold else self._transport.resume_reading)()
+
+    # --- from outside -----------------------------------------------------------------------------
+
+    def cut(self, reason: str) -> None:
+        """Ends everything on this connection now."""
+        if not self._closed:
+            self._reason = reason
+            self.session.abandon(reason)
+            self._transport.abort()
+
+    def drain(self) -> None:
+        """No further request after the one under way."""
+        self.session.draining = True
+        if not self.session.busy and self._ending is None:
+            self._transport.close()
+
+    def sweep(self, now: float) -> None:
+        """Ends what may not or should not go on: revoked access, a request or a handshake that takes too long."""
+        if self._closed:
+            return
+        if self._ending is not None:
+            if now >= self._ending:
+                self._transport.abort()
+            return
+        reason = self.session.still_allowed()
+        if reason is not None:
+            self.cut(reason)
+            return
+        for link in list(self._links.values()):
+            if link.deadline is not None and now >= link.deadline and link.transport is not None:
+                link.transport.abort()
+        deadline = self.session.deadline
+        if deadline is not None and now >= deadline:
+            self.session.deadline = None
+            self._ending = now + LINGER  # if no layer understands this, the next sweeps end the connection
+            self.pump(Expired())
+
+    # --- events in, commands out --------------------------------------------------------------------
+
+    def pump(self, event: events.Event) -> None:
+        """Gives the event to the layers and does what they command. Whatever fails closes the connection."""
+        self._queue.append(event)
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self._queue and not self._closed:
+                for command in self._layer.handle_event(self._queue.popleft()):
+                    self._perform(command)
+            for connection in list(self._out):
+                self._flush(connection)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the listener's boundary
+            self._crashed(error)
+        finally:
+            self._pumping = False
+
+    def _crashed(self, error: BaseException) -> None:
+        self._queue.clear()
+        self._out.clear()
+        if isinstance(error, Refused):
+            refusal = error.refusal
+            self._in_background(self.session.refuse(refusal, "tunnel"))
+            self.cut(refusal.reason)
+            return
+        place = error.__traceback__
+        while place is not None and place.tb_next is not None:
+            place = place.tb_next
+        where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "unknown"
+        log.error("a connection is closed because of a %s at %s", type(error).__name__, where)
+        self.cut("internal_error")
+
+    def _in_background(self, work: Any) -> None:  # noqa: ANN401 - a coroutine of any result
+        task = self._house.loop.create_task(work)
+        self._house.background.add(task)
+        task.add_done_callback(self._house.background.discard)
+
+    def _perform(self, command: commands.Command) -> None:
+        if isinstance(command, commands.SendData):
+            self._out.setdefault(command.connection, []).append(command.data)
+        elif isinstance(command, Ask):
+            self._ask(command)
+        elif isinstance(command, commands.StartHook):
+            self._hook(command)
+            self._queue.append(events.HookCompleted(command))
+        elif isinstance(command, commands.OpenConnection):
+            task = self._house.loop.create_task(self._open(command))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif isinstance(command, commands.CloseConnection):
+            self._close(command)
+        elif isinstance(command, Become):
+            self._layer = command.make()
+            self._queue.append(events.Start())
+            if command.rest:
+                self._queue.append(events.DataReceived(self._client, command.rest))
+        elif not isinstance(command, commands.Log):  # their text may hold what an agent sent
+            raise TypeError(type(command).__name__)
+
+    def _hook(self, hook: commands.StartHook) -> None:
+        """TLS asks for its parameters. A hook that is not known here is not harmless."""
+        if isinstance(hook, tls.TlsClienthelloHook):
+            address = hook.data.context.server.address
+            assert address is not None
+            check_server_name(hook.data.client_hello.sni, address[0])
+        elif isinstance(hook, tls.TlsStartClientHook):
+            address = hook.data.context.server.address
+            assert address is not None
+            hook.data.ssl_conn = self._house.agent_tls.connection(address[0], time.time())
+        elif isinstance(hook, tls.TlsStartServerHook):
+            server = hook.data.conn
+            assert isinstance(server, GovernedServer)
+            place = server.destination
+            hook.data.ssl_conn = self._house.upstream_tls.connection(place.host, place.ca_bundle)
+        elif isinstance(hook, tls.TlsEstablishedServerHook):
+            link = self._links.get(hook.data.conn)
+            if link is not None:
+                link.deadline = None
+        elif not isinstance(hook, tls.TlsEstablishedClientHook | tls.TlsFailedClientHook | tls.TlsFailedServerHook):
+            raise TypeError(type(hook).__name__)
+
+    def _ask(self, question: Ask) -> None:
+        task: asyncio.Task[object] = asyncio.Task(question.question(), loop=self._house.loop, eager_start=True)
+        question.task = task
+        if task.done():
+            self._told(question, task)
+        else:
+            self._tasks.add(task)
+            task.add_done_callback(lambda done: self._told(question, done))
+
+    def _told(self, question: Ask, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        reply = None if task.cancelled() or task.exception() is not None else task.result()
+        if self._closed:
+            if isinstance(reply, Released):
+                self._house.gate.unsent(reply, self._reason)
+            return
+        self.pump(Told(question, reply))
+
+    # --- upstream ---------------------------------------------------------------------------------
+
+    async def _open(self, command: commands.OpenConnection) -> None:
+        server = command.connection
+        error = await self._connect(server) if isinstance(server, GovernedServer) else "not permitted"
+        if not self._closed:
+            self.pump(events.OpenConnectionCompleted(command, error))
+
+    async def _connect(self, server: GovernedServer) -> str | None:
+        """The second gate: without a permit in force for this place there is no connection."""
+        if not self.session.permits.allows(server.permit, server.destination):
+            return "not permitted"
+        within = self._house.options.connect_timeout
+        try:
+            transport, link = await dial(
+                server.destination,
+                lambda: UpstreamLink(self, server),
+                within=within,
+                own_ports=self._house.own_ports,
+            )
+        except DialRefused as refused:
+            return str(refused)
+        if self._closed or not self.session.permits.allows(server.permit, server.destination):
+            transport.abort()
+            return "not permitted any more"
+        transport.set_write_buffer_limits(WRITE_BUFFER)
+        server.state = ConnectionState.OPEN
+        server.peername = transport.get_extra_info("peername")[:2]
+        server.sockname = transport.get_extra_info("sockname")[:2]
+        if server.destination.scheme == "https":
+            link.deadline = self._house.loop.time() + within
+        self._links[server] = link
+        return None
+
+    def upstream_lost(self, link: UpstreamLink) -> None:
+        if self._links.pop(link.server, None) is not None and not self._closed:
+            self.pump(events.ConnectionClosed(link.server))
+
+    # --- writing and closing ------------------------------------------------------------------------
+
+    def _flush(self, connection: Connection) -> None:
+        """Writes all that this round of events has gathered for this connection, at once."""
+        pieces = self._out.pop(connection, None)
+        if not pieces:
+            return
+        transport = self._transport_of(connection)
+        if transport is not None and not transport.is_closing():
+            transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def _transport_of(self, connection: Connection) -> asyncio.Transport | None:
+        if connection is self._client:
+            return self._transport
+        link = self._links.get(connection)
+        return link.transport if link is not None else None
+
+    def _close(self, command: commands.CloseConnection) -> None:
+        connection = command.connection
+        if isinstance(command, Abort):
+            self._out.clear()
+            self._transport.abort()
+            return
+        self._flush(connection)
+        transport = self._transport_of(connection)
+        if transport is None:
+            return
+        if isinstance(command, Finish):
+            self._finish()
+            return
+        connection.state = ConnectionState.CLOSED
+        transport.close()
+
+    def _finish(self) -> None:
+        """Lets the agent read what was written, even if it is still sending: a reset would destroy it."""
+        self._ending = self._house.loop.time() + LINGER
+        if not self._transport.is_closing() and self._transport.can_write_eof():
+            self._transport.write_eof()

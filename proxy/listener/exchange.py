@@ -1,0 +1,144 @@
+"""One released call and its answer: what is sent, and what of the answer may be passed on. No I/O."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mitmproxy.connection import Server
+
+from proxy.errors import Refusal
+from proxy.inspection.leaks import Leaked, is_readable, scan_headers
+from proxy.listener.account import Account
+from proxy.listener.agent_reader import End
+from proxy.listener.answer import opening
+from proxy.listener.answer_reader import AnswerReader
+from proxy.listener.canonical import Incoming
+from proxy.listener.head import ResponseHead, UpstreamFault
+from proxy.listener.outgoing import Unsendable, outgoing_bytes
+from proxy.listener.session import Session
+from proxy.listener.streaming import BodyGuard, Cut
+
+WEBSOCKET = Refusal("websocket_not_allowed", 403, "This service may not be called over WebSocket.")
+UNSENDABLE = Refusal("unsendable", 502, "The call could not be written as one request to the service.")
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What may go to the agent now. `done`: the answer is complete; `switched`: WebSocket follows."""
+
+    data: bytes
+    done: bool = False
+    switched: bool = False
+
+
+class Exchange:
+    """From a permit in force to the last byte of the answer. `delivered` and `ended` raise UpstreamFault or Cut."""
+
+    def __init__(self, account: Account, incoming: Incoming, session: Session) -> None:
+        self.account = account
+        self.server: Server | None = None
+        self.raw = b""
+        self.begun = False
+        self.close = incoming.close
+        self._incoming = incoming
+        self._session = session
+        self._released = account.permit.released
+        self._chunked = False
+        self._status = 0
+        self._guard: BodyGuard | None = None
+        options = session.options
+        self._reader = AnswerReader(
+            self._released.upstream.method,
+            websocket=incoming.websocket,
+            max_bytes=options.max_header_bytes,
+            max_count=options.max_header_count,
+        )
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the upstream connection may carry another request."""
+        return self._reader.reusable
+
+    def prepare(self) -> Refusal | None:
+        """Writes the request. The refusal, if it must not or cannot be sent after all."""
+        destination = self.account.permit.destination
+        if self._incoming.websocket and not destination.allow_websocket:
+            return WEBSOCKET
+        try:
+            self.raw = outgoing_bytes(
+                self._released.upstream,
+                self._released.injection,
+                destination,
+                websocket=self._incoming.websocket,
+            )
+        except Unsendable:
+            return UNSENDABLE
+        return None
+
+    def rest(self) -> bytes:
+        """What came after a 101."""
+        return self._reader.rest()
+
+    def delivered(self, data: bytes) -> Passed:
+        """The upstream has sent this."""
+        self._reader.feed(data)
+        return self._pass_on(self._reader.next_item)
+
+    def ended(self) -> Passed:
+        """The upstream has closed the connection."""
+        return self._pass_on(iter([self._reader.closed(), None]).__next__)
+
+    def _pass_on(self, next_item: Callable[[], ResponseHead | bytes | End | None]) -> Passed:
+        out: list[bytes] = []
+        while (item := next_item()) is not None:
+            if isinstance(item, ResponseHead):
+                out.append(self._head(item))
+                if item.status == 101:
+                    return Passed(b"".join(out), switched=True)
+            elif isinstance(item, bytes):
+                assert self._guard is not None
+                out.append(self._framed(self._guard.feed(item)))
+            else:
+                assert self._guard is not None
+                out.append(self._framed(self._guard.end()))
+                if self._chunked:
+                    out.append(b"0\r\n\r\n")
+                self.account.finish(self._status)
+                return Passed(b"".join(out), done=True)
+        return Passed(b"".join(out))
+
+    def _head(self, head: ResponseHead) -> bytes:
+        """The answer's head, if it holds no secret and announces a body that can be searched for one."""
+        secrets = self._released.injection.secrets
+        try:
+            scan_headers((*head.fields, ("reason", head.reason)), secrets)
+        except Leaked:
+            raise Cut("secret_leaked") from None
+        if secrets and not is_readable(head.fields):
+            raise UpstreamFault("the answer is encoded, so it cannot be searched for secrets")
+        close = self.close or self._session.draining
+        start = opening(head, method=self._incoming.draft.method, version=self._incoming.version, close=close)
+        self.close = start.close
+        self.begun = True
+        self._status = head.status
+        self._chunked = start.chunked
+        self._guard = BodyGuard(secrets, self._session.still_allowed, self._session.clock)
+        self.account.received(0)
+        return start.raw
+
+    def _framed(self, data: bytes) -> bytes:
+        if not data:
+            return b""
+        self.account.received(len(data))
+        return b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data
+
+
+def fault_refusal(error: str, *, sent: bool) -> Refusal:
+    """What an agent is told about a call that was released and brought no answer."""
+    if error == "secret_leaked":
+        detail = "The service's answer held a credential that must not reach an agent, so it was cut."
+        return Refusal("secret_leaked", 502, detail, internal=error)
+    if not sent:
+        detail = f"The service could not be reached: {error[:200]}."
+        return Refusal("upstream_unreachable", 502, detail, "retry", internal=error)
+    detail = f"The service was called, but its answer could not be passed on: {error[:200]}."
+    return Refusal("upstream_failed", 502, detail, internal=error)

@@ -1,0 +1,93 @@
+"""The one wrapper around the gate: whatever goes wrong in there, what comes out is a refusal."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from proxy.errors import Refusal, Refused
+from proxy.listener.interfaces import Destination, Gate
+from proxy.listener.problem import UNAVAILABLE, problem
+from proxy.stages import Answered, Arrived, Evidence, Released, Reply
+
+log = logging.getLogger("countersign.listener")
+
+
+class GuardedGate:
+    """A gate that never raises. Failure, cancellation, time-out and nonsense are all a `Reply` that refuses."""
+
+    def __init__(self, gate: Gate, within: float) -> None:
+        self._gate = gate
+        self._within = within
+
+    async def admit_tunnel(self, connection: str, evidence: Evidence, host: str, port: int) -> Reply | None:
+        verdict = await self._ask("admit_tunnel", lambda: self._gate.admit_tunnel(connection, evidence, host, port))
+        return None if verdict is None else _refusal(verdict)
+
+    async def admit_call(self, arrived: Arrived, evidence: Evidence | None) -> Released | Reply:
+        verdict = await self._ask("admit_call", lambda: self._gate.admit_call(arrived, evidence))
+        return verdict if isinstance(verdict, Released) else _refusal(verdict)
+
+    async def refuse(self, refusal: Refusal, connection: str, peer: str, summary: str) -> Reply:
+        """The gate's wording of this refusal, else our own: it is refused in any case."""
+        reply = await self._ask("refuse", lambda: self._gate.refuse(refusal, connection, peer, summary))
+        return reply if isinstance(reply, Reply) and reply.status >= 400 else problem(refusal)
+
+    def destination(self, released: Released) -> Destination | None:
+        """None if the gate cannot say: then the call goes nowhere."""
+        place = self._call("destination", lambda: self._gate.destination(released))
+        return place if isinstance(place, Destination) else None
+
+    def still_allowed(self, connection: str, released: Released | None) -> str | None:
+        """None only if the gate says so; if it cannot be asked, that is a reason to cut."""
+        try:
+            reason = self._gate.still_allowed(connection, released)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the listener's boundary
+            _report("still_allowed", error)
+            return "check_failed"
+        return None if reason is None else str(reason) or "revoked"
+
+    def unsent(self, released: Released, error: str) -> None:
+        self._call("unsent", lambda: self._gate.unsent(released, error))
+
+    def answered(self, answered: Answered) -> None:
+        self._call("answered", lambda: self._gate.answered(answered))
+
+    def closed(self, connection: str) -> None:
+        self._call("closed", lambda: self._gate.closed(connection))
+
+    async def _ask(self, name: str, question: Callable[[], Awaitable[object]]) -> object:
+        try:
+            async with asyncio.timeout(self._within):
+                return await question()
+        except Refused as refused:
+            return problem(refused.refusal)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the listener's boundary
+            _report(name, error)
+            return problem(UNAVAILABLE)
+
+    def _call(self, name: str, question: Callable[[], object]) -> object:
+        try:
+            return question()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the listener's boundary
+            _report(name, error)
+            return None
+
+
+def _refusal(verdict: object) -> Reply:
+    """The verdict if it is a reply, else a refusal: an unexpected verdict is not a yes."""
+    if isinstance(verdict, Reply):
+        return verdict
+    log.error("the gate answered with a %s", type(verdict).__name__)
+    return problem(UNAVAILABLE)
+
+
+def _report(name: str, error: BaseException) -> None:
+    """Logs what failed and where, but no message: it may hold what an agent sent."""
+    if isinstance(error, asyncio.CancelledError):
+        log.info("%s was cancelled", name)
+        return
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "unknown"
+    log.error("%s failed with %s at %s", name, type(error).__name__, where)

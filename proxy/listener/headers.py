@@ -1,0 +1,74 @@
+"""Which request header fields go on, which are taken off, and which make a request ambiguous.
+
+Names with `_` are judged with their `-` twin, because many servers cannot tell the two apart.
+"""
+
+from enum import Enum, auto
+
+
+class Rule(Enum):
+    """What happens to a field of a given name."""
+
+    KEEP = auto()
+    ONCE = auto()  # goes on, but two of it are refused
+    READ = auto()  # steers the message or shows who is calling: read here, and rebuilt if it goes on
+    DROP = auto()
+    REFUSE = auto()
+
+
+_READ = frozenset(
+    {
+        "host", "content-length", "transfer-encoding", "content-encoding", "connection", "expect", "upgrade",
+        "trailer", "traceparent", "proxy-authorization", "authorization", "x-api-key",
+    }
+)  # fmt: skip
+_ONCE = frozenset(
+    {
+        "content-type", "content-range", "range", "date", "origin", "referer", "user-agent", "if-match",
+        "if-none-match", "if-modified-since", "if-unmodified-since", "idempotency-key", "sec-websocket-key",
+        "sec-websocket-version",
+    }
+)  # fmt: skip
+# Hop-by-hop (RFC 9110 section 7.6.1), traces and baggage of the agent, and what claims to come from a proxy.
+_DROP = frozenset(
+    {
+        "keep-alive", "te", "http2-settings", "alt-used", "sec-websocket-extensions", "tracestate", "baggage",
+        "txn-token", "forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip",
+        "cf-connecting-ip", "x-original-host", "x-original-forwarded-for", "client-ip", "x-remote-user",
+        "remote-user", "x-authenticated-user",
+    }
+)  # fmt: skip
+_DROP_PREFIXES = ("proxy-", "workload-", "x-forwarded-", "x-countersign-", "countersign-", "x-envoy-", "x-workload-")
+# They ask the server to act on another method or path than the one that is judged.
+_REFUSE = frozenset(
+    {
+        "x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url",
+        "x-original-method", "x-override-url",
+    }
+)  # fmt: skip
+
+_LIMIT = 4096
+_known: dict[str, Rule] = {}
+
+
+def rule_for(name: str) -> Rule:
+    """The rule for a field of this lower-case name."""
+    rule = _known.get(name)
+    if rule is None:
+        rule = _judge(name)
+        if len(_known) < _LIMIT:
+            _known[name] = rule
+    return rule
+
+
+def _judge(name: str) -> Rule:
+    twin = name.replace("_", "-")
+    if twin in _REFUSE:
+        return Rule.REFUSE
+    if twin in _DROP or (twin.startswith(_DROP_PREFIXES) and twin != "proxy-authorization"):
+        return Rule.DROP
+    if twin in _READ or twin in _ONCE:
+        if twin != name:
+            return Rule.REFUSE
+        return Rule.READ if twin in _READ else Rule.ONCE
+    return Rule.KEEP

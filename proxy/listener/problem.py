@@ -1,0 +1,28 @@
+"""Answers that we word ourselves, when the gate cannot be asked or has already let the call go (RFC 9457)."""
+
+import json
+
+from proxy.errors import Refusal
+from proxy.stages import Reply
+
+UNAVAILABLE = Refusal(
+    "gate_failed",
+    503,
+    "Countersign could not judge this, so it did not pass. The fault is in the proxy, not in the request.",
+    "retry",
+)
+
+
+def problem(refusal: Refusal, *, executed: bool | None = False) -> Reply:
+    """A problem document. `executed` None says that nobody knows whether the call took effect."""
+    standing = {False: "NOT EXECUTED. ", None: "OUTCOME UNKNOWN. ", True: ""}[executed]
+    document = {
+        "type": f"urn:countersign:refusal:{refusal.reason}",
+        "title": refusal.reason.replace("_", " "),
+        "status": refusal.status,
+        "detail": standing + refusal.detail,
+        "reason": refusal.reason,
+        "next_action": refusal.next_action,
+    }
+    headers = (("content-type", "application/problem+json"), ("cache-control", "no-store"), *refusal.headers)
+    return Reply(refusal.status, headers, json.dumps(document).encode())

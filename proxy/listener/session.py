@@ -1,0 +1,57 @@
+"""What the connection and its layers share about one agent connection."""
+
+import time
+from collections.abc import Callable
+
+from proxy.errors import Refusal
+from proxy.listener.account import Account
+from proxy.listener.guarded import GuardedGate
+from proxy.listener.options import ListenerOptions
+from proxy.listener.permit import Permit, Permits
+from proxy.stages import Reply
+
+
+class Session:
+    """One agent connection: who it talks to, what is under way, and until when it must have sent more.
+
+    `deadline` is on `clock`; None while the agent waits for us.
+    """
+
+    def __init__(
+        self, connection: str, peer: str, gate: GuardedGate, options: ListenerOptions, clock: Callable[[], float]
+    ) -> None:
+        self.connection = connection
+        self.peer = peer
+        self.gate = gate
+        self.options = options
+        self.clock = clock
+        self.permits = Permits()
+        self.account: Account | None = None
+        self.draining = False
+        self.busy = False
+        self.deadline: float | None = clock() + options.header_timeout
+
+    def released(self, permit: Permit) -> Account:
+        """A call has been released: from here on it is accounted for, and its permit is in force."""
+        self.permits.add(permit)
+        self.account = Account(self.gate, self.permits, permit, time.time)
+        return self.account
+
+    def still_allowed(self) -> str | None:
+        """None, or the reason why nothing more may pass on this connection."""
+        account = self.account
+        released = account.permit.released if account is not None and not account.ended else None
+        return self.gate.still_allowed(self.connection, released)
+
+    def expect_within(self, seconds: float | None) -> None:
+        """The agent must send more within this time; None: it waits for us."""
+        self.deadline = None if seconds is None else self.clock() + seconds
+
+    def abandon(self, error: str) -> None:
+        """The connection is over. A call that was under way is accounted for, and nothing may be sent any more."""
+        if self.account is not None:
+            self.account.fail(error)
+        self.permits.clear()
+
+    async def refuse(self, refusal: Refusal, summary: str) -> Reply:
+        return await self.gate.refuse(refusal, self.connection, self.peer, summary)

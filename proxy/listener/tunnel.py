@@ -1,0 +1,88 @@
+"""What a client starts inside a CONNECT tunnel: TLS or HTTP/1.1. Nothing else gets anywhere."""
+
+import contextlib
+import ipaddress
+
+from mitmproxy.connection import Server
+from mitmproxy.net.tls import starts_like_tls_record
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers.tls import ClientTLSLayer
+from OpenSSL import SSL
+
+from proxy.errors import Refusal, Refused
+from proxy.listener.canonical import Place
+from proxy.listener.conversation import Conversation
+from proxy.listener.profile import GovernedContext
+from proxy.listener.session import Session
+from proxy.listener.wire import Abort, Ask, Become, Expired
+
+NOT_HTTP = Refusal("tunnel_protocol_refused", 400, "Only TLS and HTTP/1.1 are spoken inside a tunnel.", "fix_request")
+
+
+class Tunnel(layer.Layer):
+    """Waits for the first bytes, and hands over to the layer for what they begin."""
+
+    def __init__(self, context: GovernedContext, host: str, port: int, session: Session) -> None:
+        context.server = Server(address=(host, port))
+        super().__init__(context)
+        self._governed = context
+        self._host = host
+        self._port = port
+        self._session = session
+        self._begin = b""
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.DataReceived):
+            self._begin += event.data
+            yield from self._choose()
+        elif isinstance(event, events.ConnectionClosed | Expired):
+            yield commands.CloseConnection(self.context.client)
+
+    def _choose(self) -> layer.CommandGenerator[None]:
+        first = self._begin[0]
+        if first == 0x16 and len(self._begin) < 3:
+            return
+        if starts_like_tls_record(self._begin):
+            yield Become(self._tls, self._begin)
+        elif 0x41 <= first <= 0x5A:  # methods are upper case; the conversation refuses what is not a request
+            yield Become(lambda: self._conversation("http"), self._begin)
+        else:
+            summary = f"tunnel to {self._host}:{self._port}"
+            yield Ask(lambda: self._session.refuse(NOT_HTTP, summary))
+            yield Abort(self.context.client)
+
+    def _tls(self) -> layer.Layer:
+        tls = AgentTlsLayer(self._governed)
+        tls.child_layer = self._conversation("https")
+        return tls
+
+    def _conversation(self, scheme: str) -> Conversation:
+        place = Place("connect", "https" if scheme == "https" else "http", self._host, self._port)
+        return Conversation(self._governed, place, self._session, None)
+
+
+class AgentTlsLayer(ClientTLSLayer):
+    """TLS towards the agent, which says goodbye when we close politely, so that a cut can be told from an end."""
+
+    def send_close(self, command: commands.CloseConnection) -> layer.CommandGenerator[None]:
+        if not isinstance(command, Abort) and self.tls is not None:
+            with contextlib.suppress(SSL.Error):
+                self.tls.shutdown()
+            yield from self.tls_interact()
+        yield from super().send_close(command)
+
+
+def check_server_name(sni: str | None, host: str) -> None:
+    """Raises the refusal unless TLS asks for the host that the tunnel was opened to."""
+    if (sni.lower() == host) if sni is not None else _is_literal(host):
+        return
+    raise Refused(Refusal("sni_mismatch", 421, "TLS asks for another host than the tunnel was opened to."))
+
+
+def _is_literal(host: str) -> bool:
+    """RFC 6066 section 3: a literal address is not sent as a server name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
