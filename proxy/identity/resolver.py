@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Protocol
 
@@ -33,7 +33,18 @@ type JudgeStanding = Callable[[Agent, Inventory, date], Standing]
 type Subjects = Mapping[tuple[str, str], str]
 
 _JWT = re.compile(r"[^.]*\.[^.]*\.[^.]*")
+_DAY = 86_400
+_MOST_KNOWN = 4096
 _SCHEMES = frozenset({"basic", "bearer"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An identity that was judged under this very inventory on this day: all that the judgement rests on."""
+
+    inventory: Inventory
+    day: int
+    identity: Identity
 
 
 class Resolver:
@@ -47,6 +58,7 @@ class Resolver:
         self._tokens = tokens
         self._standing = standing
         self._indexed: tuple[Inventory | None, Subjects] = (None, {})
+        self._known: dict[str, _Known] = {}
 
     async def prove(self, evidence: Evidence, now: float, inventory: Inventory) -> Proven:
         """Who the evidence proves. All of it must be valid, and all of it must mean the same agent."""
@@ -122,10 +134,21 @@ class Resolver:
             raise refuse(
                 "identity_expired", 403, "The credential of this connection has expired. Connect with a new one."
             )
+        day = int(now // _DAY)
+        known = self._known.get(proven.credential)
+        if known is not None and known.identity.proven is proven and known.inventory is inventory and known.day == day:
+            return known.identity
+        identity = self._judge(proven, inventory, datetime.fromtimestamp(now, UTC).date())
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[proven.credential] = _Known(inventory, day, identity)
+        return identity
+
+    def _judge(self, proven: Proven, inventory: Inventory, today: date) -> Identity:
         agent = inventory.agents.get(proven.agent)
         if agent is None:
             raise _unknown_agent(proven.agent)
-        standing = self._standing(agent, inventory, datetime.fromtimestamp(now, UTC).date())
+        standing = self._standing(agent, inventory, today)
         owner = standing.owner
         if owner is None:
             raise refuse(
