@@ -1,7 +1,6 @@
 """Route templates: from a method and path segments to the one tool that they name."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from proxy.strict_json import fold
@@ -20,6 +19,8 @@ class Hole:
 
     def value(self, segment: str) -> str | None:
         """What the parameter would be in this segment; None if it does not fit."""
+        if not self.before and not self.after:
+            return segment or None
         inside = len(segment) - len(self.after)
         if inside <= len(self.before) or not segment.startswith(self.before) or not segment.endswith(self.after):
             return None
@@ -97,17 +98,19 @@ class _Node[T]:
                 node = node.holes.setdefault((part.before, part.after), (part, _Node()))[1]
         return node
 
-    def fitting(self, segments: tuple[str, ...], depth: int = 0) -> Iterator[tuple[T, Template]]:
-        if depth == len(segments):
-            yield from self.found
-            return
-        segment = segments[depth]
-        following = self.literals.get(segment)
-        if following is not None:
-            yield from following.fitting(segments, depth + 1)
-        for hole, inner in self.holes.values():
-            if hole.value(segment) is not None:
-                yield from inner.fitting(segments, depth + 1)
+    def fitting(self, segments: tuple[str, ...]) -> list[tuple[T, Template]]:
+        nodes = [self]
+        for segment in segments:
+            following = []
+            for node in nodes:
+                exact = node.literals.get(segment)
+                if exact is not None:
+                    following.append(exact)
+                for hole, inner in node.holes.values():
+                    if hole.value(segment) is not None:
+                        following.append(inner)
+            nodes = following
+        return [found for node in nodes for found in node.found]
 
 
 class Routes[T]:
@@ -122,9 +125,10 @@ class Routes[T]:
         node = self._exact.setdefault(method, _Node()).put(template.parts)
         if node.found:
             return node.found[0][0]
-        node.found.append((target, template))
+        route = (target, template)
+        node.found.append(route)
         relaxed = tuple(_relaxed_part(part) for part in _unslashed(template.parts))
-        self._relaxed.setdefault(method, _Node()).put(relaxed).found.append((target, template))
+        self._relaxed.setdefault(method, _Node()).put(relaxed).found.append(route)
         return None
 
     def match(self, method: str, segments: tuple[str, ...]) -> Match[T] | None:
@@ -136,16 +140,21 @@ class Routes[T]:
         root = self._exact.get(method)
         if root is None:
             return None
-        found = list(root.fitting(segments))
-        best = [one for one in found if all(_at_least(one[1], other[1]) for other in found)]
-        if len(best) != min(len(found), 1):
-            raise AmbiguousRoute
-        exact = best[0] if best else None
+        exact = _most_exact(root.fitting(segments))
         # INVARIANT: no spelling reaches one tool's handler upstream while policy sees another tool, or none.
         for candidate in self._relaxed[method].fitting(tuple(map(_relaxed_segment, _unslashed(segments)))):
-            if exact is None or not _at_least(exact[1], candidate[1]):
+            if candidate is not exact and (exact is None or not _at_least(exact[1], candidate[1])):
                 raise AmbiguousRoute
         return None if exact is None else _captured(exact, segments)
+
+
+def _most_exact[T](found: list[tuple[T, Template]]) -> tuple[T, Template] | None:
+    if len(found) <= 1:
+        return found[0] if found else None
+    best = [one for one in found if all(_at_least(one[1], other[1]) for other in found)]
+    if len(best) != 1:
+        raise AmbiguousRoute
+    return best[0]
 
 
 def _unslashed[P](parts: tuple[P, ...]) -> tuple[P, ...]:
