@@ -6,8 +6,8 @@ from pathlib import Path
 
 from proxy.errors import ConfigurationError, Mistake
 from proxy.facts import Inventory
-from proxy.inventory.files import Snapshot, take_snapshot
-from proxy.inventory.load import Loaded, examine, load_inventory
+from proxy.inventory.files import take_snapshot
+from proxy.inventory.load import Examined, Loaded, examine, load_inventory
 
 POLL_SECONDS = 0.2
 
@@ -47,35 +47,35 @@ class InventorySource:
         """Looks once. `on_change` is told before the new inventory is in force, and may still refuse it.
 
         A `ConfigurationError`, from loading or from `on_change`, leaves the last good inventory in force;
-        `on_mistakes` then has the mistakes, once. It has none when the trouble is over.
+        `on_mistakes` then has the mistakes, once. It has none when the trouble is over. Whatever else either
+        of them raises passes through, and the same files are judged again by the next poll.
         """
         snapshot = await asyncio.to_thread(take_snapshot, self._path, self._named)
         settled, self._seen = snapshot.digest == self._seen, snapshot.digest
         if not settled or snapshot.digest == self._judged:
             return
-        self._judged = snapshot.digest
-        try:
-            await self._judge(snapshot, on_change)
-        except ConfigurationError as wrong:
-            await self._tell(wrong.mistakes, on_mistakes)
+        self._judged = ""  # until the verdict is reached and told: a failure on the way is tried again
+        examined = await asyncio.to_thread(examine, snapshot)
+        mistakes = await self._use(examined, on_change)
+        if mistakes != self._told:
+            await on_mistakes(mistakes)
+            self._told = mistakes
+        if examined.named == frozenset(self._named):
+            self._judged = snapshot.digest
         else:
-            await self._tell((), on_mistakes)
+            self._named = examined.named  # and the next poll judges once more, together with these files
 
     def reconsider(self) -> None:
         """Lets the next poll judge the files again although they are as they were: something around them changed."""
         self._judged = ""
 
-    async def _judge(self, snapshot: Snapshot, on_change: OnChange) -> None:
-        examined = await asyncio.to_thread(examine, snapshot)
-        if examined.named != frozenset(self._named):
-            self._named = examined.named
-            self._judged = ""  # to be judged once more, together with the files that they now name
-        loaded = examined.result()
-        if loaded.inventory != self._loaded.inventory:
-            await on_change(loaded)
+    async def _use(self, examined: Examined, on_change: OnChange) -> tuple[Mistake, ...]:
+        """Brings it into force; or gives the mistakes for which it is not."""
+        try:
+            loaded = examined.result()
+            if loaded.inventory != self._loaded.inventory:
+                await on_change(loaded)
+        except ConfigurationError as wrong:
+            return wrong.mistakes
         self._loaded = loaded
-
-    async def _tell(self, mistakes: tuple[Mistake, ...], on_mistakes: OnMistakes) -> None:
-        if mistakes != self._told:
-            self._told = mistakes
-            await on_mistakes(mistakes)
+        return ()

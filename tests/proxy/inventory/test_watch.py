@@ -19,7 +19,7 @@ class Told:
     def __init__(self, path: Path) -> None:
         self.source = InventorySource(path)
         self.events: list[tuple[str, object]] = []
-        self.refusal: ConfigurationError | None = None
+        self.refusal: Exception | None = None
 
     async def on_change(self, loaded) -> None:
         self.events.append(("change", self.source.current.version))
@@ -140,6 +140,37 @@ def test_the_listener_may_refuse_a_new_inventory(tmp_path):
     told.source.reconsider()
     assert told.polls() == ["change", "mistakes 0"]
     assert told.owner is None
+
+
+def test_a_failure_of_the_listener_is_tried_again(tmp_path):
+    """If a change or a mistake cannot be taken (the audit log is full), it is not forgotten."""
+    told = Told(write_inventory(tmp_path))
+    told.refusal = OSError("full")
+    write_inventory(tmp_path, agents=NO_OWNER)
+    for _ in range(2):
+        with pytest.raises(OSError, match="full"):
+            told.polls(2)
+    assert told.owner == "alice"
+    told.refusal = None
+    assert told.polls(1) == ["change"]
+    assert told.owner is None
+
+
+def test_mistakes_that_could_not_be_told_are_told_later(tmp_path):
+    """A bad edit is not silent only because the first attempt to say so failed."""
+    told = Told(write_inventory(tmp_path))
+    write_inventory(tmp_path, people="people: [")
+
+    async def fail(_mistakes) -> None:
+        raise OSError("full")
+
+    async def poll() -> None:
+        await told.source.poll(told.on_change, fail)
+        await told.source.poll(told.on_change, fail)
+
+    with pytest.raises(OSError, match="full"):
+        asyncio.run(poll())
+    assert told.polls() == ["mistakes 1"]
 
 
 def test_replacing_a_symbolic_link_is_an_edit(tmp_path):
