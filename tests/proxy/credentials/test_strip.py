@@ -24,8 +24,8 @@ def test_credentials_are_stripped(name: str) -> None:
 
 def test_what_is_injected_replaces() -> None:
     """A header that the injection sets is taken out, in either spelling; its own value is not put in here."""
-    injection = Injection((("x-crm-key", "s3cr3t-value-1"), ("accept-encoding", "identity")))
-    headers = (("x-crm-key", "a"), ("X_CRM_Key", "b"), ("accept-encoding", "gzip"), *PLAIN)
+    injection = Injection((("x-crm-key", "s3cr3t-value-1"),))
+    headers = (("x-crm-key", "a"), ("X_CRM_Key", "b"), *PLAIN)
     assert without_agent_credentials(headers, injection) == PLAIN
 
 
