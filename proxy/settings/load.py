@@ -90,7 +90,6 @@ def _absolute_reference(folder: Path, reference: str) -> str:
 def _contradictions(document: Document, settings: Settings) -> Iterator[Mistake]:
     """What is well formed by itself, but cannot be used, or not together."""
     yield from _same_address(document, settings)
-    yield from _tls(document, settings)
     if settings.holds.inline_wait_seconds > settings.holds.longest_inline_wait_seconds:
         text = f"must be at most `longest_inline_wait_seconds`, {settings.holds.longest_inline_wait_seconds}"
         yield document.mistake(("holds", "inline_wait_seconds"), text)
@@ -118,15 +117,6 @@ def _same_address(document: Document, settings: Settings) -> Iterator[Mistake]:
             text = f"has the port of `{taken[address.port]}`, {address.port}; give each its own"
             yield document.mistake(("listen", name), text)
         taken.setdefault(address.port, name)
-
-
-def _tls(document: Document, settings: Settings) -> Iterator[Mistake]:
-    control = settings.control
-    if (control.tls_certificate is None) != (control.tls_key is None):
-        given, missing = ("tls_certificate", "tls_key")[:: 1 if control.tls_key is None else -1]
-        yield document.mistake(("control", given), f"needs `{missing}` as well")
-    yield from _pem(document, control.tls_certificate, "CERTIFICATE", "control", "tls_certificate")
-    yield from _pem(document, control.tls_key, "PRIVATE KEY", "control", "tls_key")
 
 
 def _issuer(document: Document, index: int, issuer: Issuer) -> Iterator[Mistake]:

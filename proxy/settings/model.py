@@ -80,10 +80,6 @@ class Control(Group):
     public_url: Url | None = Field(
         None, description="How people reach the console, for links. Empty: the address it listens on."
     )
-    tls_certificate: Path | None = Field(
-        None, description="PEM certificate chain of the console; needed when it is reached over a network."
-    )
-    tls_key: Path | None = Field(None, description="PEM private key of that certificate.")
 
 
 class Issuer(Group):
@@ -106,9 +102,6 @@ class Issuer(Group):
 class Identity(Group):
     issuers: tuple[Issuer, ...] = Field(
         (), description="Issuers whose tokens prove agents, beside the connection handles that we issue. One looks so:"
-    )
-    handle_ttl_seconds: int = Field(
-        28_800, ge=60, le=28_800, description="How long a connection handle lives at most, in seconds."
     )
 
 

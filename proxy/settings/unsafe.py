@@ -17,7 +17,7 @@ def unsafe(settings: Settings) -> list[str]:
                 f"the {name} listens on {address} without TLS: whoever sees that network can read handles and calls"
             )
     control = settings.listen.control
-    if not control.loopback and settings.control.tls_certificate is None:
+    if not control.loopback:
         found.append(
             f"the control API listens on {control} without TLS: people's sessions can be stolen on that network"
         )

@@ -41,7 +41,7 @@ def test_what_is_set_is_read(tmp_path):
     """Each kind of setting arrives as its own type, and every path becomes absolute."""
     (tmp_path / "keys.json").write_text('{"keys": []}')
     text = ISSUER + (
-        "    jwks_file: keys.json\n  handle_ttl_seconds: 600\n"
+        "    jwks_file: keys.json\n"
         "version: 1\nmode: observe\nstate: ../elsewhere\nlisten: {proxy: '[::1]:0', gateway: null}\n"
         "telemetry:\n  otlp_endpoint: https://otel.example/v1/traces\n  headers: {a: env:TOKEN, b: file:token}\n"
     )
@@ -50,7 +50,6 @@ def test_what_is_set_is_read(tmp_path):
     assert loaded.state == tmp_path.parent / "elsewhere"
     assert loaded.listen.proxy == Address("::1", 0)
     assert loaded.listen.gateway is None
-    assert loaded.identity.handle_ttl_seconds == 600
     assert loaded.identity.issuers[0].jwks_file == tmp_path / "keys.json"
     assert loaded.telemetry.headers == {"a": "env:TOKEN", "b": f"file:{tmp_path}/token"}
 
@@ -87,16 +86,12 @@ def test_an_issuer_becomes_a_verifiers_profile(tmp_path):
         ("holds:\n  inline_wait_seconds: 51", ["2: holds.inline_wait_seconds: must be at most 50"]),
         ("holds:\n  longest_inline_wait_seconds: 2",
          ["1: holds.inline_wait_seconds: must be at most `longest_inline_wait_seconds`, 2"]),
-        ("identity:\n  handle_ttl_seconds: 86400", ["2: identity.handle_ttl_seconds: must be at most 28800"]),
         ("audit:\n  origin: a b",
          ["2: audit.origin: must be 1 to 200 letters, digits or `. _ ~ / -`, such as gov.example.com/audit"]),
         ("trusted_roots: roots.pem", ["1: trusted_roots: `roots.pem` cannot be read: no such file or directory"]),
         ("trusted_roots: countersign.yaml", ["1: trusted_roots: `countersign.yaml` does not hold a PEM certificate"]),
         ("control:\n  public_url: https://a:b@x",
          ["2: control.public_url: must not hold a user name or password; give the credential as a binding"]),
-        ("control:\n  tls_key: k.pem",
-         ["2: control.tls_key: needs `tls_certificate` as well",
-          "2: control.tls_key: `k.pem` cannot be read: no such file or directory"]),
         ("telemetry:\n  otlp_endpoint: https://x\n  headers:\n    authorization: Bearer abc",
          ["4: telemetry.headers.authorization: must be a reference, `env:NAME` or `file:PATH`, never the secret"]),
         ("telemetry:\n  otlp_endpoint: http://otel.example\n  headers: {a: env:T}",

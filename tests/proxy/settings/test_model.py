@@ -1,8 +1,12 @@
 """Every setting, with a safe default and an explanation."""
 
+import re
+from pathlib import Path
+
 import pytest
 from pydantic import BaseModel, ValidationError
 
+import proxy
 from policies.model import Mode
 from proxy.settings.model import Address, Holds, Issuer, Settings
 
@@ -19,6 +23,13 @@ def test_every_setting_has_an_explanation_of_one_line():
             assert field.description, f"{model.__name__}.{name} has no description"
             assert "\n" not in field.description
             assert field.description.endswith((".", ":")), f"{model.__name__}.{name}"
+
+
+def test_every_setting_is_honoured():
+    """A setting that the composition never reads would be a promise that nobody keeps."""
+    app = "".join(path.read_text() for path in sorted((Path(proxy.__path__[0]) / "app").glob("*.py")))
+    settings = {name for model in groups(Settings) for name in model.model_fields} - {"version"}
+    assert {name for name in settings if not re.search(rf"\.{name}\b", app)} == set()
 
 
 def test_what_is_not_set_is_safe():

@@ -37,11 +37,3 @@ def sentences(folder: Path, text: str) -> list[str]:
 def test_each_unsafe_setting_has_its_sentence(tmp_path, text, expected):
     """The exact sentences for the start-up lines; none for what is safe."""
     assert sentences(tmp_path, text) == expected
-
-
-def test_a_console_with_its_own_certificate_may_be_reached_over_a_network(tmp_path):
-    """With certificate and key, listening beyond loopback is not unsafe."""
-    (tmp_path / "c.pem").write_text("-----BEGIN CERTIFICATE-----\n")
-    (tmp_path / "k.pem").write_text("-----BEGIN EC PRIVATE KEY-----\n")
-    text = "listen: {control: 0.0.0.0:8082}\ncontrol: {tls_certificate: c.pem, tls_key: k.pem}\n"
-    assert sentences(tmp_path, text) == []
