@@ -1,0 +1,51 @@
+"""The agents that a person may see; and ending one, which takes effect at once."""
+
+from starlette.responses import RedirectResponse, Response
+
+from proxy.console.forms import Form
+from proxy.console.pages import Site, Visit
+from proxy.errors import Declined
+
+
+class AgentPages:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def list(self, visit: Visit) -> Response:
+        """Each agent with who answers for it and how it stands."""
+        return self._site.render("agents.html", visit, cards=visit.desk.agents.list())
+
+    async def one(self, visit: Visit) -> Response:
+        """One agent: its facts, its live handles, its last calls, and the lever that ends it."""
+        return await self._one(visit)
+
+    async def end(self, visit: Visit, form: Form) -> Response:
+        """Every call of this agent is refused from now on, and open connections are cut."""
+        agent_id = visit.request.path_params["id"]
+        try:
+            await visit.desk.ending.revoke(f"agent:{agent_id}", form.get("reason", ""))
+        except Declined as declined:
+            return await self._one(visit, declined)
+        return RedirectResponse(f"/agents/{agent_id}", 303)
+
+    async def lift(self, visit: Visit, form: Form) -> Response:
+        """The agent may call again."""
+        agent_id = visit.request.path_params["id"]
+        try:
+            await visit.desk.ending.lift(f"agent:{agent_id}", form.get("reason", ""))
+        except Declined as declined:
+            return await self._one(visit, declined)
+        return RedirectResponse(f"/agents/{agent_id}", 303)
+
+    async def _one(self, visit: Visit, declined: Declined | None = None) -> Response:
+        agent_id = visit.request.path_params["id"]
+        card = visit.desk.agents.get(agent_id)
+        return self._site.render(
+            "agent.html",
+            visit,
+            status=declined.status if declined else 200,
+            card=card,
+            handles=await visit.desk.handles.list(agent=agent_id, live=True),
+            stories=await visit.desk.calls.recent(limit=10, agent=agent_id),
+            declined=declined,
+        )

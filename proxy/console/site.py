@@ -1,0 +1,43 @@
+"""Every page and form of the console. A route that is not here does not exist."""
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from proxy.console.agent_pages import AgentPages
+from proxy.console.call_pages import CallPages
+from proxy.console.hold_pages import HoldPages
+from proxy.console.needs import Door
+from proxy.console.pages import Site
+from proxy.console.signing_in import SigningIn
+
+
+def create_console(door: Door, *, clock: Callable[[], float], origins: tuple[str, ...]) -> list[BaseRoute]:
+    """The console's routes, to be served beside the control API under the same names."""
+    site = Site(door, clock=clock, origins=origins)
+    holds, calls, agents, signing_in = HoldPages(site), CallPages(site), AgentPages(site), SigningIn(site)
+    return [
+        Route("/static/{name}", site.assets.serve, methods=["GET"]),
+        Route("/login", signing_in.ask, methods=["GET"]),
+        Route("/login", signing_in.with_token, methods=["POST"]),
+        Route("/sign-in", signing_in.link, methods=["GET"]),
+        Route("/sign-in", signing_in.with_link, methods=["POST"]),
+        Route("/logout", site.act(signing_in.leave), methods=["POST"]),
+        Route("/", site.page(holds.queue), methods=["GET"]),
+        Route("/holds", _home, methods=["GET"]),
+        Route("/holds/{id}", site.page(holds.card), methods=["GET"]),
+        Route("/holds/{id}/approve", site.act(holds.approve), methods=["POST"]),
+        Route("/holds/{id}/deny", site.act(holds.deny), methods=["POST"]),
+        Route("/calls", site.page(calls.list), methods=["GET"]),
+        Route("/calls/{id}", site.page(calls.story), methods=["GET"]),
+        Route("/agents", site.page(agents.list), methods=["GET"]),
+        Route("/agents/{id}", site.page(agents.one), methods=["GET"]),
+        Route("/agents/{id}/end", site.act(agents.end), methods=["POST"]),
+        Route("/agents/{id}/lift", site.act(agents.lift), methods=["POST"]),
+    ]
+
+
+async def _home(_: Request) -> Response:
+    return RedirectResponse("/", 303)
