@@ -207,6 +207,13 @@ def test_a_key_used_as_hmac_secret_is_refused(jwks: Path) -> None:
     assert refusal(f"{signed}.{b64(mac)}", profile(jwks)) == (INVALID, "token_algorithm")
 
 
+def test_a_key_serves_one_algorithm(jwks: Path) -> None:
+    """Where an issuer has two algorithms, a key verifies only its own (RFC 8725 section 3.1)."""
+    both = profile(jwks, algorithms=("ES256", "ES384"))
+    assert refusal(sign(head=header(alg="ES384")), both) == (INVALID, "token_algorithm")
+    assert refusal(sign(head=header(kid="p384")), both) == (INVALID, "token_algorithm")
+
+
 def test_a_token_without_key_id_needs_a_single_key(jwks: Path) -> None:
     """Without `kid` only the one usable key can be meant; among several, none is."""
     token = sign(head=header(kid=None))
@@ -285,10 +292,11 @@ def test_a_remembered_token_dies_with_its_key(tmp_path: Path) -> None:
 
     async def story() -> None:
         verifier = TokenVerifier([profile(path)])
-        await verifier.verify(sign(), NOW)
+        token = sign()
+        await verifier.verify(token, NOW)
         path.write_bytes(key_set(jwk("ES256", "k2")))
         with pytest.raises(Refused) as caught:
-            await verifier.verify(sign(), NOW + 2)
+            await verifier.verify(token, NOW + 2)
         assert caught.value.refusal.reason == INVALID
 
     asyncio.run(story())
