@@ -3,30 +3,38 @@
 from policies.model import Decision, Json
 from proxy.errors import Refusal
 from proxy.stages import Answered, Arrived, Attributed, Call, Chain, Claim, Decided, Described, Identity, Injection
-from telemetry.redaction import commitment
-from telemetry.trace_context import TraceIds
+from telemetry.record import clip
+from telemetry.redaction import redact
+from telemetry.trace_context import TraceContext
 
 type Reached = Arrived | Attributed | Described | Decided
 type Section = dict[str, Json]
 
+# Longer values from outside are cut in the record: a record has a fixed greatest size.
+MOST = 512
 
-def refused(reached: Reached, trace: TraceIds, refusal: Refusal, at: float) -> Section:
+
+def refused(reached: Reached, trace: TraceContext, refusal: Refusal, at: float) -> Section:
     """The record of a call that does not go on, with all that is known of it by then."""
     record = _known(reached, trace, at)
     record["type"] = "call.held" if refusal.reason == "approval_pending" else "call.refused"
-    record["refusal"] = _refusal(refusal)
+    record["error"] = _error(refusal)
     hold = refusal.extra.get("hold_id")
     if isinstance(hold, str):
-        record["approval"] = {"id": hold, "state": refusal.extra.get("approval_status")}
+        record["approval"] = {"id": hold, "state": _APPROVAL.get(str(refusal.extra.get("approval_status")), "expired")}
     return record
 
 
-def decided(decided_: Decided, trace: TraceIds, injection: Injection, claim: Claim | None, at: float) -> Section:
+# From the words that the agent is told to those of the record.
+_APPROVAL = {"pending": "requested", "approved": "granted", "consumed": "executed", "denied": "denied"}
+
+
+def decided(reached: Decided, trace: TraceContext, injection: Injection, claim: Claim | None, at: float) -> Section:
     """The record that must be durable before the first byte goes upstream."""
-    record = _known(decided_, trace, at)
-    record["type"] = "call.decided"
+    record = _known(reached, trace, at)
+    record["type"] = "call.resumed" if claim else "call.decided"
     if injection.binding is not None:
-        record["binding"] = {"id": injection.binding.id, "reference": injection.binding.secret}
+        record["credential"] = {"id": injection.binding.id, "reference": injection.binding.secret}
     if claim is not None:
         record["approval"] = {
             "id": claim.hold_id,
@@ -40,131 +48,43 @@ def decided(decided_: Decided, trace: TraceIds, injection: Injection, claim: Cla
 def completed(answered: Answered) -> Section:
     """The record of how a released call ended."""
     released = answered.released
-    arrived = released.decided.described.attributed.arrived
+    attributed = released.decided.described.attributed
+    arrived = attributed.arrived
+    upstream: Section = {
+        "status": answered.status,
+        "bytes": answered.response_bytes,
+        "total_us": _microseconds(answered.ended_at - arrived.at),
+        "sent": answered.sent,
+    }
+    if answered.first_byte_at:
+        upstream["first_byte_us"] = _microseconds(answered.first_byte_at - arrived.at)
     record: Section = {
         "type": "call.completed" if answered.status else "call.aborted",
         "at": answered.ended_at,
         "call": arrived.call_id,
+        "task": attributed.identity.proven.task,
         "trace": {"id": released.trace_id, "span": released.span_id},
-        "decided_index": released.record_index,
-        "upstream": {
-            "status": answered.status,
-            "bytes": answered.response_bytes,
-            "first_byte_us": _microseconds(answered.first_byte_at - arrived.at) if answered.first_byte_at else None,
-            "total_us": _microseconds(answered.ended_at - arrived.at),
-            "sent": answered.sent,
-        },
+        "upstream": upstream,
     }
     if answered.error:
-        record["error"] = answered.error
+        record["error"] = {"reason": "upstream_failed", "internal": clip(answered.error, MOST)}
     if released.claim is not None:
         record["approval"] = {"id": released.claim.hold_id, "attempt": released.claim.attempt_id}
     return record
 
 
-def _known(reached: Reached, trace: TraceIds, at: float) -> Section:
-    decision = call = identity = None
-    if isinstance(reached, Decided):
-        decision, reached = reached.decision, reached.described
-    if isinstance(reached, Described):
-        call, reached = reached.call, reached.attributed
-    if isinstance(reached, Attributed):
-        identity, reached = reached.identity, reached.arrived
-    record: Section = {
-        "at": at,
-        "call": reached.call_id,
-        "trace": _trace(trace),
-        "client": {"peer": reached.peer, "connection": reached.connection, "entrance": reached.entrance},
-        "action": _action(reached, call),
-    }
-    if identity is not None:
-        record |= _who(identity)
-    if decision is not None:
-        record["decision"] = _decision(decision)
-    return record
-
-
-def _who(identity: Identity) -> Section:
-    proven, agent = identity.proven, identity.agent
-    return {
-        "agent": {"id": agent.id, "instance": proven.instance, "owner": identity.owner.id, "class": agent.agent_class},
-        "cred": {"kind": proven.method, "id": proven.credential},
-        "task": proven.task,
-        "principal": {"kind": identity.chain.root.kind, "id": identity.chain.root.id},
-        "delegation": _delegation(identity.chain),
-    }
-
-
-def _delegation(chain: Chain) -> Section:
-    return {
-        "chain": [f"{member.kind}:{member.id}" for member in chain.members],
-        "levels": [hop.level for hop in chain.hops],
-        "methods": [hop.method for hop in chain.hops],
-        "depth": len(chain.hops),
-        "integrity": "verified" if chain.complete else "missing_parent",
-    }
-
-
-def _action(arrived: Arrived, call: Call | None) -> Section:
-    request = arrived.request
-    action: Section = {
-        "method": request.method,
-        "dst": f"{request.host}:{request.port}",
-        # a matched route's template, since the real path may hold personal data that cannot be erased
-        "path": call.tool.route.path if call and call.tool and call.tool.route else request.path,
-        "bytes": len(request.body),
-    }
-    if call is not None:
-        action |= {
-            "proto": call.protocol,
-            "service": call.service.id,
-            "tool": call.tool.name if call.tool else None,
-            "operation": call.operation,
-            "effect": call.tool.effect if call.tool else "unknown",
-            "dst_class": call.service.trust,
-            "digest": call.digest,
-            "datasets": [f"{use.access}:{use.dataset}" for use in call.datasets],
-            "args": commitment(call.arguments),
-        }
-    return action
-
-
-def _decision(decision: Decision) -> Section:
-    return {
-        "outcome": decision.outcome.value,
-        "would": decision.would.value,
-        "mode": decision.mode.value,
-        "policy": decision.policy_version,
-        "reasons": [reason.code for reason in decision.reasons],
-        "rules": [reason.rule for reason in decision.reasons if reason.rule],
-        "eval_us": decision.duration_us,
-    }
-
-
-def _refusal(refusal: Refusal) -> Section:
-    return {"reason": refusal.reason, "status": refusal.status, "internal": refusal.internal}
-
-
-def _trace(trace: TraceIds) -> Section:
-    return {"id": trace.trace_id, "span": trace.span_id, "origin": trace.origin, "inbound": trace.inbound}
-
-
-def _microseconds(seconds: float) -> int:
-    return max(0, round(seconds * 1_000_000))
-
-
 def unreadable(
-    refusal: Refusal, connection: str, peer: str, summary: str, call_id: str, trace: TraceIds, at: float
+    refusal: Refusal, connection: str, peer: str, summary: str, call_id: str, trace: TraceContext, at: float
 ) -> Section:
     """The record of something that never became a request that can be read in one way."""
     return {
-        "type": "call.refused",
+        "type": "identity.refused" if refusal.reason.startswith("identity_") else "call.refused",
         "at": at,
         "call": call_id,
         "trace": _trace(trace),
-        "client": {"peer": peer, "connection": connection},
-        "action": {"summary": summary[:200]},
-        "refusal": _refusal(refusal),
+        "client": {"ip": peer, "connection": connection},
+        "action": {"operation": clip(summary, MOST)},
+        "error": _error(refusal),
     }
 
 
@@ -182,3 +102,108 @@ def call_of(reached: Reached) -> Call | None:
     if isinstance(reached, Decided):
         reached = reached.described
     return reached.call if isinstance(reached, Described) else None
+
+
+def _known(reached: Reached, trace: TraceContext, at: float) -> Section:
+    decision = call = identity = None
+    if isinstance(reached, Decided):
+        decision, reached = reached.decision, reached.described
+    if isinstance(reached, Described):
+        call, reached = reached.call, reached.attributed
+    if isinstance(reached, Attributed):
+        identity, reached = reached.identity, reached.arrived
+    record: Section = {
+        "at": at,
+        "call": reached.call_id,
+        "elapsed_us": _microseconds(at - reached.at),
+        "trace": _trace(trace),
+        "client": {"ip": reached.peer, "connection": reached.connection, "entrance": reached.entrance},
+        "action": _action(reached, call),
+    }
+    if identity is not None:
+        record |= _who(identity)
+    if decision is not None:
+        record["decision"] = _decision(decision)
+    return record
+
+
+def _who(identity: Identity) -> Section:
+    proven, agent, root = identity.proven, identity.agent, identity.chain.root
+    return {
+        "agent": {
+            "id": agent.id,
+            "instance": proven.instance,
+            "owner": identity.owner.id,
+            "identity": f"{proven.issuer}|{proven.subject}" if proven.issuer else proven.credential,
+            "src": proven.method,
+        },
+        "cred": {"kind": proven.method, "id": proven.credential},
+        "task": proven.task,
+        "principal": {"kind": root.kind, "id": root.id},
+        "delegation": _delegation(identity.chain),
+    }
+
+
+def _delegation(chain: Chain) -> Section:
+    levels = [hop.level for hop in chain.hops]
+    weakest = next((level for level in ("asserted", "endorsed") if level in levels), "verified")
+    return {
+        "chain": [f"{member.kind}:{member.id}" for member in chain.members],
+        "levels": list(levels),
+        "depth": len(chain.hops),
+        "integrity": weakest if chain.complete else "incomplete",
+    }
+
+
+def _action(arrived: Arrived, call: Call | None) -> Section:
+    request = arrived.request
+    action: Section = {"method": clip(request.method, 32), "dst": clip(f"{request.host}:{request.port}", MOST)}
+    if call is None:
+        return action | {"path": clip(request.path, MOST)}
+    # A matched route's template, since the real path may hold personal data that can never be erased.
+    route = call.tool.route if call.tool else None
+    action |= {
+        "path": route.path if route else clip(request.path, MOST),
+        "proto": call.protocol,
+        "service": call.service.id,
+        "operation": clip(f"{call.service.id}/{call.tool.name}" if route and call.tool else call.operation, MOST),
+        "effect": call.tool.effect if call.tool else "unknown",
+        "dst_class": call.service.trust,
+        "digest": call.digest,
+        "datasets": [f"{use.access}:{use.dataset}" for use in call.datasets],
+        "args": redact(call.arguments).args,
+    }
+    if call.tool is not None:
+        action["tool"] = clip(call.tool.name, MOST)
+    if call.lifecycle:
+        action["lifecycle"] = True
+    if call.rpc_id is not None:
+        action["rpc_id"] = clip(str(call.rpc_id), 128)
+    return action
+
+
+def _decision(decision: Decision) -> Section:
+    return {
+        "outcome": decision.outcome.value,
+        "would": decision.would.value,
+        "mode": decision.mode.value,
+        "policy": decision.policy_version,
+        "reason": decision.reasons[0].code if decision.reasons else "",
+        "rules": [reason.rule for reason in decision.reasons if reason.rule],
+        "eval_us": decision.duration_us,
+    }
+
+
+def _error(refusal: Refusal) -> Section:
+    return {"reason": refusal.reason, "status": refusal.status, "internal": clip(refusal.internal, MOST)}
+
+
+def _trace(trace: TraceContext) -> Section:
+    section: Section = {"id": trace.trace, "span": trace.span, "up": trace.up, "origin": trace.origin}
+    if trace.inbound is not None:
+        section |= {"inbound": trace.inbound.trace, "inbound_span": trace.inbound.span}
+    return section
+
+
+def _microseconds(seconds: float) -> int:
+    return max(0, round(seconds * 1_000_000))

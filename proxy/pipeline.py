@@ -25,7 +25,7 @@ from proxy.errors import CountersignError, Refusal, Refused, StoreUnavailable, r
 from proxy.holds.answers import status_reply
 from proxy.holds.service import HoldService
 from proxy.identity.resolver import Resolver
-from proxy.protocols.answers import render, wire_of
+from proxy.protocols.answers import Wire, render, wire_of
 from proxy.protocols.registry import describe
 from proxy.stages import (
     Answered,
@@ -50,7 +50,7 @@ from proxy.world import World
 from telemetry.errors import AuditUnavailable
 from telemetry.ids import new_id
 from telemetry.recorder import Recorder
-from telemetry.trace_context import TraceIds
+from telemetry.trace_context import TraceContext, begin
 
 log = logging.getLogger("countersign.pipeline")
 
@@ -90,7 +90,7 @@ class _Story:
     """How far a call has come: the last stage that it reached, for the record of a refusal."""
 
     reached: Arrived | Attributed | Described | Decided
-    trace: TraceIds
+    trace: TraceContext
     claim: Claim | None = None
 
 
@@ -109,7 +109,7 @@ class Pipeline:
         summary = f"CONNECT {host}:{port}"
         try:
             self._require_fresh_feed()
-            identity = await self._identify(connection, evidence)
+            await self._identify(connection, evidence)
             if not self._parts.world().catalog.serves(host, port):
                 raise refuse("service_unknown", 403, f"{host}:{port} is not a service that Countersign knows.")
         except Refused as refused:
@@ -117,11 +117,11 @@ class Pipeline:
         except Exception:  # the boundary: whatever breaks here, the tunnel stays shut
             log.exception("cannot judge %s", summary)
             return await self.refuse(BROKEN, connection, evidence.peer, summary)
-        return None if identity else await self.refuse(BROKEN, connection, evidence.peer, summary)
+        return None
 
     async def admit_call(self, arrived: Arrived, evidence: Evidence | None) -> Released | Reply:
         """The whole path up to the upstream. `evidence` None means: the identity bound to the connection."""
-        story = _Story(arrived, TraceIds.begin(arrived.traceparent))
+        story = _Story(arrived, begin(arrived.traceparent))
         try:
             return await self._walk(story, arrived, evidence)
         except Refused as refused:
@@ -138,9 +138,9 @@ class Pipeline:
     async def refuse(self, refusal: Refusal, connection: str, peer: str, summary: str) -> Reply:
         """Record and word a refusal of something that could not become an `Arrived`."""
         call_id = new_id("call")
-        trace = TraceIds.begin(None)
+        trace = begin(None)
         await self._record_refusal(account.unreadable(refusal, connection, peer, summary, call_id, trace, self._now()))
-        return render(refusal, wire="rest", call_id=call_id, trace_id=trace.trace_id)
+        return render(refusal, wire=Wire(), call_id=call_id, trace_id=trace.trace)
 
     def destination(self, released: Released) -> Destination:
         """Where this released call may be connected to."""
@@ -203,7 +203,7 @@ class Pipeline:
             arrived.request, injection, story.trace, internal=described.call.service.trust == "internal"
         )
         return Released(  # 10
-            decided, upstream, injection, story.claim, index, story.trace.trace_id, story.trace.span_id
+            decided, upstream, injection, story.claim, index, story.trace.trace, story.trace.span
         )
 
     def _require_fresh_feed(self, described: Described | None = None) -> None:
@@ -292,15 +292,9 @@ class Pipeline:
     async def _refuse(self, story: _Story, refusal: Refusal) -> Reply:
         await self._give_back(story.claim, refusal.reason)
         await self._record_refusal(account.refused(story.reached, story.trace, refusal, self._now()))
-        arrived, call = account.arrived_of(story.reached), account.call_of(story.reached)
-        return render(
-            refusal,
-            wire=call.protocol if call else wire_of(arrived.request, self._parts.world().catalog),
-            call_id=arrived.call_id,
-            trace_id=story.trace.trace_id,
-            rpc_id=call.rpc_id if call else None,
-            rpc_version=call.rpc_version if call else "",
-        )
+        arrived = account.arrived_of(story.reached)
+        wire = wire_of(arrived.request, self._parts.world().catalog)
+        return render(refusal, wire=wire, call_id=arrived.call_id, trace_id=story.trace.trace)
 
     async def _record_refusal(self, record: account.Section) -> None:
         """A refusal stands even when it cannot be written down; then at least the operator hears of it."""

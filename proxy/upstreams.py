@@ -7,7 +7,7 @@ from proxy.credentials.strip import without_agent_credentials
 from proxy.errors import refuse
 from proxy.facts import Service
 from proxy.stages import Arrived, Destination, Injection, Request
-from telemetry.trace_context import TraceIds
+from telemetry.trace_context import TraceContext
 
 
 def destination_of(service: Service) -> Destination:
@@ -65,7 +65,7 @@ def _host_header(place: Destination) -> str:
     ).authority
 
 
-def outgoing(request: Request, injection: Injection, trace: TraceIds, *, internal: bool) -> Request:
+def outgoing(request: Request, injection: Injection, trace: TraceContext, *, internal: bool) -> Request:
     """The request as it is sent: the agent's credentials gone, ours in place. Only our own house sees the trace."""
     headers = without_agent_credentials(request.headers, injection)
     if internal:

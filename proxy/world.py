@@ -1,6 +1,5 @@
 """What is in force: the inventory, what it offers, and the policies, as one consistent value."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from policies.bundle import Bundle
@@ -8,7 +7,8 @@ from policies.engine import Engine, compile_engine
 from policies.mistakes import PolicyMistakes
 from policies.model import Mode
 from proxy.errors import ConfigurationError, Mistake
-from proxy.facts import Inventory, Service
+from proxy.facts import Inventory
+from proxy.inventory.load import Loaded
 from proxy.protocols.catalog import Catalog
 
 
@@ -25,13 +25,16 @@ class World:
         return self.engine.version
 
 
-def build_world(inventory: Inventory, bundle: Bundle, mode: Mode, openapi: Callable[[Service], bytes]) -> World:
+def build_world(loaded: Loaded, bundle: Bundle, mode: Mode) -> World:
     """The world of this inventory under these policies; raises `ConfigurationError` with every mistake."""
-    catalog = Catalog.compile(inventory, openapi)
+    catalog = Catalog.compile(loaded.inventory, loaded.openapi)
     try:
         engine = compile_engine(bundle, catalog.policy_catalogue(), mode)
     except PolicyMistakes as wrong:
-        raise ConfigurationError(
-            [Mistake(mistake.file, mistake.line, mistake.field, mistake.text) for mistake in wrong.mistakes]
-        ) from wrong
-    return World(inventory, catalog, engine)
+        raise ConfigurationError(policy_mistakes(wrong)) from wrong
+    return World(loaded.inventory, catalog, engine)
+
+
+def policy_mistakes(wrong: PolicyMistakes) -> list[Mistake]:
+    """The same mistakes, in the words of the rest of the configuration."""
+    return [Mistake(mistake.file, mistake.line, mistake.field, mistake.text) for mistake in wrong.mistakes]

@@ -1,17 +1,17 @@
 """Talking to the control API: over its local socket, or over the network with a personal token."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from policies.model import Json
-from proxy.app import open_control
 from proxy.errors import CountersignError
-from proxy.settings import load_settings
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class ApiError(CountersignError):
@@ -25,15 +25,25 @@ def call(
     return asyncio.run(_call(config, method, path, body, as_person))
 
 
+@contextlib.asynccontextmanager
+async def control(config: Path, *, running: bool = False) -> AsyncIterator["httpx.AsyncClient"]:
+    """A client of the control API of this configuration, as the local operator."""
+    from proxy.app.local import open_control
+    from proxy.settings import load_settings
+
+    async with open_control(load_settings(config), running=running) as client:
+        yield client
+
+
 async def _call(
     config: Path, method: str, path: str, body: Mapping[str, Json] | None, as_person: str | None
 ) -> dict[str, Any]:
-    async with open_control(load_settings(config)) as client:
+    async with control(config) as client:
         return await request(client, method, path, body, as_person=as_person)
 
 
 async def request(
-    client: httpx.AsyncClient,
+    client: "httpx.AsyncClient",
     method: str,
     path: str,
     body: Mapping[str, Json] | None = None,
@@ -41,6 +51,8 @@ async def request(
     as_person: str | None = None,
 ) -> dict[str, Any]:
     """One request to the control API; the answer, or `ApiError` in the API's words."""
+    import httpx
+
     headers = {"Countersign-As": as_person} if as_person else {}
     try:
         response = await client.request(method, path, json=body, headers=headers)
@@ -52,7 +64,7 @@ async def request(
     raise ApiError(_words(response))
 
 
-def _words(response: httpx.Response) -> str:
+def _words(response: "httpx.Response") -> str:
     try:
         problem = response.json()
         return str(problem.get("detail") or problem["title"])

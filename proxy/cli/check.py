@@ -4,7 +4,6 @@ import sys
 
 import typer
 
-from proxy.checkup import check_all
 from proxy.cli import show
 from proxy.cli.options import DEFAULT_CONFIG, AsJson, Config
 
@@ -15,6 +14,8 @@ def check(config: Config = DEFAULT_CONFIG, json: AsJson = False) -> None:
     \b
     countersign check --config countersign/countersign.yaml
     """
+    from proxy.checkup import check_all
+
     checkup = check_all(config)
     if json:
         show.as_json(

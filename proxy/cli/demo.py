@@ -23,8 +23,8 @@ def demo(
     """
     if importlib.util.find_spec("mcp") is None:
         raise CountersignError("the demo needs the MCP SDK: pip install 'countersign-proxy[demo]'")
-    from proxy.demo import stories, tell  # noqa: PLC0415 - the demo's own packages, only for the demo
-    from proxy.demo.stage import Stage, open_stage  # noqa: PLC0415 - the same
+    from proxy.demo import stories, tell
+    from proxy.demo.stage import Stage, open_stage
 
     told: list[tuple[str, Callable[[Stage], None]]] = [
         ("Allowed", stories.allowed),

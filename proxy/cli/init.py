@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from proxy.starter import write_starter
-
 
 def init(directory: Annotated[Path, typer.Argument(help="Where to write; must not hold a configuration yet.")]) -> None:
     """Write a commented configuration, a small inventory and baseline policies, and say what to do next.
@@ -14,6 +12,8 @@ def init(directory: Annotated[Path, typer.Argument(help="Where to write; must no
     \b
     countersign init countersign
     """
+    from proxy.starter import write_starter
+
     written = write_starter(directory)
     for path in written:
         print(f"wrote {path}")

@@ -28,11 +28,11 @@ app = typer.Typer(
 )
 
 HELP = {"help_option_names": ["-h", "--help"]}
-for command in (demo, init, check, serve):
-    app.command()(command)
+for first in (demo, init, check, serve):
+    app.command()(first)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, **HELP})(run)
-for command in (status, revoke, lift, revocations, trace):
-    app.command()(command)
+for later in (status, revoke, lift, revocations, trace):
+    app.command()(later)
 for group in (handle, holds, person, audit):
     app.add_typer(group.app)
 

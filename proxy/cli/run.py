@@ -8,13 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from policies.model import Json
-from proxy.app import open_control
-from proxy.cli.api import request
+from proxy.cli.api import control, request
 from proxy.cli.child import run_child
 from proxy.cli.environment import agent_environment
 from proxy.cli.options import DEFAULT_CONFIG, Config
 from proxy.errors import CountersignError
-from proxy.settings import Settings, load_settings
 
 
 def run(
@@ -43,12 +41,12 @@ def run(
         "task": task,
         "purpose": purpose or command[0],
     }
-    body = {key: value for key, value in wanted.items() if value is not None}
-    raise typer.Exit(asyncio.run(_run(load_settings(config), body, command)))
+    body: dict[str, Json] = {key: value for key, value in wanted.items() if value is not None}
+    raise typer.Exit(asyncio.run(_run(config, body, command)))
 
 
-async def _run(settings: Settings, wanted: dict[str, Json], command: list[str]) -> int:
-    async with open_control(settings, running=True) as client:
+async def _run(config: Path, wanted: dict[str, Json], command: list[str]) -> int:
+    async with control(config, running=True) as client:
         status = await request(client, "GET", "/v1/status")
         made = await request(client, "POST", "/v1/handles", wanted)
         try:

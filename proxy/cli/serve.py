@@ -2,10 +2,12 @@
 
 import asyncio
 import sys
+from typing import TYPE_CHECKING
 
-from proxy.app import Running, serve_until_signal
 from proxy.cli.options import DEFAULT_CONFIG, Config
-from proxy.settings import load_settings
+
+if TYPE_CHECKING:
+    from proxy.app.serve import Running
 
 
 def serve(config: Config = DEFAULT_CONFIG) -> None:
@@ -14,10 +16,13 @@ def serve(config: Config = DEFAULT_CONFIG) -> None:
     \b
     countersign serve --config countersign/countersign.yaml
     """
+    from proxy.app.serve import serve_until_signal
+    from proxy.settings import load_settings
+
     asyncio.run(serve_until_signal(load_settings(config), announce))
 
 
-def announce(running: Running) -> None:
+def announce(running: "Running") -> None:
     """The start-up lines: addresses, mode, versions, and what is unsafe."""
     lines = {
         "proxy": f"http://{running.proxy}   HTTPS_PROXY for agents (or: countersign run)",

@@ -5,9 +5,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 
 def as_json(value: object) -> None:
     """One JSON document, or one value a line where a list is meant for a stream."""
@@ -19,6 +16,9 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empt
     if not rows:
         print(empty)
         return
+    from rich.console import Console
+    from rich.table import Table
+
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for title in columns:
         grid.add_column(title, overflow="fold")

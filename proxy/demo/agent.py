@@ -11,7 +11,6 @@ import time
 from typing import Any
 
 import httpx
-from mcp import Client
 
 CRM = "https://crm.demo.internal"
 NOTES = "https://notes.demo.internal/mcp"
@@ -44,6 +43,8 @@ def _decoded(response: httpx.Response) -> object:
 
 async def mcp(tool: str, arguments: dict[str, Any]) -> None:
     """One call to a tool of the note service."""
+    from mcp import Client  # noqa: PLC0415 - slow to load, and most steps do without
+
     async with Client(NOTES, read_timeout_seconds=TIMEOUT) as client:
         result = await client.call_tool(tool, arguments)
     say(

@@ -27,19 +27,20 @@ listen: {proxy: "127.0.0.1:0", gateway: "127.0.0.1:0", control: "127.0.0.1:0"}
 state: ./state
 inventory: ./inventory
 policies: ./policies
-holds: {inline_wait_seconds: 0.2}
+holds: {inline_wait_seconds: 0}
 """
 
 INVENTORY = """\
 people:
-  - {{id: alice, name: Alice Archer, teams: [support]}}
+  - {{id: alice, name: Alice Archer, teams: [support]}}    # works with the agent
+  - {{id: olivia, name: Olivia Owens, teams: [support]}}   # answers for it
   - {{id: bob, name: Bob Baker, teams: [security]}}
 teams:
   - {{id: support}}
   - {{id: security}}
 agents:
   - id: support-bot
-    owner: alice            # the one person who answers for it
+    owner: olivia           # the one person who answers for it
     team: support
     purpose: answer customers and refund small amounts
     environment: production
@@ -80,12 +81,12 @@ services:
       - {{name: delete_note, effect: delete}}
 datasets:
   - id: customers
-    owner: alice
+    owner: olivia
     sensitivity: confidential
     labels: [personal]
     selectors: [{{service: crm, tools: [get_customer], access: read}}]
   - id: customer-exports
-    owner: alice
+    owner: olivia
     sensitivity: restricted
     labels: [personal]
     selectors: [{{service: crm, tools: [export_customers], access: read}}]

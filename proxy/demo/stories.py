@@ -72,17 +72,19 @@ def held_and_released(stage: Stage, *, yes: bool) -> None:
 
 def _approve(stage: Stage, hold: str, *, yes: bool) -> None:
     if not yes:
-        link = stage.ask("person", "link", "alice")["url"]
-        tell.words("Alice owns this agent. Sign in as Alice, open the held call and press Approve:")
+        link = stage.ask("person", "link", "olivia")["url"]
+        tell.words(
+            "Olivia owns this agent; Alice, for whom it acts, may not sign alone. Sign in as Olivia, open the held call and press Approve:"
+        )
         tell.words(f"  {link}")
         _wait_for_decision(stage, hold)
         return
-    with person_client(stage, "alice") as client:
+    with person_client(stage, "olivia") as client:
         shown = client.get(f"/v1/holds/{hold}").json()
         body = {"action_digest": shown["action_digest"], "row_version": shown["row_version"], "reason": "demo"}
         answer = client.post(f"/v1/holds/{hold}/approve", json=body)
-    expect(answer.status_code == 200, "Alice, the owner, may approve", answer.text)
-    tell.words(f"Alice, the owner, approves exactly this: {shown['effect']}")
+    expect(answer.is_success and answer.json()["state"] == "approved", "Olivia, the owner, may approve", answer.text)
+    tell.words(f"Olivia, the owner, approves exactly this: {shown['effect']}")
 
 
 def _wait_for_decision(stage: Stage, hold: str) -> None:
@@ -111,14 +113,14 @@ def one_byte_changed(stage: Stage) -> None:
 def owner_removed(stage: Stage) -> None:
     """Access by agents is somebody's, or it ends."""
     before = stage.agents_file.read_text()
-    stage.agents_file.write_text(re.sub(r"    owner: alice  .*\n", "", before, count=1))
+    stage.agents_file.write_text(re.sub(r"    owner: olivia  .*\n", "", before, count=1))
     line = _until(stage, lambda line: line["status"] == 403)
     tell.exchange(line)
     expect(line["answer"]["reason"] == "agent_owner_missing", "an agent that nobody answers for is refused", line)
     stage.agents_file.write_text(before)
     line = _until(stage, lambda line: line["status"] == 200)
     expect(line["status"] == 200, "with its owner back, it may call again", line)
-    tell.words("Without an owner, no call. With Alice back in the inventory, calls pass again.")
+    tell.words("Without an owner, no call. With Olivia back in the inventory, calls pass again.")
 
 
 def _until(stage: Stage, wanted: Any) -> dict[str, Any]:
@@ -158,7 +160,7 @@ def traced(stage: Stage) -> None:
     done = subprocess.run(stage.command("trace", stage.task), capture_output=True, text=True, check=False)
     tell.block(done.stdout)
     expect(done.returncode == 0, "the trace can be shown", done.stderr)
-    for piece in ("alice", "support-bot", "create_refund"):
+    for piece in ("alice", "support-bot", "create_refund", "olivia"):
         expect(piece in done.stdout, f"the tree names {piece}", done.stdout[:200])
 
 

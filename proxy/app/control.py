@@ -1,0 +1,68 @@
+"""The control API and the console over a core."""
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+
+from starlette.applications import Starlette
+
+from policies.model import Json
+from proxy.app.core import Core
+from proxy.console.site import create_console
+from proxy.control.api import create_api
+from proxy.control.door import Door
+from proxy.control.events import EventFeed
+from proxy.control.log_reading import LogRecords
+from proxy.control.needs import ControlDeps
+from proxy.settings import unsafe
+from telemetry.metrics import Metrics
+
+type Addresses = Callable[[], Mapping[str, str]]
+
+
+def control_application(core: Core, origins: tuple[str, ...], addresses: Addresses, metrics: Metrics) -> Starlette:
+    """The web application. `origins` are what browsers may call us; `addresses` are told in the status."""
+    records = LogRecords(lambda: [core.settings.state / "audit"])
+    deps = ControlDeps(
+        holds=core.holds,
+        handles=core.handles,
+        revocations=core.revocations,
+        records=records,
+        people=core.people,
+        inventory=core.inventory,
+        record=core.recorder.append,
+        status=lambda: _status(core, addresses),
+        ready=lambda: _trouble(core),
+        metrics=metrics.render,
+        clock=core.clock,
+        origins=origins,
+    )
+    door = Door(deps, EventFeed(core.holds, records))
+    return create_api(deps, door, create_console(door, clock=core.clock, origins=origins))
+
+
+async def _status(core: Core, addresses: Addresses) -> Mapping[str, Json]:
+    world, recorder = core.keeper.world, core.recorder
+    return {
+        **addresses(),
+        "version": version("countersign-proxy"),
+        "mode": core.settings.mode.value,
+        "ready": _trouble(core) is None,
+        "trouble": _trouble(core) or "",
+        "policy_version": world.version,
+        "inventory_version": world.inventory.version,
+        "agents": len(world.inventory.agents),
+        "services": len(world.inventory.services),
+        "audit_records": recorder.size,
+        "audit_root": recorder.root.hex(),
+        "revocations_heard_seconds_ago": round(max(0.0, core.feed.stale_for(core.clock())), 3),
+        "unsafe": [*unsafe(core.settings)],
+    }
+
+
+def _trouble(core: Core) -> str | None:
+    """Why calls are refused at the moment, if they are."""
+    if core.recorder.trouble:
+        return core.recorder.trouble
+    if core.feed.standing(core.clock()) != "fresh":
+        return "revocations cannot be read from the store"
+    return None

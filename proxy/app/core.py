@@ -1,0 +1,186 @@
+"""Everything but the doors: the stores, the world in force, and the path of a call over them."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxy.control.people import PeopleService
+from proxy.credentials.broker import Broker
+from proxy.credentials.references import References
+from proxy.errors import CountersignError, StoreUnavailable
+from proxy.facts import Inventory
+from proxy.holds.sealing import Sealer
+from proxy.holds.service import HoldOptions, HoldService
+from proxy.identity.handles import HandleService
+from proxy.identity.resolver import Resolver
+from proxy.identity.tokens import TokenVerifier
+from proxy.inventory.ownership import standing
+from proxy.pipeline import Parts, Pipeline
+from proxy.reload import Keeper
+from proxy.settings import Settings, issuer_settings
+from proxy.storage.sqlite import SqliteStore
+from proxy.tasks.feed import RevocationFeed
+from proxy.tasks.revocations import RevocationService
+from telemetry.errors import AuditDamaged, AuditUnavailable
+from telemetry.recorder import Recorder
+
+log = logging.getLogger("countersign.app")
+
+SWEEP_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The parts that every door uses."""
+
+    settings: Settings
+    clock: Callable[[], float]
+    store: SqliteStore
+    recorder: Recorder
+    keeper: Keeper
+    feed: RevocationFeed
+    revocations: RevocationService
+    handles: HandleService
+    people: PeopleService
+    holds: HoldService
+    pipeline: Pipeline
+
+    def inventory(self) -> Inventory:
+        """The inventory in force."""
+        return self.keeper.world.inventory
+
+
+@contextlib.asynccontextmanager
+async def open_core(settings: Settings, clock: Callable[[], float] = time.time) -> AsyncIterator[Core]:
+    """The core of this configuration, alone with its state directory; everything closed at the end."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_alone(settings.state))
+        keeper = Keeper(settings.inventory, settings.policies, settings.mode, clock)
+        store = SqliteStore.open(settings.state / "countersign.db")
+        stack.callback(store.close)
+        recorder = _recorder(settings)
+        stack.callback(recorder.close)
+        core = _assemble(settings, clock, store, recorder, keeper)
+        await core.feed.poll(clock())
+        await core.holds.recover(clock())
+        async with _background(core):
+            yield core
+            await core.pipeline.drain()
+            await core.holds.settle()
+
+
+def _assemble(
+    settings: Settings, clock: Callable[[], float], store: SqliteStore, recorder: Recorder, keeper: Keeper
+) -> Core:
+    feed = RevocationFeed(store)
+    revocations = RevocationService(store, feed)
+    handles = HandleService(store, revocations.revoke)
+    feed.on_change(handles.forget)
+    holds = HoldService(
+        store,
+        Sealer.from_file(settings.state / "seal.key"),
+        recorder.append,
+        inventory=lambda: keeper.world.inventory,
+        options=_hold_options(settings),
+        clock=clock,
+    )
+    pipeline = Pipeline(
+        Parts(
+            world=lambda: keeper.world,
+            resolver=Resolver(
+                handles, TokenVerifier([issuer_settings(issuer) for issuer in settings.identity.issuers]), standing
+            ),
+            feed=feed,
+            holds=holds,
+            broker=Broker(References()),
+            recorder=recorder,
+            clock=clock,
+        )
+    )
+    people = PeopleService(store, lambda: keeper.world.inventory)
+    return Core(settings, clock, store, recorder, keeper, feed, revocations, handles, people, holds, pipeline)
+
+
+def _recorder(settings: Settings) -> Recorder:
+    recorder = Recorder(settings.state / "audit", settings.audit.origin)
+    try:
+        recorder.start()
+    except (AuditDamaged, AuditUnavailable) as error:
+        raise CountersignError(str(error)) from error
+    return recorder
+
+
+def _hold_options(settings: Settings) -> HoldOptions:
+    holds = settings.holds
+    return HoldOptions(
+        inline_wait=holds.inline_wait_seconds,
+        inline_wait_cap=holds.longest_inline_wait_seconds,
+        open_per_agent=holds.open_per_agent,
+        new_per_minute=holds.new_per_minute,
+    )
+
+
+@contextlib.contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """The state directory, made if need be, closed to others, and locked: two processes would overwrite each other."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CountersignError(f"{state}: the state directory cannot be used: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise CountersignError(f"{state}: another Countersign runs on this state directory; stop it first") from error
+    finally:
+        os.close(lock)
+
+
+@contextlib.asynccontextmanager
+async def _background(core: Core) -> AsyncIterator[None]:
+    """What goes on beside the calls; none of it may end the process, and none of it outlives the core."""
+    changed = asyncio.Event()
+    core.feed.on_change(changed.set)
+    tasks = [
+        asyncio.create_task(core.feed.run(core.clock)),
+        asyncio.create_task(core.keeper.watch(core.recorder.append)),
+        asyncio.create_task(_forever("waking held calls", lambda: _on_change(core, changed))),
+        asyncio.create_task(_forever("sweeping held calls", lambda: _sweep(core))),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _forever(what: str, step: Callable[[], Coroutine[None, None, None]]) -> None:
+    failing = False
+    while True:
+        try:
+            await step()
+            failing = False
+        except (StoreUnavailable, AuditUnavailable, CountersignError) as error:
+            if not failing:
+                log.warning("%s does not work at the moment: %s", what, error)
+            failing = True
+            await asyncio.sleep(SWEEP_SECONDS)
+
+
+async def _on_change(core: Core, changed: asyncio.Event) -> None:
+    await changed.wait()
+    changed.clear()
+    await core.holds.changed()
+
+
+async def _sweep(core: Core) -> None:
+    await asyncio.sleep(SWEEP_SECONDS)
+    await core.holds.sweep(core.clock())

@@ -1,0 +1,55 @@
+"""The control API for the local operator: from the running server, or without one, from the state itself."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+
+from proxy.errors import CountersignError
+from proxy.settings import Settings
+
+ANSWER_SECONDS = 30.0
+LONGEST_SOCKET_PATH = 100  # sockaddr_un has 108 bytes (unix(7))
+
+
+def operator_socket(settings: Settings) -> Path:
+    """Where the operator's socket is: in the state directory, or where its name is short enough."""
+    path = settings.state / "control" / "operator.sock"
+    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+        return path
+    short = settings.state / "control" / "o"
+    relative = Path(os.path.relpath(short))
+    if len(os.fsencode(relative)) <= LONGEST_SOCKET_PATH:
+        return relative
+    raise CountersignError(f"{settings.state}: this path is too long for a UNIX socket; use a shorter `state`")
+
+
+@contextlib.asynccontextmanager
+async def open_control(settings: Settings, *, running: bool = False) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the control API, as the local operator. `running`: a server must be there."""
+    socket = operator_socket(settings)
+    if socket.is_socket():
+        transport: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport(uds=str(socket))
+        async with _client(transport) as client:
+            if await _answers(client):
+                yield client
+                return
+    if running:
+        raise CountersignError("countersign serve is not running with this configuration; start it first")
+    from proxy.app.offline import offline_control  # noqa: PLC0415 - the whole house, which a running server has loaded
+
+    async with offline_control(settings) as transport, _client(transport) as client:
+        yield client
+
+
+def _client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=ANSWER_SECONDS, trust_env=False)
+
+
+async def _answers(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/healthz")).is_success
+    except httpx.ConnectError:
+        return False

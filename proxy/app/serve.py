@@ -1,0 +1,142 @@
+"""Serving: the doors are opened last and closed first."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxy.app.control import control_application
+from proxy.app.core import Core, open_core
+from proxy.app.local import operator_socket
+from proxy.app.tracing import spans_to
+from proxy.app.web import bind, web_servers
+from proxy.control.operator_socket import bind_operator_socket
+from proxy.errors import CountersignError
+from proxy.listener.ca import Authority
+from proxy.listener.listener import Listener
+from proxy.listener.options import ListenerOptions
+from proxy.settings import Settings, unsafe
+from telemetry.metrics import Metrics
+
+DRAIN_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What the start-up lines and the status say."""
+
+    proxy: str
+    gateway: str
+    console: str
+    bundle: Path
+    mode: str
+    policy_version: str
+    inventory_version: str
+    audit_directory: Path
+    audit_size: int
+    unsafe: list[str]
+
+
+async def serve_until_signal(settings: Settings, announce: Callable[[Running], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then let what is under way end, for a while."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    async with open_core(settings) as core, serving(core) as running:
+        announce(running)
+        await ended.wait()
+
+
+@contextlib.asynccontextmanager
+async def serving(core: Core) -> AsyncIterator[Running]:
+    """All doors of this core, open."""
+    settings = core.settings
+    metrics = Metrics()
+    core.recorder.subscribe(metrics.observe)
+    control = settings.listen.control
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(spans_to(settings, core.recorder))
+        web = stack.enter_context(contextlib.closing(bind(control.host, control.port)))
+        operator = stack.enter_context(contextlib.closing(bind_operator_socket(operator_socket(settings))))
+        listener = Listener(core.pipeline, _options(settings, web))
+        origin = settings.control.public_url or f"http://{_at(web.getsockname())}"
+        running: list[Running] = []
+
+        def addresses() -> Mapping[str, str]:
+            told = running[0]
+            return {
+                "proxy": told.proxy,
+                "gateway": told.gateway,
+                "console": told.console,
+                "bundle": str(told.bundle),
+            }
+
+        application = control_application(core, (origin,), addresses, metrics)
+        await _start(listener)
+        try:
+            running.append(_running(core, listener, origin))
+            await _record(core, "proxy.started", running[0])
+            async with web_servers(application, web, operator):
+                yield running[0]
+        finally:
+            await listener.stop(DRAIN_SECONDS)
+            await _record(core, "proxy.stopped", running[0])
+
+
+async def _start(listener: Listener) -> None:
+    try:
+        await listener.start()
+    except OSError as error:
+        raise CountersignError(f"cannot listen for agents: {error.strerror or error}; see `listen`") from error
+
+
+async def _record(core: Core, kind: str, running: Running) -> None:
+    what = f"mode {running.mode}, policies {running.policy_version}, inventory {running.inventory_version}"
+    await core.recorder.append({"type": kind, "at": core.clock(), "change": {"what": what[:1000]}})
+
+
+def _running(core: Core, listener: Listener, origin: str) -> Running:
+    settings, world = core.settings, core.keeper.world
+    bundle = settings.state / "ca" / "bundle.pem"
+    Authority.at(settings.state / "ca", core.clock()).write_bundle(bundle)
+    return Running(
+        proxy=_at(listener.proxy_address),
+        gateway=_at(listener.gateway_address) if listener.gateway_address else "",
+        console=origin,
+        bundle=bundle,
+        mode=settings.mode.value,
+        policy_version=world.version,
+        inventory_version=world.inventory.version,
+        audit_directory=settings.state / "audit",
+        audit_size=core.recorder.size,
+        unsafe=unsafe(settings),
+    )
+
+
+def _options(settings: Settings, web: socket.socket) -> ListenerOptions:
+    listen, limits = settings.listen, settings.limits
+    return ListenerOptions(
+        ca_directory=settings.state / "ca",
+        proxy_host=listen.proxy.host,
+        proxy_port=listen.proxy.port,
+        gateway_host=listen.gateway.host if listen.gateway else "127.0.0.1",
+        gateway_port=listen.gateway.port if listen.gateway else None,
+        forbidden_ports=(web.getsockname()[1],),
+        upstream_ca_bundle=settings.trusted_roots,
+        max_connections=limits.connections,
+        max_header_bytes=limits.header_bytes,
+        max_header_count=limits.header_count,
+        max_body_bytes=limits.body_bytes,
+        max_websocket_message_bytes=limits.websocket_message_bytes,
+        idle_timeout=limits.idle_seconds,
+        connect_timeout=limits.connect_seconds,
+    )
+
+
+def _at(address: tuple[str, int]) -> str:
+    host, port = address[0], address[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
