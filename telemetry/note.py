@@ -30,9 +30,12 @@ def _key_id(name: str, public: bytes) -> bytes:
 
 def _base64(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise NoteError("what should be base64 is not") from error
+    if base64.b64encode(data).decode() != text:
+        raise NoteError("what should be base64 has stray bits")
+    return data
 
 
 def _read_key(text: str, prefix: str) -> tuple[str, bytes, bytes]:
@@ -42,7 +45,7 @@ def _read_key(text: str, prefix: str) -> tuple[str, bytes, bytes]:
     if not text.startswith(prefix) or not plus or not plus2 or len(identity) != 8 or identity.lower() != identity:
         raise NoteError("the key is not of the form `<name>+<id>+<key>`")
     blob = _base64(encoded)
-    if blob[:1] != _ED25519 or len(blob) != 1 + _KEY_BYTES or base64.b64encode(blob).decode() != encoded:
+    if blob[:1] != _ED25519 or len(blob) != 1 + _KEY_BYTES:
         raise NoteError("the key is not an Ed25519 key")
     try:
         return key_name(name), bytes.fromhex(identity), blob[1:]

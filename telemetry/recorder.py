@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from telemetry.checkpoint import Checkpoint
-from telemetry.errors import AuditDamaged, AuditUnavailable
+from telemetry.errors import AuditDamaged, AuditUnavailable, NoteError
 from telemetry.hashes import HashFiles
 from telemetry.history import History
 from telemetry.keeper import Keeper, Listener
@@ -54,6 +54,9 @@ class Recorder:
             self._release()
             place = self._layout.directory
             raise AuditUnavailable(f"{place}: the audit log cannot be opened for writing: {error}") from error
+        except NoteError as error:
+            self._release()
+            raise AuditDamaged(f"{self._layout.directory}: {error}") from error
         except AuditDamaged:
             self._release()
             raise

@@ -22,7 +22,7 @@ _MOST_FINDINGS = 100
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`index` is the record's, or None if no single record is at fault."""
+    """`index` is the record's, or None if no single record is at fault. Status 0: only worth a look."""
 
     index: int | None
     problem: str
@@ -56,7 +56,8 @@ class Report:
     @property
     def first_bad(self) -> int | None:
         """The index of the first record that is wrong."""
-        return min((finding.index for finding in self.findings if finding.index is not None), default=None)
+        wrong = [finding.index for finding in self.findings if finding.index is not None and finding.status != OK]
+        return min(wrong, default=None)
 
     @property
     def unsigned(self) -> int:
@@ -107,12 +108,12 @@ class _Verification:
         # 4. The story they tell: no call upstream before a decision, no release without an approval.
         # 5. The root at each signed size.
         rules = CallRules(granted=set(_approvals(beside)), from_start=report.first == 0)
-        self._check_records(frontier, rules, heads)
+        whole = self._check_records(frontier, rules, heads)
         self._tree.close()
         # 6. Nothing that was signed is missing.
         report.size, report.root = frontier.size, frontier.root()
         report.signed = max((head.size for head in heads), default=0)
-        if report.first_bad is None and report.signed > report.size:
+        if whole and report.signed > report.size:
             self._find(report.size, f"is missing or cut off; a head of {report.signed} records was signed")
         return report
 
@@ -163,24 +164,30 @@ class _Verification:
 
     # --- records -----------------------------------------------------------------------------------------
 
-    def _check_records(self, frontier: Frontier, rules: CallRules, heads: Sequence[Checkpoint]) -> None:
+    def _check_records(self, frontier: Frontier, rules: CallRules, heads: Sequence[Checkpoint]) -> bool:
+        """False, after a finding, if reading had to stop before the end."""
         due = [head for head in heads if head.size >= frontier.size]
         leaves = _Leaves(self._tree)
         self._good = frontier.size
         lines = reader.lines(self._layout.directory, self._report.first)
-        while self._heads_agree(due, frontier) and (item := next(lines, None)) is not None:
-            index, line = item
+        while self._heads_agree(due, frontier):
+            index, line = next(lines, (-1, b""))
+            if index < 0:
+                return True
             leaf = leaf_hash(line)
             record = self._check_bytes(index, line, leaf, leaves.at(index), expected=frontier.size)
             if record is None:
-                return
+                return False
             for problem in rules.check(record):
                 self._find(index, problem)
+            for problem in rules.check_time(record):
+                self._find(index, problem, OK)
             for level, completed in frontier.push(leaf):
                 number = (frontier.size >> TILE_HEIGHT * level) - 1
                 if self._tree.stored(level, number) not in (None, completed):
                     self._find(index, f"the hash {number} in `tree/{level}` is not that of the records up to here")
             self._previous = leaf
+        return False
 
     def _heads_agree(self, due: list[Checkpoint], frontier: Frontier) -> bool:
         """False, after a finding, if the records up to here are not the ones that were signed."""

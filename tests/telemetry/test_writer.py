@@ -1,0 +1,156 @@
+"""The writer thread: in subprocesses that are killed, and against limits of the operating system."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+from telemetry import reader
+from telemetry.layout import Layout
+from telemetry.verify import verify
+from telemetry.writer import MAX_UNSIGNED_AGE
+from tests.fakes.audit_records import decided, recording, write_log
+
+ROOT = Path(__file__).parents[2]
+
+KILLED = """
+import asyncio, sys
+from pathlib import Path
+from telemetry.recorder import Recorder
+recorder = Recorder(Path(sys.argv[1]), "test.example/audit/n1", reserve_bytes=0)
+recorder.start()
+
+async def caller(number):
+    turn = 0
+    while True:
+        index = await recorder.append({"type": "call.decided", "call": f"{sys.argv[2]}_{number}_{turn}"})
+        sys.stdout.write(f"{index} {sys.argv[2]}_{number}_{turn}\\n")
+        sys.stdout.flush()
+        turn += 1
+
+async def main():
+    await asyncio.gather(*(caller(number) for number in range(8)))
+
+asyncio.run(main())
+"""
+
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+from telemetry.errors import AuditUnavailable
+from telemetry.recorder import Recorder
+recorder = Recorder(Path(sys.argv[1]), "test.example/audit/n1", reserve_bytes=0)
+recorder.start()
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
+written = refused = 0
+while refused < 3:
+    try:
+        recorder.append_blocking({"type": "call.decided", "call": "c", "task": "x" * 700})
+        written += 1
+    except AuditUnavailable:
+        refused += 1
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+while not recorder.healthy:
+    pass
+index = recorder.append_blocking({"type": "call.decided", "call": "last"})
+recorder.close()
+print(written, index)
+"""
+
+
+def run(code, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_nothing_acknowledged_is_lost_by_a_kill(tmp_path):
+    """Killed in the middle of its work, several times over, the log holds every record it acknowledged, gapless."""
+    acknowledged = {}
+    chance = random.Random(7)
+    for turn in range(5):
+        with run(KILLED, tmp_path, f"round{turn}") as process:
+            lines = [process.stdout.readline() for _ in range(chance.randint(50, 400))]
+            os.kill(process.pid, signal.SIGKILL)
+            lines += process.stdout.readlines()
+        for line in lines:
+            if line.endswith("\n"):
+                index, call = line.split()
+                acknowledged[int(index)] = call
+    with recording(tmp_path) as recorder:
+        size = recorder.size
+    assert len(acknowledged) > 250
+    stored = [record["call"] for record in reader.records(tmp_path)]
+    assert len(stored) == size
+    lost = {index: call for index, call in acknowledged.items() if stored[index] != call}
+    assert not lost
+    report = verify(tmp_path)
+    assert (report.findings, report.unsigned) == ([], 0)
+
+
+def test_a_file_size_limit_is_refused_and_recovered_from(tmp_path):
+    """When the operating system refuses to let the file grow, appends are refused; lifted, they go on by themselves."""
+    with run(LIMITED, tmp_path) as process:
+        written, index = map(int, process.stdout.readline().split())
+    assert process.returncode == 0
+    assert index == written + 1, "the records, one gap, then the last"
+    report = verify(tmp_path)
+    assert (report.findings, report.size) == ([], written + 2)
+
+
+def test_a_log_that_was_removed_is_noticed(tmp_path):
+    """When the file that is written is no longer the one that readers see, appends are refused."""
+    with recording(tmp_path) as recorder:
+        recorder.append_blocking(decided())
+        recorder._writer._looked_at = float("-inf")
+        segment = Layout(tmp_path).segment(0)
+        segment.rename(tmp_path / "elsewhere")
+        wait_for(lambda: "removed or replaced" in recorder.trouble)
+        (tmp_path / "elsewhere").rename(segment)
+        wait_for(lambda: recorder.healthy)
+    assert verify(tmp_path).ok
+
+
+def test_a_shorter_file_is_never_written_to(tmp_path):
+    """If acknowledged bytes disappear from the file, the recorder says so and stays closed to calls."""
+    with recording(tmp_path) as recorder:
+        recorder.append_blocking(decided())
+        recorder._writer._looked_at = float("-inf")
+        segment = Layout(tmp_path).segment(0)
+        segment.unlink()
+        segment.touch()
+        wait_for(lambda: "were acknowledged" in recorder.trouble)
+
+
+def test_heads_that_cannot_be_signed_end_in_refusal(tmp_path):
+    """A tail that stays unsigned for too long means that calls are refused."""
+    with recording(tmp_path) as recorder:
+        recorder._keeper.unsigned_since = time.monotonic() - MAX_UNSIGNED_AGE - 1
+        assert "could not be signed" in recorder.trouble
+        recorder._keeper.unsigned_since = None
+        assert recorder.healthy
+
+
+def test_a_full_queue_is_refused(tmp_path, monkeypatch):
+    """When too many records wait, callers are refused and outcomes counted as lost."""
+    write_log(tmp_path, [decided()])
+    with recording(tmp_path) as recorder, monkeypatch.context() as patched:
+        patched.setattr("telemetry.writer._MAX_WAITING", 0)
+        assert "too many" in recorder.trouble
+        assert recorder.append_nowait(decided()).exception(0) is not None
+        assert recorder._writer.lost == 1
+
+
+def wait_for(true):
+    """Until the writer thread has seen it: it looks several times a second."""
+    end = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < end, "not seen in time"
+        time.sleep(0.01)
