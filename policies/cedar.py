@@ -81,10 +81,12 @@ class Schema:
         if not statements:
             return []
         answer = orjson.loads(_engine.validate_policies("\n".join(statements), self._handle, release_gil=True))
-        found = [
-            (int(error["policy_id"].removeprefix("policy")), _RULE_NAME.sub("", error["error"], count=1))
-            for error in answer["errors"]
-        ]
+        found = []
+        for error in answer["errors"]:
+            position = error["policy_id"].removeprefix("policy")
+            if not position.isdecimal():
+                raise CedarError(f"the validator found a mistake that is no policy's: {error['error']}")
+            found.append((int(position), _RULE_NAME.sub("", error["error"], count=1)))
         if not found and answer["validation_passed"] is not True:
             raise CedarError("the validator gave no verdict")
         return found

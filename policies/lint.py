@@ -15,6 +15,7 @@ from policies.schema import Action, schema_text
 from policies.shapes import Record, Shape
 
 _ATTRIBUTE = re.compile(r"attribute `([^`]*)`")
+_ACTION = re.compile(r'Action::"(?:[^"\\]|\\.)*"')
 _LAST_NAME = re.compile(r'([^."\[\]]+)"?\]?$')
 
 
@@ -62,6 +63,7 @@ def _unknown_tests(rule: Rule, scope: Sequence[Action]) -> Iterator[PolicyMistak
         if not any(_exists(action, path) for action in scope):
             names = {name for action in scope for name in _siblings(action, path)}
             advice = nearest(path[-1], names, "correct the name, or declare it in the tool's input schema")
+            advice = "only a call of a tool has arguments" if path == ("arguments",) else advice
             text = f"nothing that this policy is about has this; {advice}"
             yield _mistake(rule, path[-1], f"context.{'.'.join(path)}", text)
     for variable, attribute in sorted(rule.refers.attributes):
@@ -72,15 +74,14 @@ def _unknown_tests(rule: Rule, scope: Sequence[Action]) -> Iterator[PolicyMistak
 
 
 def _exists(action: Action, path: Path) -> bool:
-    if path[0] != "arguments":
-        return path[0] in FIELDS
-    return action.resource == "Service" and (len(path) == 1 or path[-1] in _siblings(action, path))
+    """Whether this action's context can have this. What lies below other fields is an entity's: the validator's."""
+    return path[0] in FIELDS if path[0] != "arguments" else path[-1] in _siblings(action, path)
 
 
 def _siblings(action: Action, path: Path) -> frozenset[str]:
     """The names that could stand where the last of this path stands."""
     if path[0] != "arguments" or len(path) == 1:
-        return frozenset((*FIELDS, "arguments"))
+        return frozenset((*FIELDS, "arguments") if action.resource == "Service" else FIELDS)
     shape: Shape = action.arguments or Record()
     for name in path[1:-1]:
         if not isinstance(shape, Record) or name not in shape.members:
@@ -116,9 +117,18 @@ def _invalid(rules: Sequence[Rule], actions: Mapping[str, Action]) -> list[Polic
     mistakes = []
     for names, group in alike.items():
         schema = Schema(schema_text(actions[name] for name in sorted(names)))
-        for position, text in schema.mistakes([rule.statement.text for rule in group]):
-            mistakes.append(_validation(group[position], text))
+        found = schema.mistakes([rule.statement.text for rule in group])
+        mistakes += [_validation(group[position], text) for position, text in _once(found)]
     return mistakes
+
+
+def _once(found: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The validator repeats itself for every action that a rule is about: each thing once, and how often."""
+    alike: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for position, text in found:
+        alike[position, _ACTION.sub("", text)].append(text)
+    for (position, _), texts in alike.items():
+        yield position, texts[0] + (f" (and for {len(texts) - 1} more)" if len(texts) > 1 else "")
 
 
 def _validation(rule: Rule, text: str) -> PolicyMistake:

@@ -108,7 +108,7 @@ def _kind(declared: Json) -> tuple[str, bool]:
     if set(map(str, real)) == {"integer", "number"}:
         real = ["number"]
     kind = real[0] if len(real) == 1 else ""
-    return (kind if isinstance(kind, str) else ""), len(real) < len(kinds)
+    return (kind if isinstance(kind, str) else ""), "null" in kinds
 
 
 def _choices(node: Node) -> frozenset[str] | None:
