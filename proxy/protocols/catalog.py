@@ -14,9 +14,9 @@ from proxy.protocols.mcp_methods import BUILT_IN
 from proxy.protocols.openapi import read_operations
 from proxy.protocols.operations import Operation, Schema, prepare
 from proxy.protocols.paths import segments
-from proxy.protocols.routes import Routes, Template, check_method, parse_template
+from proxy.protocols.routes import Routes, Template, check_method, parse_template, relaxed
 from proxy.stages import Request
-from proxy.strict_json import canonical, fold
+from proxy.strict_json import canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Catalog:
             head = found[: len(entry.prefix)]
             if head == entry.prefix:
                 return entry
-            if tuple(map(_lax, head)) == tuple(map(_lax, entry.prefix)):
+            if tuple(map(relaxed, head)) == tuple(map(relaxed, entry.prefix)):
                 raise refuse(
                     "path_ambiguous",
                     400,
@@ -123,10 +123,6 @@ class Catalog:
             ),
             teams=tuple(inventory.teams),
         )
-
-
-def _lax(segment: str) -> str:
-    return fold(segment.partition(";")[0].rstrip(" ."))
 
 
 def _service_facts(entry: Entry) -> ServiceFacts:
@@ -174,7 +170,7 @@ class _Compiler:
             url = urlsplit(entry.service.url)
             place = (url.scheme, (url.hostname or "").lower(), url.port or (443 if url.scheme == "https" else 80))
             for other in found.setdefault(place, []):
-                if tuple(map(_lax, other.prefix)) == tuple(map(_lax, entry.prefix)):
+                if tuple(map(relaxed, other.prefix)) == tuple(map(relaxed, entry.prefix)):
                     self._mistake(
                         f"services[{entry.service.id}].url",
                         f"is the place of the service `{other.service.id}` already; one place is one service",

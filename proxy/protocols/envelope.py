@@ -87,7 +87,9 @@ def http_part(request: Request, query: tuple[tuple[str, str], ...]) -> dict[str,
             raise refuse(
                 "method_override", 400, f"The header `{name}` changes the method. Send the real method.", "fix_request"
             )
-        headers.append([name, _without_wait(value) if name == "prefer" else value])
+        text = _without_wait(value) if name == "prefer" else value
+        if text or name != "prefer":
+            headers.append([name, text])
     headers.sort()
     return {
         "method": request.method,

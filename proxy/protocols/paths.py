@@ -14,7 +14,7 @@ _NEEDLESS = re.compile(r"%(?:2[dDeE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|5[fF])")
 _FORBIDDEN = re.compile(r"[/\\%\x00-\x1f\x7f-\x9f]")
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def segments(path: str) -> tuple[str, ...]:
     """The path's segments, each decoded once; refused if readers could find others in it.
 

@@ -21,6 +21,8 @@ def describe_rest(attributed: Attributed, entry: Entry) -> Call:
     """The call that this request is. No tool where no route fits: policy is then asked about the API."""
     request = attributed.arrived.request
     below = segments(request.path)[len(entry.prefix) :]
+    if below == ("",):
+        below = ()  # `/api` and `/api/` are both the root of a service at `/api`
     match = _matched(request, entry, below)
     operation = match.target if match else None
     query, body = _query(request), read_body(request)

@@ -127,8 +127,8 @@ class Routes[T]:
             return node.found[0][0]
         route = (target, template)
         node.found.append(route)
-        relaxed = tuple(_relaxed_part(part) for part in _unslashed(template.parts))
-        self._relaxed.setdefault(method, _Node()).put(relaxed).found.append(route)
+        lax = tuple(_relaxed_part(part) for part in _unslashed(template.parts))
+        self._relaxed.setdefault(method, _Node()).put(lax).found.append(route)
         return None
 
     def match(self, method: str, segments: tuple[str, ...]) -> Match[T] | None:
@@ -142,7 +142,7 @@ class Routes[T]:
             return None
         exact = _most_exact(root.fitting(segments))
         # INVARIANT: no spelling reaches one tool's handler upstream while policy sees another tool, or none.
-        for candidate in self._relaxed[method].fitting(tuple(map(_relaxed_segment, _unslashed(segments)))):
+        for candidate in self._relaxed[method].fitting(tuple(map(relaxed, _unslashed(segments)))):
             if candidate is not exact and (exact is None or not _at_least(exact[1], candidate[1])):
                 raise AmbiguousRoute
         return None if exact is None else _captured(exact, segments)
@@ -161,7 +161,8 @@ def _unslashed[P](parts: tuple[P, ...]) -> tuple[P, ...]:
     return parts[:-1] if parts and parts[-1] == "" else parts
 
 
-def _relaxed_segment(segment: str) -> str:
+def relaxed(segment: str) -> str:
+    """The segment as a lax server reads it: whatever the letter case, without `;` parameters and final dots."""
     if segment.isascii() and segment.isalnum():
         return segment.lower()
     return fold(segment.partition(";")[0].rstrip(" ."))
@@ -169,7 +170,7 @@ def _relaxed_segment(segment: str) -> str:
 
 def _relaxed_part(part: Part) -> Part:
     if isinstance(part, str):
-        return _relaxed_segment(part)
+        return relaxed(part)
     return Hole(fold(part.before), fold(part.after), part.name)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from policies.model import DatasetUse, Json
 from proxy.errors import Refused
+from proxy.facts import Route, Tool
 from proxy.protocols.catalog import Catalog
 from proxy.protocols.registry import describe
 from proxy.stages import Described, Request
@@ -155,6 +156,14 @@ def test_documented_arguments_are_renamed_and_typed() -> None:
     assert found.arguments == {"id": 7, "body_id": "x", "name": "y"}
     body = b'{"body_id":"x","id":"y"}'
     assert refusal(request("PUT", f"{HOST}/api/customers/7", body, JSON), catalog).reason == "argument_conflict"
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/"])
+def test_the_root_of_a_service_has_two_spellings(path: str) -> None:
+    """A service at `/api` is asked for its root with and without a final slash, and both are the same tool."""
+    root = Tool(name="root", effect="read", route=Route(method="GET", path="/"))
+    catalog = compiled(CRM.model_copy(update={"url": "https://crm.example.com/api", "tools": (root,)}))
+    assert call(request("GET", HOST + path), catalog).tool == root
 
 
 def test_a_service_without_tools_asks_about_its_api() -> None:
