@@ -2,7 +2,7 @@
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -16,6 +16,7 @@ restricted_json = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(st.characters(max_codepoint=127)), restricted_json))
 def test_restricted_records_are_rfc_8785(record):
     """What is stored is what an RFC 8785 library writes, for every record of the restricted form."""

@@ -1,0 +1,51 @@
+"""Salts beside the log."""
+
+import pytest
+
+from telemetry.errors import AuditDamaged
+from telemetry.redaction import matches, redact
+from telemetry.salts import Salts
+
+
+def test_a_salt_is_found_until_it_is_erased(tmp_path):
+    """A salt opens its commitment; erased, it is gone from the file, and the others are still there."""
+    salts = Salts(tmp_path / "salts")
+    kept, gone = redact({"a": 1}), redact({"a": 2})
+    salts.add("call_1", kept.salt)
+    salts.add("call_2", gone.salt)
+    salts.flush()
+    assert matches(gone.commit, salts.find("call_2"), {"a": 2})
+    assert salts.erase("call_2")
+    assert gone.salt.hex() not in (tmp_path / "salts").read_text()
+    assert salts.find("call_2") is None
+    assert not salts.erase("call_2")
+    assert Salts(tmp_path / "salts").find("call_1") == kept.salt
+    assert (tmp_path / "salts").stat().st_mode & 0o777 == 0o600
+
+
+def test_erasing_reaches_what_is_not_written_yet(tmp_path):
+    """A salt that only waits to be written can be erased too."""
+    salts = Salts(tmp_path / "salts")
+    assert salts.find("call_1") is None
+    salts.add("call_1", b"s" * 32)
+    assert salts.erase("call_1")
+    assert salts.find("call_1") is None
+
+
+def test_a_failing_disk_keeps_salts_for_later(tmp_path):
+    """What could not be written is written the next time; what is too much is forgotten."""
+    salts = Salts(tmp_path / "missing" / "salts")
+    salts.add("call_1", b"s" * 32)
+    with pytest.raises(OSError, match="No such"):
+        salts.flush()
+    (tmp_path / "missing").mkdir()
+    salts.flush()
+    salts.flush()
+    assert salts.find("call_1") == b"s" * 32
+
+
+def test_a_line_that_cannot_be_read(tmp_path):
+    """A damaged line is named, not taken for an erased salt."""
+    (tmp_path / "salts").write_text("call_1 nonsense\n")
+    with pytest.raises(AuditDamaged, match="cannot be read"):
+        Salts(tmp_path / "salts").find("call_1")

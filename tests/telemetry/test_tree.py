@@ -1,0 +1,73 @@
+"""The tree that people read."""
+
+from telemetry.tree import render_tree
+from tests.fakes.audit_records import AT, TRACE, approval_decided, as_stored, completed, decided, resumed
+
+
+def test_a_task_from_human_to_tool():
+    """A task's calls hang under the chain that made them, each with its decision, approver, answer and ids."""
+    lines = render_tree(
+        as_stored(
+            [
+                decided("call_1", credential={"id": "crm-token", "reference": "env:CRM_TOKEN"}),
+                completed("call_1"),
+                decided("call_2", "hold", approval={"id": "hold_1", "state": "requested"}),
+                {"type": "approval.requested", "at": AT + 1, "call": "call_2", "approval": {"needs": ["owner"]}},
+                approval_decided("call_2"),
+                resumed("call_2"),
+                completed("call_2", at=AT + 12.5),
+                decided("call_3", "deny"),
+            ]
+        )
+    )
+    policy, data = "policy efefefefefef", "data write:refunds"
+    assert lines == [
+        "alice (human)",
+        "└─ researcher (agent) · owner bob · by handle · task task-77",
+        "   ├─ ✓ crm/refund  [call_1]",
+        f"   │  ├─ #0 14:13:20.250  allow: permitted · r-12 · {policy} · {data} · credential crm-token · trace {TRACE}",
+        "   │  └─ #1 14:13:20.285  upstream 200 · 1,234 bytes · 35.0 ms",
+        "   ├─ ✓ crm/refund  [call_2]",
+        f"   │  ├─ #2 14:13:20.250  hold: large_refund · r-12 · {policy} · hold hold_1 · {data} · trace {TRACE}",
+        "   │  ├─ #3 14:13:21.250  approval asked of owner",
+        "   │  ├─ #4 14:13:32.550  approval granted by bob via console after 12.3 s",
+        f"   │  ├─ #5 14:13:32.650  released once, approved by bob · trace {TRACE}",
+        "   │  └─ #6 14:13:32.750  upstream 200 · 1,234 bytes · 35.0 ms",
+        "   └─ ✗ crm/refund  [call_3]",
+        f"      └─ #7 14:13:20.250  deny: large_refund · r-12 · {policy} · data write:refunds · trace {TRACE}",
+    ]
+
+
+def test_less_is_shown_as_less():
+    """Refusals without a chain, observed decisions, calls that were cut, and strange records have their lines."""
+    observed = decided("call_2")
+    observed["decision"] = observed["decision"] | {"mode": "observe", "would": "deny"}
+    del observed["delegation"]
+    lines = render_tree(
+        as_stored(
+            [
+                {"type": "call.refused", "call": "call_1", "error": {"reason": "agent_unknown", "status": 403}},
+                observed,
+                {"type": "call.aborted", "call": "call_2", "error": {"reason": "revoked"}},
+                {"type": "call.received", "call": "call_2"},
+                {"type": "proxy.started"},
+            ]
+        )
+    )
+    text = "\n".join(lines)
+    assert lines[0] == "unknown caller (unattributed)"
+    assert "refused: agent_unknown (403)" in text
+    assert "enforcing would have said deny" in text
+    assert "no answer from the upstream · cut: revoked" in text
+    assert "alice (human)" in text
+    assert render_tree([]) == []
+
+
+def test_text_from_outside_cannot_steer_the_terminal():
+    """Escape sequences and line breaks in a record are shown as marks."""
+    hostile = decided("call_1")
+    hostile["action"] = hostile["action"] | {"operation": "a\x1b[2Jb\r\nc\u202ed"}
+    text = "".join(render_tree(as_stored([hostile])))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "a�[2Jb��c�d" in text
