@@ -15,6 +15,12 @@ type Card = dict[str, Json]
 
 VERSION = "card/1"
 
+# Letters, marks and signs by category, blank or ignored on a screen (Unicode's Default_Ignorable_Code_Point
+# beyond the control and format characters, and the blank Braille pattern).
+_BLANK = frozenset({0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0}).union(
+    range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)
+)
+
 
 def card_of(decided: Decided, requirement: Requirement, inventory: Inventory, executed: Hold | None) -> Card:
     """The whole card of this call. `executed` is an identical call that already ran."""
@@ -85,7 +91,9 @@ def span(seconds: int) -> str:
 
 
 def _plain(character: str) -> bool:
-    return character == " " or unicodedata.category(character)[0] not in {"C", "Z"}
+    if character == " ":
+        return True
+    return unicodedata.category(character)[0] not in {"C", "Z"} and ord(character) not in _BLANK
 
 
 def _value(value: Json) -> str:

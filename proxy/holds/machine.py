@@ -81,10 +81,15 @@ def apply(hold: Hold, move: Move, now: float) -> Transition:
 
 def _elapse(hold: Hold, now: float) -> Transition:
     if hold.state is State.PENDING and now > hold.decide_by:
-        return _close(hold, State.EXPIRED, "hold.expired", now, by=PROXY, reason="expired")
+        return _ran_out(_close(hold, State.EXPIRED, "hold.expired", now, by=PROXY, reason="expired"), hold.decide_by)
     if hold.state is State.APPROVED and (hold.use_by is None or now > hold.use_by):
-        return _close(hold, State.LAPSED, "grant.lapsed", now, by=PROXY, reason="lapsed")
+        return _ran_out(_close(hold, State.LAPSED, "grant.lapsed", now, by=PROXY, reason="lapsed"), hold.use_by)
     return Transition(hold, hold)
+
+
+def _ran_out(closed: Transition, at: float | None) -> Transition:
+    """It ended when its clock ran out, not when somebody noticed."""
+    return replace(closed, after=replace(closed.after, closed_at=closed.after.closed_at if at is None else at))
 
 
 # --- people decide -----------------------------------------------------------------------------------

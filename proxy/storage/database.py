@@ -35,6 +35,10 @@ class Database:
             raise StoreUnavailable("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._perform, work)
 
+    def warm(self) -> None:
+        """Connect now: on a disk that is full later, a new connection could not even read."""
+        self._thread.submit(self._perform, lambda _: None).result()
+
     @property
     def generation(self) -> int:
         """How many connections there have been. Read on the database's own thread."""

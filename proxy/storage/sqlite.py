@@ -22,7 +22,13 @@ class SqliteStore(SqliteHandles, SqliteRevocations, SqlitePeople, SqliteHolds):
         prepare(path, busy_seconds)
         writer = Database(path, VERSION, busy_seconds=busy_seconds, writes=True)
         reader = Database(path, VERSION, busy_seconds=busy_seconds, writes=False)
-        return cls(writer, reader)
+        store = cls(writer, reader)
+        try:
+            reader.warm()
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     def close(self) -> None:
         """Everything that was begun is finished; nothing can be asked any more."""

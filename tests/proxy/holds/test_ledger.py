@@ -1,0 +1,122 @@
+"""The one way in which a hold changes."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from proxy.holds.mistakes import HoldNotFound
+from proxy.holds.model import State
+from proxy.holds.moves import Invalidate, Revoke, Tick
+from telemetry.errors import AuditUnavailable
+from tests.fakes.held_calls import NOW, Desk, decided
+from tests.proxy.holds.test_admission import parked, told
+
+
+def test_reading_a_hold_ends_it_when_its_time_is_over(tmp_path: Path) -> None:
+    """No timer is needed: whoever looks, ends it, once, at the time at which its clock ran out."""
+
+    async def story(desk: Desk) -> None:
+        ledger, hold_id = desk.service._ledger, await parked(desk)
+        desk.clock.now += 3600
+        found, again = await asyncio.gather(ledger.find(hold_id), ledger.find(hold_id))
+        assert found is not None
+        assert found == again
+        assert (found.state, found.closed_at) == (State.EXPIRED, NOW + 900)
+        assert desk.records.types() == ["approval.requested", "approval.decided"]
+
+    told(tmp_path, story)
+
+
+def test_an_unknown_hold_is_said_to_be_unknown(tmp_path: Path) -> None:
+    """None where that is an answer, an error where a hold must be."""
+
+    async def story(desk: Desk) -> None:
+        assert await desk.service._ledger.find("hld_0") is None
+        with pytest.raises(HoldNotFound, match="hld_0"):
+            await desk.service._ledger.current("hld_0")
+
+    told(tmp_path, story)
+
+
+def test_a_move_from_an_old_row_does_nothing(tmp_path: Path) -> None:
+    """The second of two moves from the same row gets None and leaves no record; insisting looks again."""
+
+    async def story(desk: Desk) -> None:
+        ledger = desk.service._ledger
+        old = await ledger.current(await parked(desk))
+        await desk.approve(old.id)
+        before = len(desk.records.written)
+        assert await ledger.move(old, Invalidate("x")) is None
+        assert len(desk.records.written) == before
+        assert (await ledger.insist(old, Revoke("proxy", "x"))).state is State.REVOKED
+
+    told(tmp_path, story)
+
+
+def test_every_change_is_on_record_in_order(tmp_path: Path) -> None:
+    """What happened, to whom, by whom, with an id of its own; and never an argument's value."""
+
+    async def story(desk: Desk) -> None:
+        hold_id = await parked(desk)
+        await desk.approve(hold_id, reason="ticket 7")
+        claim = await desk.service.admit(decided())
+        await desk.service.sent(claim)
+        await desk.service.finished(claim, 200)
+        assert desk.records.types() == [
+            "approval.requested",
+            "approval.voted",
+            "approval.decided",
+            "approval.reserved",
+            "approval.sent",
+            "approval.finished",
+        ]
+        voted = desk.records.written[1]
+        assert voted["approval"]["id"] == hold_id
+        assert (voted["approval"]["actor"], voted["approval"]["reason"]) == ("person:olga", "ticket 7")
+        assert voted["agent"] == {"id": "refunds", "owner": "olga"}
+        assert len({record["event"] for record in desk.records.written}) == 6
+        assert "c_8812" not in str(desk.records.written)
+
+    told(tmp_path, story)
+
+
+def test_two_who_publish_record_once(tmp_path: Path) -> None:
+    """Within a process an event is recorded once, however many ask for it."""
+
+    async def story(desk: Desk) -> None:
+        desk.records.broken = AuditUnavailable("full")
+        with pytest.raises(AuditUnavailable):
+            await parked(desk)
+        desk.records.broken = None
+        await asyncio.gather(*(desk.service._ledger.publish(None) for _ in range(5)))
+        assert desk.records.types() == ["approval.requested"]
+
+    told(tmp_path, story)
+
+
+def test_a_change_without_its_record_is_recorded_later(tmp_path: Path) -> None:
+    """A vote whose record fails raises, has happened, and is on record before anything comes of it."""
+
+    async def story(desk: Desk) -> None:
+        hold_id = await parked(desk)
+        desk.records.broken = AuditUnavailable("full")
+        with pytest.raises(AuditUnavailable):
+            await desk.approve(hold_id)
+        desk.records.broken = None
+        desk.clock.now += 6
+        await desk.service.sweep(desk.clock())
+        assert desk.records.types() == ["approval.requested", "approval.voted", "approval.decided"]
+
+    told(tmp_path, story)
+
+
+def test_time_alone_changes_nothing_too_early(tmp_path: Path) -> None:
+    """A hold within its time is returned as it is, without a write."""
+
+    async def story(desk: Desk) -> None:
+        hold = await desk.service._ledger.current(await parked(desk))
+        assert await desk.service._ledger.move(hold, Tick()) == hold
+        assert (await desk.service._ledger.current(hold.id)).row_version == 1
+
+    told(tmp_path, story)
