@@ -15,6 +15,7 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers import tls
 
 from proxy.errors import Refused
+from proxy.listener.blame import blame
 from proxy.listener.canonical import Place
 from proxy.listener.conversation import Conversation
 from proxy.listener.dial import DialRefused, dial
@@ -189,11 +190,7 @@ class AgentConnection(asyncio.Protocol):
             self._in_background(self.session.refuse(refusal, "tunnel"))
             self.cut(refusal.reason)
             return
-        place = error.__traceback__
-        while place is not None and place.tb_next is not None:
-            place = place.tb_next
-        where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "unknown"
-        log.error("a connection is closed because of a %s at %s", type(error).__name__, where)
+        log.error("a connection is closed because of a %s", blame(error))
         self.cut("internal_error")
 
     def _in_background(self, work: Any) -> None:  # noqa: ANN401 - a coroutine of any result
@@ -267,7 +264,11 @@ class AgentConnection(asyncio.Protocol):
 
     async def _open(self, command: commands.OpenConnection) -> None:
         server = command.connection
-        error = await self._connect(server) if isinstance(server, GovernedServer) else "not permitted"
+        try:
+            error = await self._connect(server) if isinstance(server, GovernedServer) else "not permitted"
+        except (Exception, asyncio.CancelledError) as failure:  # noqa: BLE001 - the listener's boundary
+            log.error("an upstream connection failed because of a %s", blame(failure))  # noqa: TRY400 - no message
+            error = "the connection could not be opened"
         if not self._closed:
             self.pump(events.OpenConnectionCompleted(command, error))
 

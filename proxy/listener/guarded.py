@@ -5,11 +5,15 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from proxy.errors import Refusal, Refused
+from proxy.listener.blame import blame
 from proxy.listener.interfaces import Destination, Gate
 from proxy.listener.problem import UNAVAILABLE, problem
 from proxy.stages import Answered, Arrived, Evidence, Released, Reply
 
 log = logging.getLogger("countersign.listener")
+
+# Stands for no verdict at all. Not None, because for a tunnel None is a yes.
+_FAILED = object()
 
 
 class GuardedGate:
@@ -63,7 +67,7 @@ class GuardedGate:
             return problem(refused.refusal)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the listener's boundary
             _report(name, error)
-            return problem(UNAVAILABLE)
+            return _FAILED
 
     def _call(self, name: str, question: Callable[[], object]) -> object:
         try:
@@ -77,17 +81,13 @@ def _refusal(verdict: object) -> Reply:
     """The verdict if it is a reply, else a refusal: an unexpected verdict is not a yes."""
     if isinstance(verdict, Reply):
         return verdict
-    log.error("the gate answered with a %s", type(verdict).__name__)
+    if verdict is not _FAILED:
+        log.error("the gate answered with a %s", type(verdict).__name__)
     return problem(UNAVAILABLE)
 
 
 def _report(name: str, error: BaseException) -> None:
-    """Logs what failed and where, but no message: it may hold what an agent sent."""
     if isinstance(error, asyncio.CancelledError):
         log.info("%s was cancelled", name)
-        return
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "unknown"
-    log.error("%s failed with %s at %s", name, type(error).__name__, where)
+    else:
+        log.error("%s failed with %s", name, blame(error))
