@@ -14,7 +14,6 @@ from proxy.holds.mistakes import HoldError
 from proxy.holds.model import State
 from proxy.holds.view import HoldView
 
-LONGEST_LINE = 240
 _STALE = frozenset({"stale", "already_decided"})
 
 
@@ -95,15 +94,14 @@ class HoldPages:
 
 
 def _lines(views: Sequence[HoldView]) -> list[dict[str, Any]]:
-    """One line a hold. A line that is cut says so, and by how much."""
+    """One line a hold; the template says so, and by how much, when it cuts one."""
     lines = []
     for view in views:
         effect = str(view.card.get("effect", "")) or f"{view.operation} (the card cannot be opened)"
         lines.append(
             {
                 "view": view,
-                "effect": effect[:LONGEST_LINE],
-                "more": max(0, len(effect) - LONGEST_LINE),
+                "effect": effect,
                 "kind": str(view.card.get("effect_class", "unknown")),
                 "for": view.card.get("on_behalf_of"),
                 "environment": _environment(view),

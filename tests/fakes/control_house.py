@@ -72,7 +72,9 @@ def inventory() -> Inventory:
         Agent(id="builder", owner="bob", purpose="Builds releases", expires=FAR, review_due=FAR),
         Agent(id="stray", owner=None, purpose="Nobody knows", expires=FAR, review_due=FAR),
     ]
-    service = Service(id="payments", owner="bob", url="https://payments.example", tools=(Tool(name="refund"),))
+    service = Service(
+        id="payments", owner="bob", url="https://payments.example", tools=(Tool(name="refund", effect="pay"),)
+    )
     return Inventory(
         version="sha256:1",
         people={person.id: person for person in people},
