@@ -14,6 +14,7 @@ from policies.rules import Rule
 from policies.schema import Action, schema_text
 from policies.shapes import Record, Shape
 
+_ACTIONS_AT_ONCE = 16
 _ATTRIBUTE = re.compile(r"attribute `([^`]*)`")
 _ACTION = re.compile(r'Action::"(?:[^"\\]|\\.)*"')
 _LAST_NAME = re.compile(r'([^."\[\]]+)"?\]?$')
@@ -96,30 +97,48 @@ def _named_actions(rule: Rule) -> list[str]:
 
 
 def _in_scope(rule: Rule, actions: Mapping[str, Action]) -> list[Action]:
-    """The actions that the rule can be about."""
+    """The actions that the rule can be about. A group without members has one here: it is no mistake to guard it."""
     named = set(_named_actions(rule))
     if not named:
         return list(actions.values())
     if named <= actions.keys():
         return [actions[name] for name in sorted(named)]
-    return [action for action in actions.values() if action.name in named or not named.isdisjoint(action.groups)]
+    found = [action for action in actions.values() if action.name in named or not named.isdisjoint(action.groups)]
+    return found or [Action(f"{group}/none", "Service", groups=(group,)) for group in sorted(named)]
 
 
 def _invalid(rules: Sequence[Rule], actions: Mapping[str, Action]) -> list[PolicyMistake]:
-    """What Cedar's validator says. Rules about the same actions share a schema of only these.
-
-    The validator's cost for a rule grows with all actions of its schema, whatever the rule is about.
-    """
-    alike: dict[frozenset[str], list[Rule]] = defaultdict(list)
-    for rule in rules:
-        mentioned = {name for kind, name in rule.refers.entities if kind == "Action" and name in actions}
-        alike[frozenset(mentioned.union(action.name for action in _in_scope(rule, actions)))].append(rule)
+    """What Cedar's validator says."""
     mistakes = []
-    for names, group in alike.items():
-        schema = Schema(schema_text(actions[name] for name in sorted(names)))
+    for asked, group in _batches(rules, actions):
+        schema = Schema(schema_text(sorted(asked, key=lambda action: action.name)))
         found = schema.mistakes([rule.statement.text for rule in group])
         mistakes += [_validation(group[position], text) for position, text in _once(found)]
     return mistakes
+
+
+def _batches(
+    rules: Sequence[Rule], actions: Mapping[str, Action]
+) -> Iterator[tuple[frozenset[Action], Sequence[Rule]]]:
+    """Rules with a schema of the actions that they are about, and few more.
+
+    The validator's cost for one rule grows with all actions of its schema, whatever the rule is about; but each
+    schema costs something, too.
+    """
+    alike: dict[frozenset[Action], list[Rule]] = defaultdict(list)
+    for rule in rules:
+        mentioned = (actions[name] for kind, name in rule.refers.entities if kind == "Action" and name in actions)
+        alike[frozenset((*mentioned, *_in_scope(rule, actions)))].append(rule)
+    together: frozenset[Action] = frozenset()
+    batch: list[Rule] = []
+    for asked, group in alike.items():
+        if batch and len(together | asked) > _ACTIONS_AT_ONCE:
+            yield together, batch
+            together, batch = frozenset(), []
+        together |= asked
+        batch += group
+    if batch:
+        yield together, batch
 
 
 def _once(found: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:

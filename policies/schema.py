@@ -17,7 +17,7 @@ CONNECT = "connect"
 _NOUNS = Path(__file__).with_name("schema.cedarschema")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Action:
     """Something that can be asked. `arguments` is None where a call's arguments are untyped, so unchecked."""
 

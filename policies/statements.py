@@ -24,22 +24,19 @@ def split(text: str) -> list[Statement]:
     """Every statement of a policy file in order; text after the last semicolon is a statement too."""
     statements: list[Statement] = []
     start: int | None = None
-    end = 0
+    end = line = counted = 0
     for token in _TOKEN.finditer(text):
         word = token.group()
-        if word.startswith("//"):
+        if word.startswith("//") or not word.strip():
             continue
-        if start is None and word.strip():
+        if start is None:
             start = token.start() + len(word) - len(word.lstrip())
-        if start is not None and word.strip():
-            end = token.end()
-        if word == ";" and start is not None:
-            statements.append(_statement(text, start, end))
+            line += text.count("\n", counted, start)
+            counted = start
+        end = token.end()
+        if word == ";":
+            statements.append(Statement(text[start:end], line + 1))
             start = None
     if start is not None:
-        statements.append(_statement(text, start, end))
+        statements.append(Statement(text[start:end].rstrip(), line + 1))
     return statements
-
-
-def _statement(text: str, start: int, end: int) -> Statement:
-    return Statement(text[start:end].rstrip(), text.count("\n", 0, start) + 1)

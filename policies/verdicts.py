@@ -23,13 +23,13 @@ class Verdict:
 class Slice:
     """The rules that can speak to a question, compiled, and the parts of the context that they read.
 
-    `deciding` are the permits and the plain forbids: Cedar's own decision. `holding` are the forbids that people
-    may lift. `watched` are the rules that are only observed.
+    `enforced` has a hold as a permit: if no forbid matched, Cedar names every permit that did, and so every hold,
+    in one evaluation. A hold permits nothing by itself. `watched` are the rules that are only observed, as forbids,
+    for beside a forbid Cedar does not name permits.
     """
 
     rules: Mapping[str, Rule]
-    deciding: PolicySet
-    holding: PolicySet
+    enforced: PolicySet
     watched: PolicySet
     fields: tuple[tuple[str, Field], ...]
     reads_arguments: bool
@@ -37,13 +37,16 @@ class Slice:
 
     @classmethod
     def compile(cls, rules: Sequence[Rule]) -> Self:
-        enforced = [rule for rule in rules if not rule.observed]
         names = _union([rule.refers.context for rule in rules])
         return cls(
             rules={rule.name: rule for rule in rules},
-            deciding=PolicySet({rule.name: rule.policy for rule in enforced if rule.hold is None}),
-            holding=PolicySet({rule.name: rule.policy for rule in enforced if rule.hold is not None}),
-            # As forbids, because among forbids and permits Cedar names only the forbids that matched.
+            enforced=PolicySet(
+                {
+                    rule.name: {**rule.policy, "effect": "permit"} if rule.hold else rule.policy
+                    for rule in rules
+                    if not rule.observed
+                }
+            ),
             watched=PolicySet({rule.name: {**rule.policy, "effect": "forbid"} for rule in rules if rule.observed}),
             fields=fields(names),
             reads_arguments=names is None or "arguments" in names,
@@ -52,32 +55,37 @@ class Slice:
 
     def judge(self, asked: Asked, entities: Entities, label: str) -> Verdict:
         """Strictest first: an error, then a forbid, then no permit, then a hold; only then allow."""
-        decided = self.deciding.ask(asked, entities)
-        held = self.holding.ask(asked, entities)
+        answer = self.enforced.ask(asked, entities)
         observed = self._observed(asked, entities, label) if self.watched else ()
-        if decided.errors or held.errors:
-            text = "; ".join((*decided.errors, *held.errors))
-            return Verdict(Outcome.DENY, (Reason("policy_error", text=text, question=label), *observed))
-        if not decided.allowed:
-            reasons = self._reasons("forbidden", decided, label) or (Reason("no_permit", question=label),)
+        if answer.errors:
+            error = Reason("policy_error", text="; ".join(answer.errors), question=label)
+            return Verdict(Outcome.DENY, (error, *observed))
+        matched = self._matched(answer)
+        if not answer.allowed:
+            reasons = _reasons("forbidden", matched, label) or (Reason("no_permit", question=label),)
             return Verdict(Outcome.DENY, reasons + observed)
-        if held.matched:
-            holds = tuple(rule.hold for rule in self._matched(held) if rule.hold is not None)
-            return Verdict(Outcome.HOLD, self._reasons("held", held, label) + observed, holds)
-        return Verdict(Outcome.ALLOW, self._reasons("permitted", decided, label) + observed)
+        permits = [rule for rule in matched if rule.effect == "permit"]
+        if not permits:
+            return Verdict(Outcome.DENY, (Reason("no_permit", question=label), *observed))
+        holding = [rule for rule in matched if rule.effect != "permit"]
+        if holding:
+            holds = tuple([rule.hold for rule in holding if rule.hold is not None])
+            return Verdict(Outcome.HOLD, _reasons("held", holding, label) + observed, holds)
+        return Verdict(Outcome.ALLOW, _reasons("permitted", permits, label) + observed)
 
     def _matched(self, answer: Answer) -> list[Rule]:
-        """The rules that matched, in the order of the bundle."""
-        return sorted((self.rules[name] for name in answer.matched), key=lambda rule: rule.place)
-
-    def _reasons(self, code: str, answer: Answer, label: str) -> tuple[Reason, ...]:
-        return tuple([Reason(code, rule.id, rule.reason, label) for rule in self._matched(answer)])
+        """The rules that Cedar names, in the order of the bundle."""
+        return sorted([self.rules[name] for name in answer.matched], key=lambda rule: rule.place)
 
     def _observed(self, asked: Asked, entities: Entities, label: str) -> tuple[Reason, ...]:
         """What the observed rules would have said. They change nothing, not even by failing."""
         answer = self.watched.ask(asked, entities)
         failed = tuple(Reason("observed_error", text=error, question=label) for error in answer.errors)
-        return self._reasons("observed", answer, label) + failed
+        return _reasons("observed", self._matched(answer), label) + failed
+
+
+def _reasons(code: str, rules: Sequence[Rule], label: str) -> tuple[Reason, ...]:
+    return tuple([Reason(code, rule.id, rule.reason, label) for rule in rules])
 
 
 def _union(parts: Sequence[frozenset[str] | None]) -> frozenset[str] | None:

@@ -24,6 +24,7 @@ def mistakes(text: str) -> list[str]:
     "text",
     [
         "permit (principal, action, resource);",
+        'forbid (principal, action in Action::"effect:admin", resource);',
         'permit (principal in Team::"support", action in Action::"effect:read", resource in Service::"crm");',
         f"{REFUND} {{ context.arguments.amount > 100 }};",
         f"{REFUND} {{ !(context.arguments has amount) }};",

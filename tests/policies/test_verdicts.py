@@ -1,9 +1,11 @@
 """One question, judged: the strictest of what its rules say."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from policies.bundle import Bundle
-from policies.cedar import Entities, Question, Schema
+from policies.cedar import Entities, PolicySet, Question, Schema
 from policies.model import Catalogue, Outcome
 from policies.rules import read_rules
 from policies.verdicts import Slice, Verdict
@@ -76,3 +78,28 @@ def test_only_a_hold_brings_requirements() -> None:
     """All of them, in the order of the bundle; a denial brings none."""
     assert [hold.rules for hold in judge(PERMIT, HOLD, HOLD_TOO).holds] == [("hold",), ("hold-too",)]
     assert judge(HOLD).holds == judge(PERMIT, HOLD, FORBID).holds == ()
+
+
+SIDES = [f'@id("{number}") {effect} {SCOPE} {condition};' for number, (effect, condition) in enumerate(
+    (effect, condition)
+    for effect in ("permit", "forbid", '@hold("owner") forbid')
+    for condition in ("", "when { context has nothing }", "when { !(context has nothing) }", FAILS)
+)]  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(SIDES), unique=True, max_size=6))
+def test_one_evaluation_says_what_each_rule_alone_would(statements: list[str]) -> None:
+    """Judged together as when every rule is put to Cedar by itself, as what it is, and the answers are combined."""
+    rules, _ = read_rules(Bundle({"a.cedar": "\n".join(statements)}), Catalogue("v"))
+    alone = [(rule, PolicySet({"p": rule.policy}).ask(QUESTION.under("{}"), ENTITIES)) for rule in rules]
+    matched = [rule for rule, answer in alone if answer.matched]
+    forbidden = any(rule.effect == "forbid" and rule.hold is None for rule in matched)
+    permitted = any(rule.effect == "permit" for rule in matched)
+    expected = Outcome.HOLD if any(rule.hold for rule in matched) else Outcome.ALLOW
+    if any(answer.errors for _, answer in alone) or forbidden or not permitted:
+        expected = Outcome.DENY
+    verdict = judge(*statements)
+    assert verdict.outcome is expected
+    holds = [rule.hold for rule in matched if rule.hold] if expected is Outcome.HOLD else []
+    assert list(verdict.holds) == holds
