@@ -46,8 +46,8 @@ class _Reader:
     def _combined(self, node: Node, depth: int) -> tuple[Shape, bool]:
         """`anyOf: [X, null]`, as generators write "optional X"; `allOf: [X]`, as they write "X, described"."""
         for keyword in ("anyOf", "oneOf", "allOf"):
-            options = node.get(keyword)
-            if isinstance(options, list):
+            options = _items(node.get(keyword))
+            if options is not None:
                 real = [option for option in options if option != {"type": "null"}]
                 if len(real) == 1:
                     shape, nullable = self.shape(real[0], depth + 1)
@@ -81,8 +81,7 @@ class _Reader:
         properties = node.get("properties")
         if not isinstance(properties, Mapping):
             return Anything()
-        required = node.get("required")
-        names = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
+        names = [name for name in _items(node.get("required")) or () if isinstance(name, str)]
         members = {name: Member(Anything(), required=True, nullable=True) for name in names}
         for name, inner in properties.items():
             shape, nullable = self.shape(inner, depth + 1)
@@ -103,7 +102,7 @@ class _Reader:
 
 def _kind(declared: Json) -> tuple[str, bool]:
     """The one type that is not null, and whether null is allowed; several types are no type."""
-    kinds = declared if isinstance(declared, list) else [declared]
+    kinds = _items(declared) or [declared]
     real = [kind for kind in kinds if kind != "null"]
     if set(map(str, real)) == {"integer", "number"}:
         real = ["number"]
@@ -119,7 +118,11 @@ def _choices(node: Node) -> frozenset[str] | None:
 
 def _texts(values: Json) -> frozenset[str] | None:
     """The values, if there are some and all of them are strings."""
-    if not isinstance(values, list) or not values:
-        return None
-    texts = [value for value in values if isinstance(value, str)]
-    return frozenset(texts) if len(texts) == len(values) else None
+    given = _items(values) or []
+    texts = [value for value in given if isinstance(value, str)]
+    return frozenset(texts) if texts and len(texts) == len(given) else None
+
+
+def _items(value: object) -> list[Json] | None:
+    """The items of an array, which a frozen document holds as a tuple; None for anything else."""
+    return list(value) if isinstance(value, list | tuple) else None

@@ -118,3 +118,11 @@ def test_a_required_argument_without_a_type_is_still_required() -> None:
 def test_names_that_cedar_reads_otherwise_are_hidden(name: str) -> None:
     """An argument called `__entity` would let the agent name any entity it likes."""
     assert cedar_type(**{name: {"type": "object", "properties": {"type": {"type": "string"}}}}) == "{}"
+
+
+def test_a_frozen_document_reads_the_same() -> None:
+    """Its arrays are tuples."""
+    frozen: dict = {"type": ("object",), "properties": {"a": {"anyOf": ({"enum": ("x",)}, {"type": "null"})}}}
+    shape = arguments_shape({**frozen, "required": ("a", "b")})
+    assert shape is not None
+    assert (shape.cedar_type, shape.members["b"].required) == ('{"a"?: String}', True)
