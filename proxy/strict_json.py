@@ -38,14 +38,15 @@ def loads(data: bytes, *, max_bytes: int = 1_048_576, max_depth: int = 32) -> Js
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start}") from None
     _check_depth(data, max_depth)
-    decode = _decoder(ascii_only=b"\\u" not in data and data.isascii())
+    escapes = b"\\u" in data
+    decode = _decoder(ascii_only=not escapes and data.isascii())
     try:
         value = decode(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg.lower()} at character {error.pos}") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if _SURROGATE_ESCAPE.search(data):
+    if escapes and _SURROGATE_ESCAPE.search(data):
         _check_surrogates(value)
     return value
 
