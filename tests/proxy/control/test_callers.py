@@ -1,0 +1,111 @@
+"""Who may see an agent, and end what."""
+
+from datetime import date
+
+import pytest
+
+from proxy.control.callers import Caller, answers_for, may_end, may_see_agent
+from proxy.facts import Deputy
+from proxy.identity.interfaces import HandleRow
+from tests.fakes.control_house import NOW, inventory
+
+FACTS = inventory()
+SOC = frozenset({"soc"})
+OPERATOR = Caller(None, "cli", "local_operator", "uid=0")
+
+
+def caller(person: str) -> Caller:
+    return Caller(FACTS.people[person], "api", "token", "pcr_1")
+
+
+def handle(id_: str, agent: str, task: str) -> HandleRow:
+    return HandleRow(id_, "", agent, task, "", None, NOW, NOW + 60, "test")
+
+
+HANDLES = [
+    handle("hnd_a", "support-bot", "task_a"),
+    handle("hnd_b", "builder", "task_b"),
+    handle("hnd_c", "builder", "task_a"),
+]
+
+
+@pytest.mark.parametrize(
+    ("who", "agent", "sees"),
+    [
+        ("alice", "support-bot", True),  # the owner
+        ("eve", "support-bot", True),  # a deputy within the dates
+        ("carol", "support-bot", True),  # an auditor
+        ("carol", "gone", True),
+        ("bob", "support-bot", False),
+        ("frank", "support-bot", False),
+        ("dave", "support-bot", False),  # has left
+        ("alice", "builder", False),
+        ("alice", "stray", False),  # nobody's
+        ("alice", "gone", False),
+        ("alice", "", False),
+    ],
+)
+def test_who_sees_an_agent(who: str, agent: str, sees: bool) -> None:
+    """Those who answer for it, auditors, and the operator; nobody else."""
+    assert may_see_agent(caller(who), agent, FACTS, SOC, NOW) is sees
+    assert may_see_agent(OPERATOR, agent, FACTS, SOC, NOW)
+
+
+def test_without_auditors_named_nobody_is_one() -> None:
+    """An empty set of audit teams makes no auditor, also not of someone without teams."""
+    assert not may_see_agent(caller("carol"), "support-bot", FACTS, frozenset(), NOW)
+    assert not may_see_agent(caller("frank"), "support-bot", FACTS, frozenset(), NOW)
+
+
+def test_an_auditor_who_has_left_sees_nothing() -> None:
+    """Team membership does not outlive the person's being active."""
+    gone = FACTS.people["carol"].model_copy(update={"active": False})
+    assert not may_see_agent(Caller(gone, "api", "token", "x"), "support-bot", FACTS, SOC, NOW)
+
+
+def test_a_caller_without_person_is_the_operator_only_by_the_local_socket() -> None:
+    """A caller with no person and no local assurance sees and ends nothing."""
+    nobody = Caller(None, "api", "token", "x")
+    assert not nobody.is_operator
+    assert not may_see_agent(nobody, "support-bot", FACTS, SOC, NOW)
+    assert not may_end(nobody, "agent:support-bot", FACTS, HANDLES, NOW)
+
+
+def test_a_deputy_counts_only_within_the_dates() -> None:
+    """Neither the day before the first nor the day after the last."""
+    agent = FACTS.agents["support-bot"].model_copy(
+        update={"deputies": (Deputy(person="eve", start=date(2030, 1, 1), end=date(2030, 1, 31)),)}
+    )
+    assert not answers_for(FACTS.people["eve"], agent, NOW)
+
+
+@pytest.mark.parametrize(
+    ("who", "scope", "may"),
+    [
+        ("alice", "agent:support-bot", True),
+        ("eve", "agent:support-bot", True),
+        ("alice", "handle:hnd_a", True),
+        ("bob", "task:task_b", True),
+        ("alice", "task:task_a", False),  # also another owner's agent works in it
+        ("alice", "agent:builder", False),
+        ("alice", "handle:hnd_b", False),
+        ("alice", "handle:unknown", False),
+        ("alice", "task:", False),
+        ("alice", "global", False),
+        ("alice", "owner:alice", False),
+        ("alice", "team:support", False),
+        ("bob", "service:payments", False),
+        ("carol", "agent:support-bot", False),  # an auditor reads, and ends nothing
+        ("dave", "agent:support-bot", False),
+    ],
+)
+def test_who_ends_what(who: str, scope: str, may: bool) -> None:
+    """An owner: their agents, and tasks and handles of those alone. The operator: anything."""
+    assert may_end(caller(who), scope, FACTS, HANDLES, NOW) is may
+    assert may_end(OPERATOR, scope, FACTS, HANDLES, NOW)
+
+
+def test_callers_are_named_for_the_record() -> None:
+    """A person by id, the operator by local user."""
+    assert caller("alice").name == "person:alice"
+    assert OPERATOR.name == "operator:uid=0"

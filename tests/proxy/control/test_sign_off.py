@@ -1,0 +1,199 @@
+"""Seeing and deciding held calls: who, of what exactly, and with what on record."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from proxy.holds.view import HoldView
+from telemetry.ids import new_id
+from tests.fakes.control_house import House
+
+
+def ballot(view: HoldView, **other: Any) -> dict[str, Any]:
+    return {"action_digest": view.action_digest, "row_version": view.row_version, "reason": "seen"} | other
+
+
+async def post(house: House, person: str, view: HoldView, decision: str, **other: Any) -> httpx.Response:
+    async with await house.person(person) as client:
+        return await client.post(f"/v1/holds/{view.id}/{decision}", json=ballot(view, **other))
+
+
+def test_the_owner_approves_and_it_is_written_down_before(house: House) -> None:
+    """The vote is in the log, with who, how and what, before the hold changes."""
+
+    async def scenario() -> None:
+        view = await house.hold()
+        house.log.records.clear()
+        answer = await post(house, "alice", view, "approve")
+        assert answer.status_code == 200
+        assert answer.json()["state"] == "approved"
+        first = house.log.records[0]
+        assert first["type"] == "approval.vote_received"
+        assert first["change"]["by"] == "person:alice"
+        assert first["change"]["kind"] == "approve"
+        assert f"action={view.action_digest}" in first["change"]["details"]
+        vote = (await house.holds.get(view.id)).votes[0]
+        assert (vote.person, vote.channel, vote.assurance) == ("alice", "api", "token")
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_be_written_down_is_not_decided(house: House) -> None:
+    """With a broken log the vote is refused and the hold stays as it was."""
+
+    async def scenario() -> None:
+        view = await house.hold()
+        house.log.broken = True
+        answer = await post(house, "alice", view, "approve")
+        assert (answer.status_code, answer.json()["code"]) == (503, "audit_unavailable")
+        house.log.broken = False
+        now = await house.holds.get(view.id)
+        assert (now.state, now.votes) == ("pending", ())
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"row_version": 99}, "stale"),
+        ({"action_digest": "sha256:" + "0" * 64}, "stale"),
+        ({"display_digest": "sha256:" + "0" * 64}, "stale"),
+    ],
+)
+def test_only_what_was_looked_at_is_decided(house: House, wrong: dict[str, Any], code: str) -> None:
+    """Another version, action or card than there is now: nothing is decided, nothing is recorded."""
+
+    async def scenario() -> None:
+        view = await house.hold()
+        before = len(house.log.records)
+        answer = await post(house, "alice", view, "approve", **wrong)
+        assert (answer.status_code, answer.json()["code"]) == (409, code)
+        assert (await house.holds.get(view.id)).votes == ()
+        assert len(house.log.records) == before
+
+    asyncio.run(scenario())
+
+
+def test_who_may_look_may_not_therefore_decide(house: House) -> None:
+    """An auditor, and a deputy who is not asked for, see the hold and cannot decide it."""
+
+    async def scenario() -> None:
+        view = await house.hold()
+        for person in ("carol", "eve"):
+            answer = await post(house, person, view, "approve")
+            assert (answer.status_code, answer.json()["code"]) == (403, "not_eligible")
+        assert (await house.holds.get(view.id)).votes == ()
+
+    asyncio.run(scenario())
+
+
+def test_who_has_no_part_in_it_does_not_learn_that_it_exists(house: House) -> None:
+    """Another owner's hold and one that never was give the same answer, to look at and to decide."""
+
+    async def scenario() -> None:
+        view = await house.hold()
+        missing = new_id("hld")
+        async with await house.person("bob") as client:
+            for hold_id in (view.id, missing):
+                shown = await client.get(f"/v1/holds/{hold_id}")
+                decided = await client.post(f"/v1/holds/{hold_id}/approve", json=ballot(view))
+                assert shown.status_code == decided.status_code == 404
+                assert shown.json() == decided.json()
+            assert (await client.get("/v1/holds?state=all")).json() == {"holds": []}
+
+    asyncio.run(scenario())
+
+
+def test_a_denial_needs_a_reason(house: House) -> None:
+    """Without one, or with blanks only, nothing is decided; a very long one is not cut but refused."""
+
+    async def scenario() -> None:
+        view = await house.hold()
+        for reason, code in (("", "reason_required"), (" \n", "reason_required"), ("x" * 501, "body_invalid")):
+            answer = await post(house, "alice", view, "deny", reason=reason)
+            assert (answer.status_code, answer.json()["code"]) == (422, code)
+        answer = await post(house, "alice", view, "deny", reason="needs a ticket")
+        assert answer.json()["state"] == "denied"
+        assert answer.json()["closed_text"] == "needs a ticket"
+
+    asyncio.run(scenario())
+
+
+def test_a_double_click_is_one_vote_and_one_answer(house: House) -> None:
+    """The same answer twice, also with the old version, is recorded once; the opposite afterwards is refused."""
+
+    async def scenario() -> None:
+        view = await house.hold(roles=(("owner",), ("person:bob",)))
+        first = await post(house, "alice", view, "approve")
+        again = await post(house, "alice", view, "approve")
+        assert first.json() == again.json()
+        assert again.status_code == 200
+        assert house.log.types().count("approval.vote_received") == 1
+        now = await house.holds.get(view.id)
+        assert (await post(house, "alice", now, "deny")).json()["code"] == "not_eligible"
+
+    asyncio.run(scenario())
+
+
+def test_after_the_end_nothing_is_decided(house: House) -> None:
+    """A hold whose time is up, or that somebody decided, is not decided again."""
+
+    async def scenario() -> None:
+        denied, late = await house.hold(), await house.hold({"amount": 7})
+        await post(house, "alice", denied, "deny", reason="no")
+        assert (await post(house, "alice", denied, "approve")).json()["code"] == "already_decided"
+        token = await house.people.issue_token("alice", ttl=36000, by="test", now=house.now)
+        house.now += 901
+        async with house.client(authorization=f"Bearer {token.secret}") as client:
+            answer = await client.post(f"/v1/holds/{late.id}/approve", json=ballot(late))
+        assert (answer.status_code, answer.json()["code"]) == (409, "already_decided")
+        assert (await house.holds.get(late.id)).state == "expired"
+
+    asyncio.run(scenario())
+
+
+def test_the_person_at_the_root_of_the_chain_does_not_suffice(house: House) -> None:
+    """Frank, for whom the agent acts, may sign; the hold still waits for somebody else."""
+
+    async def scenario() -> None:
+        view = await house.hold(roles=(("person:frank", "owner"),))
+        answer = await post(house, "frank", view, "approve")
+        assert answer.json()["state"] == "pending"
+
+    asyncio.run(scenario())
+
+
+def test_the_queue_shows_what_ends_soonest_first(house: House) -> None:
+    """Pending holds come by their end; all of them newest first."""
+
+    async def scenario() -> None:
+        first = await house.hold({"amount": 1})
+        house.now += 5
+        second = await house.hold({"amount": 2})
+        async with await house.person("alice") as client:
+            pending = [hold["id"] for hold in (await client.get("/v1/holds")).json()["holds"]]
+            everything = [hold["id"] for hold in (await client.get("/v1/holds?state=all")).json()["holds"]]
+            assert (await client.get("/v1/holds?state=other")).status_code == 422
+        assert pending == [first.id, second.id]
+        assert everything == [second.id, first.id]
+
+    asyncio.run(scenario())
+
+
+def test_acting_as_a_person_is_recorded_as_such(house: House) -> None:
+    """A vote through the local socket says so: channel `cli`, assurance `local_operator`, and which user."""
+
+    async def scenario() -> None:
+        view = await house.hold()
+        async with house.operator(**{"countersign-as": "alice"}) as client:
+            answer = await client.post(f"/v1/holds/{view.id}/approve", json=ballot(view))
+        assert answer.json()["state"] == "approved"
+        vote = (await house.holds.get(view.id)).votes[0]
+        assert (vote.person, vote.channel, vote.assurance) == ("alice", "cli", "local_operator")
+        record = next(row for row in house.log.records if row["type"] == "approval.vote_received")
+        assert "proof=operator:uid=0" in record["change"]["details"]
+
+    asyncio.run(scenario())
