@@ -6,7 +6,7 @@ are integers within 2**53; under that restriction sorted-key JSON is RFC 8785, w
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, NotRequired, TypedDict, get_args
+from typing import Any, Final, Literal, NotRequired, TypedDict, cast, get_args
 
 import orjson
 from pydantic import ConfigDict, TypeAdapter, with_config
@@ -27,11 +27,29 @@ type RecordType = Literal[
     "call.aborted",
     "approval.requested",
     "approval.decided",
+    "approval.voted",
+    "approval.vote_received",
+    "approval.requirements_changed",
+    "approval.rerouted",
+    "approval.reserved",
+    "approval.sent",
+    "approval.not_sent",
+    "approval.finished",
+    "approval.unknown",
+    "approval.reconciled",
+    "approval.lapsed",
+    "approval.cancelled",
+    "approval.invalidated",
+    "approval.revoked",
     "identity.refused",
     "handle.issued",
     "handle.revoked",
     "revocation.put",
     "revocation.lifted",
+    "person.token_issued",
+    "person.link_issued",
+    "person.signed_in",
+    "person.signed_out",
     "inventory.changed",
     "policy.changed",
     "config.mistake",
@@ -160,6 +178,10 @@ class Approval(TypedDict, total=False):
     expires: str
     wait_ms: int
     digest: str
+    event: str
+    actor: str
+    display: str
+    details: list[str]
 
 
 @_strict
@@ -262,17 +284,25 @@ def canonical(record: Mapping[str, Any]) -> bytes:
 
 def restricted(value: object) -> bool:
     """True if canonical() of this value is RFC 8785: no floats, ASCII keys, integers within 2**53."""
-    match value:
-        case None | bool() | str():
-            return True
-        case int():
-            return -(2**53) < value < 2**53
-        case list():
-            return all(restricted(item) for item in value)
-        case dict():
-            return all(isinstance(key, str) and key.isascii() and restricted(item) for key, item in value.items())
-        case _:
+    waiting: list[object] = [value]
+    for item in waiting:  # it grows while we read it
+        kind = type(item)
+        if kind is int:
+            if not -(2**53) < cast("int", item) < 2**53:
+                return False
+        elif kind is dict:
+            inner = cast("dict[str, object]", item)
+            if not set(map(type, inner)) <= _STRINGS or not "".join(inner).isascii():
+                return False
+            waiting += [member for member in inner.values() if type(member) is not str]
+        elif kind is list:
+            waiting += [member for member in cast("list[object]", item) if type(member) is not str]
+        elif kind is not str and kind is not bool and item is not None:
             return False
+    return True
+
+
+_STRINGS = {str}
 
 
 def clip(text: str, limit: int = 1024) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from telemetry.errors import AuditDamaged
 from telemetry.layout import Layout
 
-SEGMENT_BYTES = 32 * 1024 * 1024
+SEGMENT_BYTES = 16 * 1024 * 1024
 # One system call that returns when the data is durable. Two (write, fdatasync) would mean one more wait
 # for the interpreter lock on every batch.
 _DURABLE = os.O_WRONLY | os.O_CLOEXEC | getattr(os, "O_DSYNC", os.O_SYNC)

@@ -6,7 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from telemetry.record import RECORD_TYPES, canonical, clip, restricted, timestamp, unix_nanoseconds, validate
+from telemetry.record import (
+    RECORD_TYPES,
+    canonical,
+    clip,
+    restricted,
+    timestamp,
+    unix_nanoseconds,
+    validate,
+)
 from tests.fakes.audit_records import approval_decided, as_stored, completed, decided, resumed
 
 restricted_json = st.recursive(
@@ -58,7 +66,6 @@ def test_other_shapes_are_refused(change):
 def test_types_are_listed():
     """The types named in the specification of the log are all known."""
     assert {"call.decided", "call.completed", "audit.gap", "identity.refused"} <= RECORD_TYPES
-    assert len(RECORD_TYPES) == 21
 
 
 @given(st.integers(0, 4_102_444_800_000_000))
