@@ -8,19 +8,18 @@ must agree as well.
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from policies.model import Json
 from proxy.errors import Refused, refuse
 from proxy.protocols.mcp_methods import ASSUMED_VERSION, NAMED, STATELESS, VERSIONS
-from proxy.protocols.operations import Operation, Schema
+from proxy.protocols.operations import Operation
 from proxy.stages import Headers
 
 _SENTINEL = re.compile(r"=\?base64\?(.*)\?=", re.DOTALL)
 _ROUTING = frozenset({"mcp-protocol-version", "mcp-method", "mcp-name", "mcp-session-id"})
 _PARAM = "mcp-param-"
 _VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
-_MAX_DEPTH = 8
 
 
 def mcp_headers(headers: Headers) -> dict[str, str]:
@@ -76,7 +75,7 @@ def check_parameters(
 
     A parameter header that no schema of ours explains is refused: something behind us might route by it.
     """
-    expected = dict(_marked(operation.schema, _MAX_DEPTH)) if operation.schema is not None else {}
+    expected = operation.mirrored
     for name in found:
         if name.startswith(_PARAM) and name.removeprefix(_PARAM) not in expected:
             raise mismatch(f"the header {name[:60]!a} belongs to no argument that this tool declares")
@@ -108,15 +107,6 @@ def mismatch(why: str) -> Refused:
     return refuse(
         "header_mismatch", 400, f"The MCP headers of this request do not agree with its body: {why}.", "fix_request"
     )
-
-
-def _marked(schema: Schema | Json, depth: int, place: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
-    declared = schema.get("properties") if isinstance(schema, Mapping) else None
-    for name, inner in declared.items() if isinstance(declared, Mapping) and depth else ():
-        token = inner.get("x-mcp-header") if isinstance(inner, Mapping) else None
-        if isinstance(token, str):
-            yield token.lower(), (*place, name)
-        yield from _marked(inner, depth - 1, (*place, name))
 
 
 def _at(arguments: Mapping[str, Json], place: tuple[str, ...]) -> Json:

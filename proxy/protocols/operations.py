@@ -30,7 +30,11 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A tool and what was prepared from it. `renamed` maps a place's names to argument names, where they differ."""
+    """A tool and what was prepared from it.
+
+    `renamed` maps a place's names to argument names, where they differ. `mirrored` says which argument an
+    `Mcp-Param-*` header repeats, by the header's last part (the schema marks it with `x-mcp-header`).
+    """
 
     tool: Tool
     schema: Schema | None
@@ -38,6 +42,7 @@ class Operation:
     properties: Mapping[str, Schema]
     shape: Shape | None
     renamed: Mapping[tuple[Place, str], str] = field(default_factory=dict)
+    mirrored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def argument(self, place: Place, name: str) -> str:
         """What the policies call this parameter."""
@@ -56,6 +61,7 @@ def prepare(tool: Tool, schema: Schema | None, renamed: Mapping[tuple[Place, str
         properties={name: inner for name, inner in members.items() if isinstance(inner, Mapping)},
         shape=_shape(schema, _MAX_DEPTH),
         renamed=renamed or {},
+        mirrored=dict(_mirrored(schema, _MAX_DEPTH)),
     )
 
 
@@ -79,6 +85,15 @@ def _shape(schema: Schema | Json, depth: int) -> Shape | None:
     names = frozenset(map(str, declared))
     inner = {str(name): found for name, node in declared.items() if (found := _shape(node, depth - 1))}
     return Shape(names, frozenset(map(fold, names)), inner)
+
+
+def _mirrored(schema: Schema | Json, depth: int, place: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
+    declared = schema.get("properties") if isinstance(schema, Mapping) else None
+    for name, inner in declared.items() if isinstance(declared, Mapping) and depth else ():
+        token = inner.get("x-mcp-header") if isinstance(inner, Mapping) else None
+        if isinstance(token, str):
+            yield token.lower(), (*place, name)
+        yield from _mirrored(inner, depth - 1, (*place, name))
 
 
 def check_lookalikes(shape: Shape, value: Json) -> None:
