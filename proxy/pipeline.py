@@ -24,6 +24,7 @@ from proxy.deciding import denial, inquiry
 from proxy.errors import CountersignError, Refusal, Refused, StoreUnavailable, refuse
 from proxy.holds.answers import status_reply
 from proxy.holds.service import HoldService
+from proxy.identity.challenges import for_gateway
 from proxy.identity.resolver import Resolver
 from proxy.protocols.answers import Wire, render, wire_of
 from proxy.protocols.registry import describe
@@ -100,18 +101,21 @@ class Pipeline:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._bound: dict[str, Proven] = {}
+        self._admitted: set[str] = set()
         self._background: set[asyncio.Task[None]] = set()
 
     # --- the gate, as the listener sees it -----------------------------------------------------
 
     async def admit_tunnel(self, connection: str, evidence: Evidence, host: str, port: int) -> Reply | None:
-        """None if this connection may open a tunnel to this place; its identity is then bound to it."""
+        """None if this connection may open a tunnel; its identity is then bound to it.
+
+        Who is proven gets the tunnel even if none of its calls can pass: clients hide the answer to a CONNECT
+        from the agent, and show it the refusal of each call inside.
+        """
         summary = f"CONNECT {host}:{port}"
         try:
             self._require_fresh_feed()
-            await self._identify(connection, evidence)
-            if not self._parts.world().catalog.serves(host, port):
-                raise refuse("service_unknown", 403, f"{host}:{port} is not a service that Countersign knows.")
+            await self._bind(connection, evidence)
         except Refused as refused:
             return await self.refuse(refused.refusal, connection, evidence.peer, summary)
         except Exception:  # the boundary: whatever breaks here, the tunnel stays shut
@@ -148,8 +152,10 @@ class Pipeline:
 
     def still_allowed(self, connection: str, released: Released | None) -> str | None:
         """None while the identity behind this connection (and call) lives; else the reason to cut it."""
-        proven = released.decided.described.attributed.identity.proven if released else self._bound.get(connection)
-        if proven is None:
+        proven = self._bound.get(connection)
+        if released is not None:
+            proven = released.decided.described.attributed.identity.proven
+        elif proven is None or connection not in self._admitted:
             return None  # nothing was admitted on it yet, so there is nothing to cut
         try:
             self._require_fresh_feed()
@@ -170,6 +176,7 @@ class Pipeline:
     def closed(self, connection: str) -> None:
         """The agent's connection is gone; what was bound to it is forgotten."""
         self._bound.pop(connection, None)
+        self._admitted.discard(connection)
 
     async def drain(self) -> None:
         """Wait for what was begun in the background: outcomes of held calls."""
@@ -222,23 +229,21 @@ class Pipeline:
 
     async def _attribute(self, arrived: Arrived, evidence: Evidence | None) -> Identity:
         if evidence is not None:
-            return await self._identify(arrived.connection, evidence)
+            await self._bind(arrived.connection, evidence)
         proven = self._bound.get(arrived.connection)
         if proven is None:
             raise refuse("identity_missing", 407, "This connection has not shown who it is.", "authenticate")
-        return self._living(proven)
+        identity = self._living(proven)
+        self._admitted.add(arrived.connection)
+        return identity
 
-    async def _identify(self, connection: str, evidence: Evidence) -> Identity:
-        world = self._parts.world()
-        proven = await self._parts.resolver.prove(evidence, self._now(), world.inventory)
+    async def _bind(self, connection: str, evidence: Evidence) -> None:
+        """Who this connection proved to be, until it ends; it can never become somebody else."""
+        proven = await self._parts.resolver.prove(evidence, self._now(), self._parts.world().inventory)
         bound = self._bound.get(connection)
         if bound is not None and (bound.agent, bound.task) != (proven.agent, proven.task):
             raise refuse("identity_conflict", 403, "This connection already belongs to another agent or task.")
-        if bound is None and self._parts.feed.standing(self._now()) == "degraded":
-            raise refuse("revocations_stale", 503, "New identities are refused until revocations are heard of again.")
-        identity = self._living(proven)
         self._bound[connection] = proven
-        return identity
 
     def _living(self, proven: Proven) -> Identity:
         """The identity as it stands now: not expired, not revoked, with a living owner and a review in date."""
@@ -290,9 +295,11 @@ class Pipeline:
     # --- refusals and endings ---------------------------------------------------------------------
 
     async def _refuse(self, story: _Story, refusal: Refusal) -> Reply:
+        arrived = account.arrived_of(story.reached)
+        if arrived.entrance == "gateway":
+            refusal = for_gateway(refusal)
         await self._give_back(story.claim, refusal.reason)
         await self._record_refusal(account.refused(story.reached, story.trace, refusal, self._now()))
-        arrived = account.arrived_of(story.reached)
         wire = wire_of(arrived.request, self._parts.world().catalog)
         return render(refusal, wire=wire, call_id=arrived.call_id, trace_id=story.trace.trace)
 

@@ -1,6 +1,6 @@
 """A real agent program. It knows its tools' addresses and nothing of Countersign: no key, no proxy code.
 
-Each step prints one JSON line: what it asked, and what came back.
+Each step prints JSON lines: what it asked, and what came back.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ def environment() -> None:
     say(asked="my own environment", secrets=own)
 
 
-def main(step: str, *arguments: str) -> None:
+def act(step: str, *arguments: str) -> None:
     """Do one step."""
     match step:
         case "get" | "post":
@@ -90,5 +90,12 @@ def main(step: str, *arguments: str) -> None:
             sys.exit(f"unknown step `{step}`")
 
 
+def main() -> None:
+    """Do the steps that come in, a JSON array on each line, and say when each is done."""
+    for line in sys.stdin:
+        act(*json.loads(line))
+        say(done=True)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

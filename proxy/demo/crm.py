@@ -1,5 +1,6 @@
 """A small customer system: a real HTTPS service that wants a real key, and knows nothing of Countersign."""
 
+import contextlib
 import json
 import os
 import ssl
@@ -70,10 +71,12 @@ class Crm(BaseHTTPRequestHandler):
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
         self.end_headers()
-        for number in range(STREAM_SECONDS * 10):
-            self.wfile.write(f"data: event {number}\n\n".encode())
-            self.wfile.flush()
-            time.sleep(0.1)
+        with contextlib.suppress(OSError):  # the reader has left
+            for number in range(STREAM_SECONDS * 10):
+                self.wfile.write(f"data: event {number}\n\n".encode())
+                self.wfile.flush()
+                time.sleep(0.1)
+        self.close_connection = True
 
 
 def main(chain: str, key: str) -> None:

@@ -126,6 +126,7 @@ class Stage:
     console: str = ""
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
+    agent: subprocess.Popen[str] | None = None
 
     @property
     def config(self) -> Path:
@@ -146,25 +147,34 @@ class Stage:
             raise CountersignError(f"countersign {' '.join(arguments)}: {done.stderr.strip()}")
         return json.loads(done.stdout)
 
-    def agent(self, *step: str) -> subprocess.Popen[str]:
-        """The agent program, doing one step under `countersign run`."""
-        return subprocess.Popen(
-            [
-                *self.command("run", "--agent", "support-bot", "--for", "alice", "--task", self.task),
-                *("--", sys.executable, "-m", "proxy.demo.agent", *step),
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+    def tell_agent(self, *step: str) -> None:
+        """Give the agent its next step."""
+        assert self.agent is not None
+        assert self.agent.stdin is not None
+        self.agent.stdin.write(json.dumps(step) + "\n")
+        self.agent.stdin.flush()
 
-    def act(self, *step: str) -> list[dict[str, Any]]:
-        """The JSON lines that the agent prints for one step, start to end."""
-        process = self.agent(*step)
-        output, _ = process.communicate(timeout=60)
-        lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-        if not lines:
-            raise CountersignError(f"the agent said nothing for `{' '.join(step)}`")
-        return lines
+    def hear_agent(self) -> dict[str, Any]:
+        """The next line that the agent says."""
+        assert self.agent is not None
+        assert self.agent.stdout is not None
+        line = self.agent.stdout.readline()
+        if not line:
+            raise CountersignError("the agent has ended before the story was over")
+        heard: dict[str, Any] = json.loads(line)
+        return heard
+
+    def finish_step(self) -> list[dict[str, Any]]:
+        """What the agent says until the step is done."""
+        said: list[dict[str, Any]] = []
+        while not (line := self.hear_agent()).get("done"):
+            said.append(line)
+        return said
+
+    def act(self, *step: str) -> dict[str, Any]:
+        """One step of the agent, start to end: the last thing that it says of it."""
+        self.tell_agent(*step)
+        return self.finish_step()[-1]
 
 
 @contextlib.contextmanager
@@ -182,8 +192,10 @@ def open_stage() -> Iterator[Stage]:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(5)
                 process.kill()
-                if process.stdout:
-                    process.stdout.close()
+                process.wait()
+                for pipe in (process.stdin, process.stdout):
+                    if pipe:
+                        pipe.close()
 
 
 def _start(stage: Stage) -> None:
@@ -207,6 +219,19 @@ def _start(stage: Stage) -> None:
     )
     (stage.directory / "policies" / "support.cedar").write_text(POLICIES)
     _serve(stage)
+    _start_agent(stage)
+
+
+def _start_agent(stage: Stage) -> None:
+    """The agent program, under `countersign run`: one handle, one task, for Alice."""
+    command = stage.command("run", "--agent", "support-bot", "--for", "alice", "--task", stage.task)
+    stage.agent = subprocess.Popen(
+        [*command, "--", sys.executable, "-m", "proxy.demo.agent"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    stage.processes.append(stage.agent)
 
 
 def _service(stage: Stage, name: str, *arguments: str) -> int:

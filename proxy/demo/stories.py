@@ -18,7 +18,7 @@ CLICK_SECONDS = 600
 def allowed(stage: Stage) -> None:
     """A plain API call and an MCP tool call, both within the rules."""
     for step in (("get", "/v1/customers/c-7"), ("tool", "search_notes", '{"query": "Ada"}')):
-        line = stage.act(*step)[-1]
+        line = stage.act(*step)
         tell.exchange(line)
         expect(line["status"] in {200, "ok"}, "an allowed call is answered by the service", line)
     tell.words("Both went through the proxy: the agent's code has no line about it.")
@@ -26,18 +26,18 @@ def allowed(stage: Stage) -> None:
 
 def tool_refused(stage: Stage) -> None:
     """A tool that the rules forbid."""
-    line = stage.act("tool", "delete_note", '{"note": "n1"}')[-1]
+    line = stage.act("tool", "delete_note", '{"note": "n1"}')
     tell.exchange(line)
     expect(line["status"] == "error", "the model is told that the tool did not run", line)
     expect("NOT EXECUTED" in str(line["answer"]), "the answer says NOT EXECUTED", line)
-    still = stage.act("tool", "search_notes", '{"query": "Ada"}')[-1]
+    still = stage.act("tool", "search_notes", '{"query": "Ada"}')
     expect("n1" in str(still["answer"]), "the note is still there", still)
     tell.words("The note is still there. The refusal is a tool result, so the model reads it and can go on.")
 
 
 def dataset_refused(stage: Stage) -> None:
     """A tool that may be used, on a dataset that may not be read."""
-    line = stage.act("get", "/v1/exports/customers")[-1]
+    line = stage.act("get", "/v1/exports/customers")
     tell.exchange(line)
     expect(line["status"] == 403, "the export is refused", line)
     tell.words("The tool is allowed; the dataset behind it, customer-exports, is not. Both must be.")
@@ -45,8 +45,8 @@ def dataset_refused(stage: Stage) -> None:
 
 def secret_injected(stage: Stage) -> None:
     """The CRM wants a key; the agent has none, and sees none."""
-    held = stage.act("environment")[-1]
-    line = stage.act("get", "/v1/refunds")[-1]
+    held = stage.act("environment")
+    line = stage.act("get", "/v1/refunds")
     tell.exchange(line)
     expect(line["status"] == 200, "the CRM accepted the key that was put in", line)
     expect(stage.crm_key not in json.dumps([held, line]), "the agent never sees the key")
@@ -56,16 +56,16 @@ def secret_injected(stage: Stage) -> None:
 
 def held_and_released(stage: Stage, *, yes: bool) -> None:
     """A refund that wants the owner's word; approved; run once."""
-    line = stage.act("post", "/v1/refunds", json.dumps(REFUND))[-1]
+    line = stage.act("post", "/v1/refunds", json.dumps(REFUND))
     tell.exchange(line)
     expect(line["status"] == 428, "a large refund is held", line)
     hold = line["answer"]["hold_id"]
     _approve(stage, hold, yes=yes)
-    line = stage.act("post", "/v1/refunds", json.dumps(REFUND))[-1]
+    line = stage.act("post", "/v1/refunds", json.dumps(REFUND))
     tell.words("The agent sends the identical request again:")
     tell.exchange(line)
     expect(line["status"] == 201, "the approved refund is executed", line)
-    made = stage.act("get", "/v1/refunds")[-1]["answer"]["refunds"]
+    made = stage.act("get", "/v1/refunds")["answer"]["refunds"]
     expect(len(made) == 1, "the CRM made exactly one refund", made)
     tell.words("The CRM's own books show one refund.")
 
@@ -73,9 +73,8 @@ def held_and_released(stage: Stage, *, yes: bool) -> None:
 def _approve(stage: Stage, hold: str, *, yes: bool) -> None:
     if not yes:
         link = stage.ask("person", "link", "olivia")["url"]
-        tell.words(
-            "Olivia owns this agent; Alice, for whom it acts, may not sign alone. Sign in as Olivia, open the held call and press Approve:"
-        )
+        tell.words("Olivia owns this agent; Alice, for whom it acts, may not sign alone.")
+        tell.words("Sign in as Olivia, open the held call and press Approve:")
         tell.words(f"  {link}")
         _wait_for_decision(stage, hold)
         return
@@ -100,12 +99,12 @@ def _wait_for_decision(stage: Stage, hold: str) -> None:
 
 def one_byte_changed(stage: Stage) -> None:
     """An approval is for one exact call."""
-    line = stage.act("post", "/v1/refunds", json.dumps(REFUND | {"amount": 45001}))[-1]
+    line = stage.act("post", "/v1/refunds", json.dumps(REFUND | {"amount": 45001}))
     tell.exchange(line)
     expect(line["status"] == 428, "another amount is another call, held anew", line)
-    again = stage.act("post", "/v1/refunds", json.dumps(REFUND))[-1]
+    again = stage.act("post", "/v1/refunds", json.dumps(REFUND))
     expect(again["status"] == 428, "the approved call was used up: the same again is held anew", again)
-    made = stage.act("get", "/v1/refunds")[-1]["answer"]["refunds"]
+    made = stage.act("get", "/v1/refunds")["answer"]["refunds"]
     expect(len(made) == 1, "the CRM still shows one refund", made)
     tell.words("One cent more: held anew. The same amount a second time: held anew. The CRM still shows one refund.")
 
@@ -127,7 +126,7 @@ def _until(stage: Stage, wanted: Any) -> dict[str, Any]:
     """The agent's last answer, asked again for a few seconds until the edit of the file is in force."""
     line: dict[str, Any] = {}
     for _ in range(8):
-        line = stage.act("get", "/v1/customers/c-7")[-1]
+        line = stage.act("get", "/v1/customers/c-7")
         if wanted(line):
             break
     return line
@@ -135,22 +134,18 @@ def _until(stage: Stage, wanted: Any) -> dict[str, Any]:
 
 def revoked_in_a_stream(stage: Stage) -> None:
     """A stream that is open when its agent is ended."""
-    process = stage.agent("stream")
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "reading" in line:
-            break
+    stage.tell_agent("stream")
+    while "reading" not in stage.hear_agent():
+        pass
     at = time.time()
     stage.ask("revoke", "agent:support-bot", "--reason", "demo: ended in the middle of a stream")
     said = time.time()
-    rest = [json.loads(line) for line in process.stdout if line.startswith("{")]
-    process.wait(20)
-    process.stdout.close()
-    expect(rest and rest[-1]["cut"], "the open stream is cut", rest)
-    expect(rest[-1]["at"] - said < 1.0, "it is cut within a second", rest[-1]["at"] - said)
+    end = stage.finish_step()[-1]
+    expect(end["cut"], "the open stream is cut", end)
+    expect(end["at"] - said < 1.0, "it is cut within a second", end["at"] - said)
     tell.words(
-        f"The agent had read {rest[-1]['events']} events when it was ended; its stream was cut "
-        f"{(rest[-1]['at'] - at) * 1000:.0f} ms after the command was typed ({rest[-1]['cut']})."
+        f"The agent had read {end['events']} events when it was ended; its stream was cut "
+        f"{(end['at'] - at) * 1000:.0f} ms after the command was typed ({end['cut']})."
     )
     stage.ask("lift", "agent:support-bot", "--reason", "demo: goes on")
 

@@ -7,7 +7,8 @@ from weakref import WeakValueDictionary
 
 from policies.model import Json
 from proxy.facts import Inventory
-from proxy.holds.interfaces import HoldStore, StoredEvent
+from proxy.holds.account import account_of
+from proxy.holds.interfaces import HoldStore
 from proxy.holds.machine import apply
 from proxy.holds.mistakes import HoldNotFound
 from proxy.holds.model import Hold
@@ -17,15 +18,6 @@ from proxy.holds.waiters import Waiters
 
 type Record = Callable[[Mapping[str, Json]], Awaitable[int]]
 type Notify = Callable[[str, str], None]
-
-# The record's name of each event; the others are `approval.` and the event's own last word.
-_RECORD_TYPES = {
-    "hold.created": "approval.requested",
-    "hold.vote_recorded": "approval.voted",
-    "hold.approved": "approval.decided",
-    "hold.denied": "approval.decided",
-    "hold.expired": "approval.decided",
-}
 
 
 class Ledger:
@@ -92,10 +84,16 @@ class Ledger:
     async def publish(self, hold_id: str | None, before: float = float("inf")) -> None:
         """Put on record what is not yet. An event may be recorded twice (same id), never not at all."""
         async with self._publishing.setdefault(hold_id or "", asyncio.Lock()):
-            for event in await self.store.unrecorded_events(hold_id, before):
-                index = await self._record(_account(event))
-                await self.store.mark_recorded(event.seq, index)
-                if self._notify is not None:
+            events = await self.store.unrecorded_events(hold_id, before)
+            indexes: dict[int, int] = {}
+            try:
+                for event in events:
+                    indexes[event.seq] = await self._record(account_of(event))
+            finally:
+                if indexes:
+                    await self.store.mark_recorded(indexes)
+            if self._notify is not None:
+                for event in events:
                     self._notify(event.type, event.hold.id)
 
     def eligibility(self, hold: Hold) -> Eligibility:
@@ -112,25 +110,3 @@ class Ledger:
         people = (inventory.people.get(vote.person) for vote in hold.votes)
         active = frozenset(person.id for person in people if person and person.active)
         return Recheck(owner.id if owner else None, hold.requirement, self.eligibility(hold), active)
-
-
-def _account(event: StoredEvent) -> dict[str, Json]:
-    """The audit record of an event. The people's words are in it, argument values are not."""
-    hold = event.hold
-    return {
-        "type": _RECORD_TYPES.get(event.type, f"approval.{event.type.rpartition('.')[2]}"),
-        "at": event.at,
-        "event": event.id,
-        "approval": {
-            "id": hold.id,
-            "event": event.type,
-            "actor": event.actor,
-            "digest": hold.key.action_digest,
-            "display": hold.display_digest,
-            "policy": hold.policy_version,
-            **event.data,
-        },
-        "agent": {"id": hold.key.agent, "owner": hold.owner},
-        "task": hold.task,
-        "action": {"service": hold.service, "operation": hold.operation, "digest": hold.key.action_digest},
-    }
