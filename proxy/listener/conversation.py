@@ -206,6 +206,7 @@ class Conversation(layer.Layer):
             yield from self._reply(verdict if isinstance(verdict, Reply) else problem(UNAVAILABLE))
             return
         self._phase = Phase.OVER
+        session.busy = False
         session.expect_within(session.options.header_timeout)
         yield commands.SendData(self._agent, b"HTTP/1.1 200 Connection established\r\n\r\n")
         yield Become(lambda: tunnel(host, port), self._reader.rest())

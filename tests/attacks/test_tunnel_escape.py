@@ -6,7 +6,7 @@ import ssl
 import pytest
 
 from tests.fakes.agents import CREDENTIAL, rig
-from tests.fakes.gate import FakeGate
+from tests.fakes.gate import DENIED, FakeGate
 from tests.fakes.upstream import says
 
 
@@ -158,7 +158,9 @@ def test_h2c_upgrade_is_ignored() -> None:
     async def run() -> None:
         async with rig() as r:
             wire = await r.tunnel()
-            head = "GET / HTTP/1.1\nHost: a.test\nConnection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: AAMAAABk"
+            head = (
+                "GET / HTTP/1.1\nHost: a.test\nConnection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: AAM"
+            )
             assert (await wire.ask(head))[0] == 200
             names = {name for name, _ in r.upstream.seen[0].fields}
             assert not names & {"upgrade", "http2-settings", "connection"}
@@ -169,7 +171,6 @@ def test_h2c_upgrade_is_ignored() -> None:
 
 def test_a_tunnel_that_is_not_admitted_stays_shut() -> None:
     """Bytes that are sent along with a refused CONNECT are not read as anything."""
-    from tests.fakes.gate import DENIED
 
     async def run() -> None:
         gate = FakeGate(tunnel=lambda *_: DENIED)

@@ -1,8 +1,8 @@
-"""CPU per request of the listener, beside mitmproxy's own master with the fewest add-ons: `python -m tests.bench.bench_listener`.
+"""CPU per request of the listener, beside mitmproxy's own master with the fewest add-ons.
 
-Three processes on loopback: an upstream (nginx if there is one), the proxy, and a load generator that keeps its
-connections. Printed are requests per second, and processor time of the proxy alone per request, which other load
-on the machine disturbs least.
+Run it with `python -m tests.bench.bench_listener`. Three processes on loopback: nginx as the upstream, the proxy,
+and a load generator that keeps its connections. Printed are requests per second, and processor time of the proxy
+alone per request, which other load on the machine disturbs least.
 """
 
 import argparse
@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
@@ -153,7 +152,9 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(variant: Any, directory: str, upstream: tuple[str, int], connections: int, seconds: float) -> tuple[float, float]:
+def measure(
+    variant: Any, directory: str, upstream: tuple[str, int], connections: int, seconds: float
+) -> tuple[float, float]:
     """(requests per second, milliseconds of processor time per request)."""
     port = free_port()
     context = multiprocessing.get_context("spawn")
@@ -209,7 +210,8 @@ def main() -> None:
             best = {name: (max(r for r, _ in row), min(c for _, c in row)) for name, row in rows.items()}
             for name, (rps, cpu) in best.items():
                 print(f"{scheme:5} {name:5} {rps:7.0f} requests/s  {cpu:6.3f} ms CPU/request")
-            print(f"{scheme:5} ratio {best['ours'][0] / best['stock'][0]:.2f}x throughput, {best['stock'][1] / best['ours'][1]:.2f}x per CPU\n")
+            throughput, cpu = best["ours"][0] / best["stock"][0], best["stock"][1] / best["ours"][1]
+            print(f"{scheme:5} ratio {throughput:.2f}x throughput, {cpu:.2f}x per CPU\n")
 
 
 if __name__ == "__main__":
