@@ -13,6 +13,7 @@ from proxy.holds.interfaces import HoldLimits, LimitReached, NewHold
 from proxy.holds.ledger import Ledger
 from proxy.holds.model import OPEN, ActionKey, Attempt, Hold, State
 from proxy.holds.moves import GiveBack, Recheck, Reserve
+from proxy.holds.rules import satisfied
 from proxy.holds.sealing import Sealer
 from proxy.stages import Claim, Decided
 from telemetry.errors import AuditUnavailable
@@ -72,6 +73,26 @@ class Admission:
                     patient = await self._wait(woken, until, hold)
                 else:
                     raise await self._answer(hold, decided)
+
+    async def confirm(self, claim: Claim, decided: Decided) -> None:
+        """Refuses unless what was signed is enough for this newer decision on the same call.
+
+        For a call that waited: policies may have asked for more people meanwhile.
+        """
+        if decided.decision.outcome is not Outcome.HOLD:
+            return
+        hold = await self._ledger.current(claim.hold_id)
+        eligibility = self._ledger.eligibility(_asking(hold, _requirement_of(decided)))
+        if _key_of(decided) != hold.key or not satisfied(eligibility, hold.approvals):
+            raise refuse(
+                "approval_requirements_changed",
+                428,
+                "What this call needs has changed while it waited. Send the identical request again: it then waits "
+                "for whoever else must approve it.",
+                "retry",
+                internal=f"hold {hold.id} was approved under other clauses",
+                extra={"hold_id": hold.id, "approval_status": "pending", "executed": False},
+            )
 
     async def settle(self) -> None:
         """Wait for what was begun in the background: uses given back by calls that went away."""

@@ -72,7 +72,9 @@ class HoldStore(Protocol):
 
     async def load_hold(self, hold_id: str) -> Hold | None: ...
 
-    async def sealed_card(self, hold_id: str) -> bytes | None: ...
+    async def sealed_cards(self, hold_ids: Collection[str]) -> Mapping[str, bytes]:
+        """The sealed cards of these holds; one that is unknown is not in the answer."""
+        ...
 
     async def latest_hold(self, key: ActionKey) -> Hold | None:
         """The open hold of this key, else its newest one."""
@@ -102,7 +104,9 @@ class HoldStore(Protocol):
         """Events up to `before` that are not in the audit log yet, oldest first."""
         ...
 
-    async def mark_recorded(self, seq: int, index: int) -> None: ...
+    async def mark_recorded(self, indexes: Mapping[int, int]) -> None:
+        """These events (by `seq`) are in the audit log, at these indexes."""
+        ...
 
     async def hold_changes(self, after: int | None) -> tuple[int, frozenset[str]]:
         """The newest event's number, and the holds with an event after `after` (None: no holds)."""

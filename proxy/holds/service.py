@@ -1,6 +1,6 @@
 """Holds, whole: what the path of a call, the people and the clock do with them."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Unpack
 
 from proxy.errors import StoreUnavailable, refuse
@@ -48,6 +48,10 @@ class HoldService:
     async def admit(self, decided: Decided, *, prefer_wait: float | None = None) -> Claim:
         """The reserved use of an approval for this held call; else `Refused`, which says how it stands."""
         return await self._admission.admit(decided, prefer_wait=prefer_wait)
+
+    async def confirm(self, claim: Claim, decided: Decided) -> None:
+        """Refuses unless the approval behind this claim is enough for a newer decision on the same call."""
+        await self._admission.confirm(claim, decided)
 
     async def sent(self, claim: Claim) -> None:
         """Durable before the first byte goes upstream: from here on this attempt can never be repeated."""
@@ -97,11 +101,9 @@ class HoldService:
     async def list(self, state: str | None = None, person: str | None = None, limit: int = 200) -> list[HoldView]:
         """Newest first. `state` is a state, `open`, or None for all; `person` may decide, voted, or is the owner."""
         states = _states(state)
-        views = []
-        for stored in await self._ledger.store.list_holds(HoldQuery(states, limit)):
-            hold = await self._ledger.now(stored)
-            if not states or hold.state in states:
-                views.append(await self._view(hold))
+        stored = await self._ledger.store.list_holds(HoldQuery(states, limit))
+        holds = [await self._ledger.now(hold) for hold in stored]
+        views = await self._views([hold for hold in holds if not states or hold.state in states])
         return [view for view in views if person is None or _concerns(view, person)]
 
     # --- agents, by the status resource ---------------------------------------------------------------------
@@ -172,8 +174,15 @@ class HoldService:
             raise
 
     async def _view(self, hold: Hold) -> HoldView:
-        card = await self._cards.read(hold)
-        return view_of(hold, card, self._ledger.eligibility(hold), self._ledger.waiters.count(hold.id))
+        (view,) = await self._views([hold])
+        return view
+
+    async def _views(self, holds: Sequence[Hold]) -> Sequence[HoldView]:
+        ledger = self._ledger
+        return [
+            view_of(hold, card, ledger.eligibility(hold), ledger.waiters.count(hold.id))
+            for hold, card in zip(holds, await self._cards.read(holds), strict=True)
+        ]
 
 
 def _states(state: str | None) -> frozenset[State]:

@@ -83,6 +83,6 @@ class Voting:
 
     async def _require_readable(self, hold: Hold) -> None:
         """Nobody approves what cannot be shown, or is not what was shown."""
-        card = await self._cards.read(hold)
+        (card,) = await self._cards.read([hold])
         if not card or display_digest(card) != hold.display_digest:
             raise Unreadable("what this hold would allow cannot be shown, so it cannot be approved; deny it")

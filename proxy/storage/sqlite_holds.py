@@ -1,7 +1,7 @@
 """Holds in SQLite. Each transition is one conditional update with its events, in one transaction."""
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import astuple, replace
 
 from proxy.holds.interfaces import HoldLimits, HoldQuery, LimitReached, NewHold, StoredEvent
@@ -39,12 +39,13 @@ class SqliteHolds(SqliteArea):
     async def load_hold(self, hold_id: str) -> Hold | None:
         return await self._one(f"{_SELECT} WHERE id = ?", (hold_id,))
 
-    async def sealed_card(self, hold_id: str) -> bytes | None:
-        def card(connection: sqlite3.Connection) -> bytes | None:
-            row = connection.execute("SELECT sealed_card FROM holds WHERE id = ?", (hold_id,)).fetchone()
-            return bytes(row["sealed_card"]) if row else None
+    async def sealed_cards(self, hold_ids: Collection[str]) -> Mapping[str, bytes]:
+        def cards(connection: sqlite3.Connection) -> dict[str, bytes]:
+            marks = ", ".join("?" * len(hold_ids))
+            rows = connection.execute(f"SELECT id, sealed_card FROM holds WHERE id IN ({marks})", tuple(hold_ids))  # noqa: S608 - marks
+            return {row["id"]: bytes(row["sealed_card"]) for row in rows}
 
-        return await self._reader.run(card)
+        return await self._reader.run(cards)
 
     async def latest_hold(self, key: ActionKey) -> Hold | None:
         return await self._one(
@@ -112,9 +113,10 @@ class SqliteHolds(SqliteArea):
 
         return await self._reader.run(events)
 
-    async def mark_recorded(self, seq: int, index: int) -> None:
+    async def mark_recorded(self, indexes: Mapping[int, int]) -> None:
         def mark(connection: sqlite3.Connection) -> None:
-            connection.execute("UPDATE hold_events SET recorded_index = ? WHERE seq = ?", (index, seq))
+            rows = [(index, seq) for seq, index in indexes.items()]
+            connection.executemany("UPDATE hold_events SET recorded_index = ? WHERE seq = ?", rows)
 
         await self._writer.run(mark)
 

@@ -456,6 +456,24 @@ def test_a_stronger_policy_asks_for_the_second_person(tmp_path: Path) -> None:
     told(tmp_path, story)
 
 
+def test_a_claim_is_confirmed_against_the_newest_decision(tmp_path: Path) -> None:
+    """What was signed for one person's clause is not enough for two, for another call, or for nobody's."""
+
+    async def story(desk: Desk) -> None:
+        await desk.approve(await parked(desk))
+        claim = await desk.service.admit(decided())
+        await desk.service.confirm(claim, decided())
+        await desk.service.confirm(claim, decided(outcome=Outcome.ALLOW))
+        for newer in (decided(requirement=TWO_SIGN), decided({"amount": 451}), decided(requirement=None)):
+            with pytest.raises(Refused) as refused:
+                await desk.service.confirm(claim, newer)
+            assert refused.value.refusal.reason in {"approval_requirements_changed", "approval_impossible"}
+        await desk.service.not_sent(claim, "approval_requirements_changed")
+        assert (await refusal(desk, decided(requirement=TWO_SIGN))).reason == "approval_pending"
+
+    told(tmp_path, story)
+
+
 def test_an_unrelated_edit_of_policy_or_inventory_still_releases(tmp_path: Path) -> None:
     """Only what the approval stands on counts: not versions."""
 

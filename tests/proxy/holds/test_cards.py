@@ -9,13 +9,13 @@ from tests.fakes.held_calls import hold
 
 
 class OneCard:
-    """A store with one sealed card."""
+    """A store with one sealed card, or none."""
 
     def __init__(self, sealed: bytes | None) -> None:
         self.sealed = sealed
 
-    async def sealed_card(self, hold_id: str) -> bytes | None:
-        return self.sealed
+    async def sealed_cards(self, hold_ids: list[str]) -> dict[str, bytes]:
+        return {} if self.sealed is None else {hold_ids[0]: self.sealed}
 
 
 def test_a_card_that_cannot_be_opened_is_empty() -> None:
@@ -23,7 +23,8 @@ def test_a_card_that_cannot_be_opened_is_empty() -> None:
     sealer, of = Sealer(bytes(32)), hold()
 
     def read(sealed: bytes | None) -> object:
-        return asyncio.run(Cards(OneCard(sealed), sealer).read(of))  # type: ignore[arg-type] # one method is asked
+        (card,) = asyncio.run(Cards(OneCard(sealed), sealer).read([of]))  # type: ignore[arg-type] # one method is asked
+        return card
 
     assert read(sealer.seal(canonical({"effect": "x"}), of.id)) == {"effect": "x"}
     assert read(None) == {}
