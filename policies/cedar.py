@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import orjson
@@ -14,6 +15,10 @@ type Uid = tuple[str, str]
 type Asked = dict[str, dict[str, str] | str]
 type Effect = Literal["permit", "forbid"]
 
+_TOO_DEEP = (
+    "it is nested too deeply; join at most 40 conditions with `&&` or `||`, use a set, as in "
+    '`["a", "b"].contains(x)`, or split the policy'
+)
 _RULE_NAME = re.compile(r"for policy `[^`]*`, ")
 
 
@@ -52,18 +57,27 @@ class Question:
         return {**self._parts, "context": context}
 
 
-def parse(statement: str) -> dict[str, Json]:
-    """One policy in Cedar's JSON form; `CedarError` for anything else, templates included."""
+@lru_cache(1 << 14)
+def parse(statement: str) -> Mapping[str, Json]:
+    """One policy in Cedar's JSON form, which Cedar can take back; `CedarError` for anything else.
+
+    Remembered, because the same policies are read again whenever the inventory changes.
+    """
     try:
-        document = orjson.loads(_engine.policies_to_json_str(statement))
+        text = _engine.policies_to_json_str(statement)
     except ValueError as error:
         raise CedarError(str(error)) from error
+    try:
+        document = orjson.loads(text)
+    except ValueError as error:
+        raise CedarError(_TOO_DEEP) from error
     if document["templates"]:
         raise CedarError("templates (`?principal`, `?resource`) are not supported; write the policy out")
     policies = list(document["staticPolicies"].values())
     if len(policies) != 1:
         raise CedarError("not exactly one policy")
-    policy: dict[str, Json] = policies[0]
+    policy: Mapping[str, Json] = policies[0]
+    PolicySet({"policy": policy})
     return policy
 
 
@@ -112,13 +126,19 @@ class Entities:
 
 
 class PolicySet:
-    """Policies by name, ready to be evaluated. An empty set answers no, without asking Cedar."""
+    """Policies by name, ready to be evaluated; `CedarError` if Cedar cannot take them.
+
+    An empty set answers no, without asking Cedar.
+    """
 
     def __init__(self, policies: Mapping[str, Mapping[str, Json]]) -> None:
         self._handle: _engine.PolicySet | None = None
         if policies:
             document = {"templates": {}, "staticPolicies": policies, "templateLinks": []}
-            self._handle = _engine.PolicySet.from_json_str(orjson.dumps(document).decode())
+            try:
+                self._handle = _engine.PolicySet.from_json_str(orjson.dumps(document).decode())
+            except (ValueError, orjson.JSONEncodeError) as error:
+                raise CedarError(_TOO_DEEP) from error
 
     def __bool__(self) -> bool:
         return self._handle is not None

@@ -61,11 +61,12 @@ class _Reading:
     def add(self, name: str, statement: Statement) -> None:
         file = self.bundle.path(name)
         try:
-            policy = parse(statement.text)
+            parsed = parse(statement.text)
         except CedarError as error:
             self.mistakes.append(PolicyMistake(file, statement.line, "", f"this policy cannot be read: {error}"))
             return
-        annotations = cast("dict[str, str | None]", policy.pop("annotations", {}))
+        annotations = cast("Mapping[str, str | None]", parsed.get("annotations", {}))
+        policy = {part: value for part, value in parsed.items() if part != "annotations"}
         effect = cast("Effect", policy["effect"])
         asked, wrong = read_obligations(annotations, effect, self.catalogue)
         self.mistakes += [PolicyMistake(file, statement.line_of(where), where, text) for where, text in wrong]

@@ -105,3 +105,18 @@ def test_what_is_no_schema_is_an_error() -> None:
         Schema("entity")
     with pytest.raises(CedarError):
         Entities([{"uid": {"type": "Nobody", "id": "x"}, "attrs": {}, "parents": []}], SCHEMA)
+
+
+@pytest.mark.parametrize("terms", [60, 300, 2_000])
+def test_a_policy_too_deep_to_be_asked_is_found_when_it_is_read(terms: int) -> None:
+    """Cedar reads it as text and not as JSON: better a mistake at the start than an error on every call."""
+    conditions = " && ".join(f'context.host != "h{number}"' for number in range(terms))
+    with pytest.raises(CedarError, match="nested too deeply"):
+        parse(f"permit (principal, action, resource) when {{ {conditions} }};")
+
+
+def test_forty_conditions_are_not_too_many() -> None:
+    """As the message says."""
+    conditions = " || ".join(f'context.host == "h{number}"' for number in range(40))
+    policy = parse(f"permit (principal, action, resource) when {{ {conditions} }};")
+    assert not PolicySet({"p": policy}).ask(QUESTION.under('{"host": "x"}'), NOBODY).errors
