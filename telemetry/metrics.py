@@ -114,7 +114,10 @@ class Metrics:
                 self._call("hold", record)
                 self.decision.observe(int(decision.get("eval_us", 0)) / 1_000_000)
             case "call.refused":
-                self._call("refused", record)
+                denied = decision.get("outcome") == "deny"
+                self._call("deny" if denied else "refused", record)
+                if "eval_us" in decision:
+                    self.decision.observe(int(decision["eval_us"]) / 1_000_000)
             case "call.resumed":
                 self._call("resumed", record)
             case "identity.refused":

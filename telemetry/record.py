@@ -64,10 +64,7 @@ _strict = with_config(ConfigDict(extra="forbid", strict=True))
 
 @_strict
 class Trace(TypedDict, total=False):
-    """`span` is our SERVER span, `up` the CLIENT span towards the upstream; `resumes` the held span.
-
-    In `approval.decided` `span` is the held call's span, and `up` the one for the wait itself.
-    """
+    """`span` is our SERVER span, `up` the CLIENT span towards the upstream; `resumes` the held span."""
 
     id: str
     span: str

@@ -4,6 +4,7 @@ A denied or held call is one SERVER span; an allowed one a SERVER span with a CL
 that was waited for is an INTERNAL span under the held call's, made when it ends.
 """
 
+import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -62,42 +63,63 @@ _FROM_SECTIONS: Final = (
 
 
 class SpanBuilder:
-    """Feed records in order; each may complete spans. Holds only calls that are upstream now, and not too many."""
+    """Feed records in order; each may complete spans. Holds only what is under way, and not too much of it."""
 
     def __init__(self, resource: Mapping[str, str]) -> None:
         self._resource = Resource(dict(resource))
         self._open: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._held: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._approved: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self.forgotten = 0
 
     def feed(self, record: Mapping[str, Any]) -> list[ReadableSpan]:
-        kind = record.get("type")
         call = str(record.get("call", ""))
-        if kind in ("call.completed", "call.aborted"):
-            begun = self._open.pop(call, None)
-            return self._finished(begun, record) if begun is not None else []
-        if kind == "call.resumed" or (kind == "call.decided" and _of(record, "decision", "outcome") == "allow"):
-            self._open[call] = record
-            if len(self._open) > _MOST_OPEN:
-                self._open.popitem(last=False)
-                self.forgotten += 1
-            return []
-        if kind == "call.refused":
-            begun = self._open.pop(call, None)
-            return [self._server(begun or {}, record)]
-        if kind in ("call.held", "identity.refused") or (
-            kind == "call.decided" and _of(record, "decision", "outcome") == "deny"
-        ):
-            return [self._server({}, record)]
-        if kind == "approval.decided" and "trace" in record:
-            return [self._approval(record)]
-        return []
+        hold = str(_of(record, "approval", "id") or "")
+        match record.get("type"):
+            case "call.completed" | "call.aborted":
+                begun = self._open.pop(call, None)
+                return [self._client(begun, record), self._server(begun, record)] if begun is not None else []
+            case "call.decided" if _of(record, "decision", "outcome") == "allow":
+                self._remember(self._open, call, record)
+                return []
+            case "call.resumed":
+                return self._resumed(call, hold, record)
+            case "call.held":
+                self._remember(self._held, hold, record)
+                return [self._server({}, record)]
+            case "call.refused":
+                return [self._server(self._open.pop(call, {}), record)]
+            case "call.decided" | "identity.refused":
+                return [self._server({}, record)]
+            case "approval.decided":
+                held = self._held.get(hold)
+                if held is not None:
+                    return [self._approval(record, held.get("trace") or {})]
+                self._remember(self._approved, hold, record)
+                return []
+            case _:
+                return []
 
-    def _finished(self, begun: Mapping[str, Any], ended: Mapping[str, Any]) -> list[ReadableSpan]:
-        return [self._client(begun, ended), self._server(begun, ended)]
+    def _remember(self, kept: OrderedDict[str, Mapping[str, Any]], key: str, record: Mapping[str, Any]) -> None:
+        kept[key] = record
+        if len(kept) > _MOST_OPEN:
+            kept.popitem(last=False)
+            self.forgotten += 1
+
+    def _resumed(self, call: str, hold: str, record: Mapping[str, Any]) -> list[ReadableSpan]:
+        """A release: linked to the held call, or, if the caller waited on the line, with the wait inside its span."""
+        trace = dict(record.get("trace") or {})
+        held = self._held.get(hold)
+        if held is not None:
+            before = held.get("trace") or {}
+            trace |= {"resumes": before.get("span"), "resumes_trace": before.get("id")}
+        self._remember(self._open, call, {**record, "trace": trace})
+        decided = self._approved.pop(hold, None)
+        return [self._approval(decided, trace)] if decided is not None else []
 
     def _server(self, begun: Mapping[str, Any], ended: Mapping[str, Any]) -> ReadableSpan:
         """The call as the agent sees it. `begun` is what was known when it went upstream, if it did."""
-        known = {**begun, **ended}
+        known = _merged(begun, ended)
         trace = known.get("trace") or {}
         first = begun or ended
         start = unix_nanoseconds(first["ts"]) - int(first.get("elapsed_us", 0)) * 1_000
@@ -155,14 +177,13 @@ class SpanBuilder:
             instrumentation_scope=_SCOPE,
         )
 
-    def _approval(self, record: Mapping[str, Any]) -> ReadableSpan:
-        """The wait for a person, under the span of the call that was held."""
-        trace = record["trace"]
+    def _approval(self, record: Mapping[str, Any], trace: Mapping[str, Any]) -> ReadableSpan:
+        """The wait for a person, under the span of the call that waited."""
         end = unix_nanoseconds(record["ts"])
         wait = int(_of(record, "approval", "wait_ms") or 0) * 1_000_000
         return ReadableSpan(
             name="approval",
-            context=_context(trace.get("id"), trace.get("up")),
+            context=_context(trace.get("id"), os.urandom(8).hex()),
             parent=_context(trace.get("id"), trace.get("span")),
             resource=self._resource,
             attributes=_attributes(record),
@@ -171,6 +192,15 @@ class SpanBuilder:
             end_time=end,
             instrumentation_scope=_SCOPE,
         )
+
+
+def _merged(begun: Mapping[str, Any], ended: Mapping[str, Any]) -> dict[str, Any]:
+    """All that two records say, section by section; where both speak, the later."""
+    known = dict(begun)
+    for name, value in ended.items():
+        before = known.get(name)
+        known[name] = {**before, **value} if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+    return known
 
 
 def _of(record: Mapping[str, Any], section: str, key: str) -> Any:  # noqa: ANN401 - JSON as it stands in the record

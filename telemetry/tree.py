@@ -8,13 +8,9 @@ _MARKS = {"allow": "✓", "deny": "✗", "hold": "…", "refused": "✗"}
 
 def render_tree(records: Iterable[Mapping[str, Any]]) -> list[str]:
     """The lines of the tree. Records in any order; text from outside cannot steer the terminal."""
-    calls: dict[str, list[Mapping[str, Any]]] = {}
-    for record in sorted(records, key=lambda record: int(record.get("idx", 0))):
-        calls.setdefault(str(record.get("call", "")), []).append(record)
     chains: dict[tuple[str, ...], list[list[Mapping[str, Any]]]] = {}
-    for call, story in calls.items():
-        if call:
-            chains.setdefault(_chain(story), []).append(story)
+    for story in _stories(sorted(records, key=lambda record: int(record.get("idx", 0)))):
+        chains.setdefault(_chain(story), []).append(story)
     lines: list[str] = []
     for chain, stories in chains.items():
         for depth, member in enumerate(chain):
@@ -23,6 +19,22 @@ def render_tree(records: Iterable[Mapping[str, Any]]) -> list[str]:
             lines.append(indent + _clean(_member(member)) + about)
         lines += _nest([_story(story) for story in stories], "   " * (len(chain) - 1))
     return lines
+
+
+def _stories(records: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """The records of each call; what happens to a hold is told where its call is first heard of."""
+    told_in: dict[str, str] = {}
+    for record in records:
+        hold = _part(record, "approval").get("id")
+        if record.get("call") and hold:
+            told_in.setdefault(str(hold), str(record["call"]))
+    stories: dict[str, list[Mapping[str, Any]]] = {}
+    for record in records:
+        hold = str(_part(record, "approval").get("id", ""))
+        place = str(record.get("call") or told_in.get(hold) or hold)
+        if place:
+            stories.setdefault(place, []).append(record)
+    return list(stories.values())
 
 
 def _nest(stories: Sequence[tuple[str, Sequence[str]]], indent: str) -> list[str]:
@@ -72,7 +84,8 @@ def _story(story: Sequence[Mapping[str, Any]]) -> tuple[str, list[str]]:
     action: Mapping[str, Any] = next((_part(record, "action") for record in story if "action" in record), {})
     outcome = _outcome(story)
     name = action.get("operation") or action.get("path") or "call"
-    title = f"{_MARKS.get(outcome, '·')} {_clean(name)}  [{_clean(story[0].get('call', ''))}]"
+    ids = [record["call"] for record in story if record.get("call")] or [_part(story[0], "approval").get("id", "")]
+    title = f"{_MARKS.get(outcome, '·')} {_clean(name)}  [{_clean(ids[0])}]"
     details: list[str] = []
     for record in story:
         line = _line(record)
@@ -114,9 +127,13 @@ def _line(record: Mapping[str, Any]) -> str:
             return _ending(record, kind)
         case "call.refused" | "identity.refused":
             error = _part(record, "error")
-            return f"refused: {_clean(error.get('reason', ''))} ({error.get('status', '')})"
+            judged = f" · {_decision(record, kind)}" if "decision" in record else ""
+            return f"refused: {_clean(error.get('reason', ''))} ({error.get('status', '')}){judged}"
+        case "approval.reserved" | "approval.sent" | "approval.finished" | "approval.vote_received":
+            return ""  # the call's own records say it
         case _:
-            return _clean(kind)
+            actor = _part(record, "approval").get("actor")
+            return _clean(kind.replace(".", " ").replace("_", " ")) + (f" by {_clean(actor)}" if actor else "")
 
 
 def _decision(record: Mapping[str, Any], kind: str) -> str:
@@ -153,7 +170,8 @@ def _ending(record: Mapping[str, Any], kind: str) -> str:
 
 
 def _people(record: Mapping[str, Any]) -> str:
-    return _clean(", ".join(map(str, _part(record, "approval").get("by") or ["nobody on record"])))
+    approval = _part(record, "approval")
+    return _clean(", ".join(map(str, approval.get("by") or [approval.get("actor") or "nobody on record"])))
 
 
 def _credential(record: Mapping[str, Any]) -> str:

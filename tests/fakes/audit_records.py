@@ -70,13 +70,12 @@ def completed(call: str = "call_1", status: int = 200, at: float = AT + 0.035) -
     }
 
 
-def approval_decided(call: str = "call_1", hold: str = "hold_1", state: str = "granted") -> dict[str, Any]:
+def approval_decided(hold: str = "hold_1", state: str = "granted") -> dict[str, Any]:
+    """A hold lives longer than the call that caused it, so its own records name no call."""
     return {
         "type": "approval.decided",
         "at": AT + 12.3,
-        "call": call,
         "task": "task-77",
-        "trace": {"id": TRACE, "span": SPAN, "up": "00f067aa0ba902c9"},
         "approval": {"id": hold, "state": state, "by": ["bob"], "channel": "console", "wait_ms": 12_300},
     }
 

@@ -49,6 +49,15 @@ def test_records_are_counted():
         assert line in text.splitlines(), line
 
 
+def test_a_refusal_by_policy_is_a_denial():
+    """A refused call that was judged and denied counts as denied, with the time that judging took."""
+    metrics = Metrics()
+    metrics.observe(as_stored([decided(outcome="deny") | {"type": "call.refused"}]))
+    text = metrics.render()
+    assert 'countersign_calls_total{outcome="deny"' in text
+    assert "countersign_decision_duration_seconds_count 1" in text
+
+
 def test_series_are_bounded(monkeypatch):
     """Past the limit, new label values are counted together."""
     monkeypatch.setattr("telemetry.metrics._MOST_SERIES", 2)

@@ -136,7 +136,7 @@ def test_a_cut_call():
 def test_a_held_call_that_is_released():
     """Hold, wait and release are a SERVER span, an INTERNAL span of the wait under it, and a linked pair of spans."""
     held, wait, client, server = spans_of(
-        [decided(outcome="hold"), approval_decided(), resumed(), completed(at=AT + 12.5)]
+        [decided(outcome="hold", approval={"id": "hold_1"}), approval_decided(), resumed(), completed(at=AT + 12.5)]
     )
     assert (wait.kind, wait.parent.span_id) == (SpanKind.INTERNAL, held.context.span_id)
     assert wait.end_time - wait.start_time == 12_300_000_000
@@ -145,6 +145,23 @@ def test_a_held_call_that_is_released():
     assert link.context.span_id == held.context.span_id
     assert link.attributes[names.LINK_TYPE] == "resume"
     assert client.parent.span_id == server.context.span_id
+
+
+def test_a_caller_that_waits_on_the_line():
+    """If the call was released while its caller waited, the wait is inside the call's own span, without a link."""
+    wait, _, server = spans_of([approval_decided(), resumed(), completed(at=AT + 12.5)])
+    assert (wait.kind, wait.parent.span_id) == (SpanKind.INTERNAL, server.context.span_id)
+    assert server.links == ()
+    assert server.attributes[names.APPROVER_ID] == ("bob",)
+
+
+def test_the_end_does_not_hide_the_beginning():
+    """What the last record says of a section is added to what the first said."""
+    end = completed() | {"trace": {"id": TRACE, "span": SPAN}, "approval": {"attempt": "attempt_1"}}
+    begun = decided(trace={"id": TRACE, "span": SPAN, "up": UP, "origin": "restarted", **INBOUND})
+    _, server = spans_of([begun, end])
+    assert len(server.links) == 1
+    assert server.attributes[names.TRACE_ORIGIN] == "restarted"
 
 
 def test_an_inbound_trace_is_a_link_or_a_parent():

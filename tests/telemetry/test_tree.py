@@ -13,7 +13,7 @@ def test_a_task_from_human_to_tool():
                 completed("call_1"),
                 decided("call_2", "hold", approval={"id": "hold_1", "state": "requested"}),
                 {"type": "approval.requested", "at": AT + 1, "call": "call_2", "approval": {"needs": ["owner"]}},
-                approval_decided("call_2"),
+                approval_decided(),
                 resumed("call_2"),
                 completed("call_2", at=AT + 12.5),
                 decided("call_3", "deny"),
@@ -38,6 +38,23 @@ def test_a_task_from_human_to_tool():
     ]
 
 
+def test_a_hold_is_told_with_the_call_that_caused_it():
+    """Records of a hold name no call: they stand with the call first heard of under it, or alone; its replay follows."""
+    voted = {"type": "approval.voted", "at": AT + 5, "approval": {"id": "hold_1", "actor": "person:bob"}}
+    sent = {"type": "approval.sent", "approval": {"id": "hold_1"}}
+    alone = {"type": "approval.cancelled", "agent": {"id": "researcher"}, "approval": {"id": "hold_9", "actor": "x"}}
+    held = decided("call_1", "hold", approval={"id": "hold_1", "state": "requested"})
+    lines = render_tree(
+        as_stored([held, voted, approval_decided(), resumed("call_2"), sent, completed("call_2"), alone])
+    )
+    titles = [line for line in lines if "[" in line]
+    assert [title.split("[")[1] for title in titles] == ["call_1]", "call_2]", "hold_9]"]
+    first = lines[lines.index(titles[0]) : lines.index(titles[1])]
+    assert "approval voted by person:bob" in first[2]
+    assert "approval granted by bob" in first[3]
+    assert not any("approval sent" in line for line in lines)
+
+
 def test_less_is_shown_as_less():
     """Refusals without a chain, observed decisions, calls that were cut, and strange records have their lines."""
     observed = decided("call_2")
@@ -47,6 +64,7 @@ def test_less_is_shown_as_less():
         as_stored(
             [
                 {"type": "call.refused", "call": "call_1", "error": {"reason": "agent_unknown", "status": 403}},
+                decided("call_3", "deny") | {"type": "call.refused", "error": {"reason": "denied", "status": 403}},
                 observed,
                 {"type": "call.aborted", "call": "call_2", "error": {"reason": "revoked"}},
                 {"type": "call.received", "call": "call_2"},
@@ -57,6 +75,7 @@ def test_less_is_shown_as_less():
     text = "\n".join(lines)
     assert lines[0] == "unknown caller (unattributed)"
     assert "refused: agent_unknown (403)" in text
+    assert "refused: denied (403) · deny: large_refund · r-12" in text
     assert "enforcing would have said deny" in text
     assert "no answer from the upstream · cut: revoked" in text
     assert "alice (human)" in text

@@ -25,7 +25,7 @@ STORY = [
     completed("call_1"),
     decided("call_2", "deny"),
     decided("call_3", "hold", approval={"id": "hold_1", "state": "requested"}),
-    approval_decided("call_3"),
+    approval_decided(),
     resumed("call_3"),
     completed("call_3", at=AT + 13),
 ]
@@ -244,7 +244,7 @@ def test_a_growing_log(tmp_path):
         ([decided(outcome="deny"), completed()], "no decision before this allows it"),
         ([decided(), completed(), completed()], "no decision before this allows it"),
         ([STORY[3], resumed("call_3")], "no approval of hold hold_1"),
-        ([STORY[3], approval_decided("call_3", state="denied"), resumed("call_3")], "no approval of hold hold_1"),
+        ([STORY[3], approval_decided(state="denied"), resumed("call_3")], "no approval of hold hold_1"),
     ],
 )
 def test_a_story_that_must_not_be(tmp_path, story, problem):
@@ -258,7 +258,7 @@ def test_a_story_that_must_not_be(tmp_path, story, problem):
 def test_approvals_in_another_log(tmp_path):
     """An approval that another process recorded in its own log counts if that log is named."""
     write_log(tmp_path / "gate", [STORY[3], resumed("call_3")])
-    write_log(tmp_path / "control", [approval_decided("call_3")])
+    write_log(tmp_path / "control", [approval_decided()])
     assert verify(tmp_path / "gate").status == TAMPERED
     assert verify(tmp_path / "gate", beside=[tmp_path / "control"]).status == OK
 
