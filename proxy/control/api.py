@@ -31,7 +31,7 @@ def create_api(deps: ControlDeps, door: Door, beside: Sequence[BaseRoute] = ()) 
         return describe(table)
 
     routes: list[BaseRoute] = [*probes(deps, document), *(_route(entry, door) for entry in table), *beside]
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(Guard, origins=deps.origins)],
         exception_handlers={
@@ -41,6 +41,8 @@ def create_api(deps: ControlDeps, door: Door, beside: Sequence[BaseRoute] = ()) 
             Exception: on_error,
         },
     )
+    app.router.redirect_slashes = False  # one address for one thing
+    return app
 
 
 def _route(entry: Entry, door: Door) -> Route:

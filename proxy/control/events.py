@@ -9,7 +9,7 @@ import contextlib
 import logging
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -148,7 +148,7 @@ class Subscription:
         self._sees_hold = sees_hold
         self._sees_call = sees_call
 
-    async def events(self, last_id: str = "", *, heartbeat: float = HEARTBEAT) -> AsyncIterator[Event | None]:
+    async def events(self, last_id: str = "") -> AsyncGenerator[Event | None]:
         """Each change as it happens, and None when nothing has for a while."""
         async with self._feed.listening():
             number = self._feed.resume(last_id)
@@ -157,7 +157,7 @@ class Subscription:
                 number = event.number
                 yield event
             while True:
-                fresh = await self._feed.after(number, heartbeat)
+                fresh = await self._feed.after(number, HEARTBEAT)
                 if not fresh:
                     yield None
                 for event in fresh:

@@ -1,0 +1,95 @@
+"""What happened, for those who may know."""
+
+import asyncio
+
+import pytest
+
+from tests.fakes.control_house import House
+
+
+def test_people_see_the_calls_of_their_agents(house: House) -> None:
+    """An owner sees theirs, an auditor and the operator all; a stranger none."""
+
+    async def scenario() -> None:
+        await house.tell_calls()
+        seen = {}
+        for name, client in (
+            ("alice", await house.person("alice")),
+            ("bob", await house.person("bob")),
+            ("carol", await house.person("carol")),
+            ("frank", await house.person("frank")),
+            ("operator", house.operator()),
+        ):
+            async with client:
+                seen[name] = sorted(story["call"] for story in (await client.get("/v1/calls")).json()["calls"])
+        assert seen == {
+            "alice": ["call_1", "call_2"],
+            "bob": ["call_3"],
+            "carol": ["call_1", "call_2", "call_3"],
+            "frank": [],
+            "operator": ["call_1", "call_2", "call_3"],
+        }
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("query", "calls"),
+    [
+        ("agent=builder", ["call_3"]),
+        ("outcome=refused", ["call_2"]),
+        ("outcome=served&agent=support-bot", ["call_1"]),
+        ("task=none", []),
+        ("limit=1", ["call_2"]),
+    ],
+)
+def test_calls_are_filtered(house: House, query: str, calls: list[str]) -> None:
+    """By agent, by how they ended, by task; the latest first."""
+
+    async def scenario() -> None:
+        await house.tell_calls()
+        async with house.operator() as client:
+            answer = await client.get(f"/v1/calls?{query}")
+        assert [story["call"] for story in answer.json()["calls"]] == calls
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "limit=99999", "outcome=fine"])
+def test_an_odd_filter_is_a_mistake(house: House, query: str) -> None:
+    """What cannot be asked is refused, not ignored."""
+
+    async def scenario() -> None:
+        async with house.operator() as client:
+            assert (await client.get(f"/v1/calls?{query}")).status_code == 422
+
+    asyncio.run(scenario())
+
+
+def test_one_call_is_told_with_its_records(house: House) -> None:
+    """Its owner gets the story and the records; to others it does not exist."""
+
+    async def scenario() -> None:
+        await house.tell_calls()
+        async with await house.person("alice") as client:
+            answer = (await client.get("/v1/calls/call_1")).json()
+            assert answer["story"]["status"] == 200
+            assert answer["story"]["chain"] == ["human:frank", "agent:support-bot"]
+            assert [record["type"] for record in answer["records"]] == ["call.decided", "call.completed"]
+            for other in ("call_3", "call_9"):
+                denied = await client.get(f"/v1/calls/{other}")
+                assert (denied.status_code, denied.json()["code"]) == (404, "call_unknown")
+
+    asyncio.run(scenario())
+
+
+def test_a_call_of_nobody_known_is_for_auditors(house: House) -> None:
+    """A refusal before anyone was identified is shown to auditors and the operator only."""
+
+    async def scenario() -> None:
+        await house.log.append({"type": "identity.refused", "call": "call_x", "error": {"reason": "identity_missing"}})
+        for person, status in (("alice", 404), ("carol", 200)):
+            async with await house.person(person) as client:
+                assert (await client.get("/v1/calls/call_x")).status_code == status
+
+    asyncio.run(scenario())

@@ -1,0 +1,141 @@
+"""News of holds and calls, as it happens, for those who may know."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from proxy.control import events
+from proxy.control.desk import Desk
+from proxy.control.events import MAX_LISTENERS, Event
+from proxy.errors import Declined
+from tests.fakes.control_house import House
+
+
+async def desk(house: House, person: str) -> Desk:
+    found = await house.door.with_session(await house.session(person))
+    assert found is not None
+    return found
+
+
+async def following(house: House, person: str, last_id: str = "") -> AsyncGenerator[Event | None]:
+    """A stream that already listens: its first heartbeat has passed."""
+    stream = (await desk(house, person)).subscription.events(last_id)
+    assert await anext(stream) is None
+    return stream
+
+
+async def news(stream: AsyncGenerator[Event | None]) -> Event:
+    async with asyncio.timeout(5):
+        while (event := await anext(stream)) is None:
+            pass
+        return event
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(events, "HEARTBEAT", 0.01)
+
+
+def test_a_hold_is_told_from_its_making_to_its_end(house: House) -> None:
+    """Created, updated by a first vote, closed by a denial: three events, in order."""
+
+    async def scenario() -> None:
+        stream = await following(house, "alice")
+        view = await house.hold(roles=(("owner",), ("person:bob",)))
+        told = [await news(stream)]
+        for person, decision in (("alice", "approve"), ("bob", "deny")):
+            now = await house.holds.get(view.id)
+            await house.holds.vote(
+                view.id, person, decision, reason="x", row_version=now.row_version,  # type: ignore[arg-type]  # a literal
+                action_digest=now.action_digest, channel="api", assurance="token", now=house.now,
+            )  # fmt: skip
+            told.append(await news(stream))
+        assert [event.type for event in told] == ["hold.created", "hold.updated", "hold.closed"]
+        await stream.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_nobody_hears_of_what_they_may_not_see(house: House) -> None:
+    """Bob hears of his agent's call, not of the hold and calls of Alice's agent."""
+
+    async def scenario() -> None:
+        stream = await following(house, "bob")
+        await house.hold()
+        await house.tell_calls()
+        event = await news(stream)
+        assert event.type == "call.changed"
+        assert isinstance(event.subject, dict)
+        assert event.subject["call"] == "call_3"
+        assert await anext(stream) is None
+        await stream.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_listener_goes_on_where_it_stopped(house: House) -> None:
+    """With the last id nothing is missed, also what happened while nobody listened."""
+
+    async def scenario() -> None:
+        stream = await following(house, "alice")
+        await house.hold({"amount": 1})
+        last = await news(stream)
+        await stream.aclose()
+        second = await house.hold({"amount": 2})
+        again = (await desk(house, "alice")).subscription.events(last.id)
+        event = await news(again)
+        assert event.subject is not None
+        assert getattr(event.subject, "id", "") == second.id
+        await again.aclose()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("last_id", ["other-3", "x", "-", "another-run-1", "9" * 40])
+def test_an_id_that_is_not_ours_asks_for_a_fresh_look(house: House, last_id: str) -> None:
+    """After a restart, or with an odd id, the page is told to look at everything anew."""
+
+    async def scenario() -> None:
+        stream = (await desk(house, "alice")).subscription.events(last_id)
+        event = await anext(stream)
+        assert event is not None
+        assert event.type == "resync"
+        await stream.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_nobody_looks_while_nobody_listens(house: House) -> None:
+    """The last listener who leaves ends the looking, and there are only so many."""
+
+    async def scenario() -> None:
+        stream = await following(house, "alice")
+        assert house.feed._looking is not None
+        await stream.aclose()
+        assert house.feed._looking is None
+        house.feed._listeners = MAX_LISTENERS
+        with pytest.raises(Declined):
+            await anext((await desk(house, "alice")).subscription.events())
+
+    asyncio.run(scenario())
+
+
+def test_a_store_that_fails_for_a_while_does_not_end_the_stream(house: House) -> None:
+    """The next look that succeeds tells what happened meanwhile."""
+
+    async def scenario() -> None:
+        stream = await following(house, "alice")
+        working = house.log.recent
+
+        async def failing(_: int) -> list[dict[str, object]]:
+            house.log.recent = working  # type: ignore[method-assign]  # fails once
+            raise events.AuditUnavailable("away")
+
+        house.log.recent = failing  # type: ignore[method-assign]  # fails once
+        await house.hold()
+        assert (await news(stream)).type == "hold.created"
+        await stream.aclose()
+
+    asyncio.run(scenario())

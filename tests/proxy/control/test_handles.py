@@ -1,0 +1,106 @@
+"""Handles over the API: issued by the operator, seen and revoked by those who answer for the agent."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.fakes.control_house import House
+
+
+def test_the_operator_issues_a_handle_that_works(house: House) -> None:
+    """It is shown once, found by its digest, and on record before it exists."""
+
+    async def scenario() -> None:
+        async with house.operator() as client:
+            body = {"agent": "support-bot", "purpose": "nightly", "on_behalf_of": "frank", "ttl_seconds": 600}
+            answer = await client.post("/v1/handles", json=body)
+            assert answer.status_code == 201
+            made = answer.json()
+            assert (made["agent"], made["on_behalf_of"], made["not_after"]) == ("support-bot", "frank", house.now + 600)
+            row = await house.handles.find(made["handle"], house.now)
+            assert row is not None
+            assert (row.id, row.issued_by) == (made["id"], "operator:uid=0")
+            listed = (await client.get("/v1/handles?agent=support-bot&live=true")).json()["handles"]
+        assert [row["id"] for row in listed] == [made["id"]]
+        assert listed[0]["live"] is True
+        assert "digest" not in listed[0]
+        assert house.log.types() == ["handle.issued"]
+        assert made["handle"] not in repr(house.log.records)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"agent": "nobody"}, "agent_unknown"),
+        ({"agent": "support-bot", "on_behalf_of": "dave"}, "person_unknown"),
+        ({"agent": "support-bot", "on_behalf_of": ""}, "person_unknown"),
+        ({"agent": "support-bot", "ttl_seconds": 0}, "ttl_out_of_range"),
+        ({"agent": "support-bot", "ttl_seconds": 10**9}, "ttl_out_of_range"),
+        ({"agent": "support-bot", "ttl_seconds": "60"}, "body_invalid"),
+        ({"agent": "support-bot", "task": "A task"}, "task_invalid"),
+        ({"agent": "support-bot", "task": ""}, "task_invalid"),
+        ({"agent": "support-bot", "purpose": "x" * 201}, "body_invalid"),
+        ({}, "body_invalid"),
+    ],
+)
+def test_a_mistake_issues_nothing(house: House, body: dict[str, Any], code: str) -> None:
+    """Unknown agents and people, lives out of range, odd tasks: refused, and nothing is recorded."""
+
+    async def scenario() -> None:
+        async with house.operator() as client:
+            answer = await client.post("/v1/handles", json=body)
+        assert answer.json()["code"] == code
+        assert await house.handles.list() == []
+        assert house.log.records == []
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_be_written_down_is_not_issued(house: House) -> None:
+    """With a broken log there is no handle."""
+
+    async def scenario() -> None:
+        house.log.broken = True
+        async with house.operator() as client:
+            assert (await client.post("/v1/handles", json={"agent": "support-bot"})).status_code == 503
+        assert await house.handles.list() == []
+
+    asyncio.run(scenario())
+
+
+def test_an_owner_revokes_their_agents_handle_and_no_other(house: House) -> None:
+    """Another owner learns nothing of it; its own owner ends it with a reason, and what runs under it."""
+
+    async def scenario() -> None:
+        handle, row = await house.handles.issue(
+            agent="support-bot", purpose="", ttl=60, issued_by="test", now=house.now, task="task_1"
+        )
+        path = f"/v1/handles/{row.id}/revoke"
+        async with await house.person("bob") as client:
+            answer = await client.post(path, json={"reason": "x"})
+            assert (answer.status_code, answer.json()["code"]) == (404, "handle_unknown")
+            assert (await client.get("/v1/handles")).json() == {"handles": []}
+        async with await house.person("alice") as client:
+            assert (await client.post(path, json={"reason": ""})).status_code == 422
+            assert (await client.post(path, json={"reason": "laptop lost"})).status_code == 200
+            assert (await client.get("/v1/handles?live=true")).json() == {"handles": []}
+            assert (await client.get("/v1/handles")).json()["handles"][0]["live"] is False
+        assert [revocation.scope for revocation in house.revocations.in_force()] == [f"handle:{row.id}"]
+        assert house.log.types() == ["handle.revoked"]
+        assert handle.startswith("csh_")
+
+    asyncio.run(scenario())
+
+
+def test_an_unknown_handle_and_an_odd_flag_are_named(house: House) -> None:
+    """Revoking what is not there, and `live=maybe`, are mistakes and not successes."""
+
+    async def scenario() -> None:
+        async with house.operator() as client:
+            assert (await client.post("/v1/handles/hnd_x/revoke", json={"reason": "x"})).status_code == 404
+            assert (await client.get("/v1/handles?live=maybe")).json()["code"] == "flag_invalid"
+
+    asyncio.run(scenario())
