@@ -85,13 +85,7 @@ def resumed(call: str = "call_1", hold: str = "hold_1") -> dict[str, Any]:
     return record | {
         "type": "call.resumed",
         "at": AT + 12.4,
-        "trace": {
-            "id": TRACE,
-            "span": "00f067aa0ba902d1",
-            "up": "00f067aa0ba902d2",
-            "origin": "resumed",
-            "resumes": SPAN,
-        },
+        "trace": {"id": TRACE, "span": "00f067aa0ba902d1", "up": "00f067aa0ba902d2", "origin": "generated"},
         "approval": {"id": hold, "state": "executed", "by": ["bob"], "attempt": "attempt_1"},
     }
 

@@ -39,7 +39,7 @@ def test_a_task_from_human_to_tool():
 
 
 def test_a_hold_is_told_with_the_call_that_caused_it():
-    """Records of a hold name no call: they stand with the call first heard of under it, or alone; its replay follows."""
+    """Records of a hold name no call: they stand with the call that caused it, or alone."""
     voted = {"type": "approval.voted", "at": AT + 5, "approval": {"id": "hold_1", "actor": "person:bob"}}
     sent = {"type": "approval.sent", "approval": {"id": "hold_1"}}
     alone = {"type": "approval.cancelled", "agent": {"id": "researcher"}, "approval": {"id": "hold_9", "actor": "x"}}
