@@ -55,7 +55,7 @@ def _schema(asked: Mapping[str, Action]) -> Schema:
         raise PolicyMistakes(mistakes) from None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Prepared:
     """All of a question that does not change from call to call."""
 
@@ -75,6 +75,7 @@ class Engine:
         self._entities = entities
         self._compiled = lru_cache(_KEPT)(Slice.compile)
         self._prepared = lru_cache(_KEPT)(self._prepare)
+        self._remembered = lru_cache(_KEPT)(self._evaluate)
 
     @property
     def version(self) -> str:
@@ -123,11 +124,15 @@ class Engine:
     def _judge(self, prepared: _Prepared, boundary: Boundary, known: Circumstances) -> Verdict:
         part = prepared.part
         values = context(known, part.fields)
-        if part.reads_arguments and boundary.action.resource == "Service":
-            shape = boundary.action.arguments or Record()
-            values["arguments"] = shape.members_to_cedar(known.inquiry.arguments, only=part.arguments)
-        asked = prepared.question.under(orjson.dumps(values).decode())
-        return part.judge(asked, self._entities, prepared.label)
+        if not part.reads_arguments or boundary.action.resource != "Service":
+            return self._remembered(prepared, orjson.dumps(values))
+        shape = boundary.action.arguments or Record()
+        values["arguments"] = shape.members_to_cedar(known.inquiry.arguments, only=part.arguments)
+        return self._evaluate(prepared, orjson.dumps(values))
+
+    def _evaluate(self, prepared: _Prepared, values: bytes) -> Verdict:
+        """What the rules say. It depends on nothing else, so may be remembered; arguments are nobody's to keep."""
+        return prepared.part.judge(prepared.question.under(values.decode()), self._entities, prepared.label)
 
     def _decision(self, started: int, verdicts: Sequence[Verdict], *, observe: bool = False) -> Decision:
         """All verdicts as one: an empty list of them is a denial."""

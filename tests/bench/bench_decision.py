@@ -1,14 +1,14 @@
 """What a decision costs, with 10 to 10,000 policies: `uv run python -m tests.bench.bench_decision`.
 
-One tool question and one dataset question a call. The policies are spread over agents, tools and datasets as they
-are in a company: most are about somebody else. All sizes are asked in turns in one run, so the ratios are of one
-machine in one mood. `cold` is the first time that this agent asks. `again` is compiling the same policies anew, as
-when the inventory changes.
+One tool question and one dataset question a call, with new arguments each time, and a new task every ten calls of
+an agent. The policies are spread over agents, tools and datasets as they are in a company: most are about somebody
+else. All sizes are asked in turns in one run, so the ratios are of one machine in one mood. `cold` is the first time
+that this agent asks. `again` is compiling the same policies anew, as when the inventory changes.
 """
 
 import gc
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import quantiles
 from time import perf_counter, perf_counter_ns
 
@@ -30,6 +30,7 @@ from policies.model import (
 SIZES = (10, 100, 1_000, 10_000)
 ROUNDS = 4_000
 TOOLS = 10
+CALLS_A_TASK = 10
 GUARDRAILS = 5
 SCHEMA = {
     "type": "object",
@@ -142,7 +143,10 @@ def main() -> int:
     gc.freeze()
     for turn in range(ROUNDS):
         for each in subjects:
-            warm[each.size].append(ask(each.engine, each.calls[turn % len(each.calls)]))
+            call = each.calls[turn % len(each.calls)]
+            arguments = {"customer": f"c-{turn}", "amount": turn, "note": "late delivery"}
+            call = replace(call, arguments=arguments, task=f"task_{turn // (len(each.calls) * CALLS_A_TASK)}")
+            warm[each.size].append(ask(each.engine, call))
     median = {size: quantiles(times, n=100)[49] for size, times in warm.items()}
     heads = ("policies", "p50 µs", "p99 µs", "p50 / p50 at 100", "cold p50 µs", "compile s", "again s")
     print("  ".join(f"{head:>8}" for head in heads))

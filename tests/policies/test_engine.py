@@ -217,6 +217,18 @@ def test_any_thread_may_ask() -> None:
     assert outcomes == [Outcome.ALLOW] * 101 + [Outcome.HOLD] * 99
 
 
+def test_an_answer_is_remembered_only_under_the_same_circumstances() -> None:
+    """The same question at another hour is asked anew; what arguments a call had is not kept."""
+    text = EVERYTHING + "forbid (principal, action, resource) when { context.hour >= 13 };"
+    asked = engine(text + f"forbid (principal, {REFUND}, resource) when {{ context.arguments.amount > 1000 }};")
+    later = replace(READ_CALL, now=READ_CALL.now + 3600)
+    outcomes = [asked.decide(call).outcome for call in (READ_CALL, later, READ_CALL, later)]
+    assert outcomes == [Outcome.ALLOW, Outcome.DENY, Outcome.ALLOW, Outcome.DENY]
+    assert asked._remembered.cache_info().hits == 4
+    asked.decide(REFUND_CALL)
+    assert asked._remembered.cache_info().currsize == 4
+
+
 # --- slices and pruned contexts answer as everything would ----------------------------------------------------
 
 SCOPES = [
