@@ -277,7 +277,10 @@ class Pipeline:
         described = describe(attributed, self._parts.world().catalog)
         if described.call.digest != decided.described.call.digest:
             raise refuse("approval_invalidated", 403, "What was approved has changed since. Ask again.", "request")
-        return self._decide(story, described)
+        newer = self._decide(story, described)
+        if newer.decision.outcome is Outcome.HOLD:
+            await self._parts.holds.confirm(story.claim, newer)
+        return newer
 
     async def _record(self, story: _Story, decided: Decided, injection: Injection) -> int:
         record = account.decided(decided, story.trace, injection, story.claim, self._now())

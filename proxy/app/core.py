@@ -26,6 +26,7 @@ from proxy.reload import Keeper
 from proxy.settings import Settings, issuer_settings
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.feed import RevocationFeed
+from proxy.tasks.interfaces import Revocation
 from proxy.tasks.revocations import RevocationService
 from telemetry.errors import AuditDamaged, AuditUnavailable
 from telemetry.recorder import Recorder
@@ -146,12 +147,11 @@ def _alone(state: Path) -> Iterator[None]:
 @contextlib.asynccontextmanager
 async def _background(core: Core) -> AsyncIterator[None]:
     """What goes on beside the calls; none of it may end the process, and none of it outlives the core."""
-    changed = asyncio.Event()
-    core.feed.on_change(changed.set)
+    changes = _Changes(core)
     tasks = [
         asyncio.create_task(core.feed.run(core.clock)),
         asyncio.create_task(core.keeper.watch(core.recorder.append)),
-        asyncio.create_task(_forever("waking held calls", lambda: _on_change(core, changed))),
+        asyncio.create_task(_forever("waking held calls", changes.follow)),
         asyncio.create_task(_forever("sweeping held calls", lambda: _sweep(core))),
     ]
     try:
@@ -175,10 +175,24 @@ async def _forever(what: str, step: Callable[[], Coroutine[None, None, None]]) -
             await asyncio.sleep(SWEEP_SECONDS)
 
 
-async def _on_change(core: Core, changed: asyncio.Event) -> None:
-    await changed.wait()
-    changed.clear()
-    await core.holds.changed()
+class _Changes:
+    """What follows from a change of the store by any process: held calls wake, and end with their agent."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._changed = asyncio.Event()
+        self._ended: frozenset[Revocation] = frozenset()
+        core.feed.on_change(self._changed.set)
+
+    async def follow(self) -> None:
+        """Waits for the next change and acts on it. What fails is tried again."""
+        await self._changed.wait()
+        core, ended = self._core, frozenset(self._core.feed.epochs.by_scope.values())
+        for revocation in ended - self._ended:
+            await core.holds.invalidate_for([revocation.scope], by=revocation.by, now=core.clock())
+        self._ended = ended
+        self._changed.clear()
+        await core.holds.changed()
 
 
 async def _sweep(core: Core) -> None:
