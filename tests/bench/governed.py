@@ -1,0 +1,112 @@
+"""Countersign as the benches run it: everything on, with as many policies as asked for."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+SECRET = "bench-secret-0123456789"
+
+SETTINGS = """\
+version: 1
+listen: {proxy: "127.0.0.1:0", gateway: "127.0.0.1:0", control: "127.0.0.1:0"}
+trusted_roots: ROOTS
+"""
+
+INVENTORY = """\
+people:
+  - {{id: alice, name: Alice}}
+  - {{id: olivia, name: Olivia}}
+agents:
+  - id: bench
+    owner: olivia
+    purpose: be measured
+    expires: {expires}
+    review_due: {expires}
+services:
+  - id: crm
+    owner: olivia
+    url: https://localhost:{port}
+    allow_private_addresses: true
+    trust: internal
+    tools:
+      - {{name: get_customer, effect: read, route: {{method: GET, path: "/v1/customers/{{customer}}"}}}}
+    bindings:
+      - {{id: crm-key, secret: "env:BENCH_SECRET", methods: [GET], paths: ["/v1/*"]}}
+datasets:
+  - id: customers
+    owner: olivia
+    sensitivity: confidential
+    selectors: [{{service: crm, tools: [get_customer], access: read}}]
+"""
+
+POLICIES = """\
+@id("tools")
+permit (principal, action == Action::"crm/get_customer", resource == Service::"crm");
+@id("data")
+permit (principal, action == Action::"read", resource == Dataset::"customers");
+@id("restricted")
+forbid (principal, action in [Action::"read", Action::"write"], resource is Dataset)
+when { resource.sensitivity == "restricted" };
+"""
+FILLER = """\
+@id("filler-{number}")
+permit (principal == Person::"olivia", action == Action::"crm/get_customer", resource)
+when {{ context.host == "h{number}" }};
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Governed:
+    """A running proxy: its process, its port, its agent's handle, and the roots that trust it."""
+
+    process: subprocess.Popen[str]
+    port: int
+    handle: str
+    bundle: str
+    config: Path
+
+
+@contextlib.contextmanager
+def start_governed(directory: Path, roots: Path, upstream: int, policies: int = 100) -> Iterator[Governed]:
+    """`countersign serve` with identity, policy, credential, audit and leak scan for each call."""
+    for folder in ("inventory", "policies"):
+        (directory / folder).mkdir(parents=True)
+    config = directory / "countersign.yaml"
+    config.write_text(SETTINGS.replace("ROOTS", str(roots)))
+    expires = datetime.now(UTC).date() + timedelta(days=30)
+    (directory / "inventory" / "all.yaml").write_text(INVENTORY.format(port=upstream, expires=expires))
+    filler = "".join(FILLER.format(number=number) for number in range(policies - 3))
+    (directory / "policies" / "all.cedar").write_text(POLICIES + filler)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "proxy.cli", "serve", "--config", str(config)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "BENCH_SECRET": SECRET},
+    )
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if line.strip() == "ready":
+                break
+        else:
+            raise SystemExit("countersign serve does not start")
+        status = ask(config, "status")
+        handle = ask(config, "handle", "issue", "bench", "--for", "alice")["handle"]
+        port = int(str(status["proxy"]).rpartition(":")[2])
+        yield Governed(process, port, str(handle), str(status["bundle"]), config)
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def ask(config: Path, *command: str) -> dict[str, object]:
+    """What a `countersign` command says as JSON."""
+    argv = [sys.executable, "-m", "proxy.cli", *command, "--config", str(config), "--json"]
+    answer: dict[str, object] = json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+    return answer

@@ -1,0 +1,43 @@
+"""The upstream of the benches: the least that speaks HTTP/1.1 with keep-alive over TLS, in a process of its own."""
+
+import asyncio
+import ssl
+import sys
+
+BODY = b'{"customer":"c-7","name":"Ada Example","plan":"gold"}'
+
+
+class Upstream(asyncio.Protocol):
+    """Answers every request head with the same small JSON document, and the marker of this run."""
+
+    def __init__(self, marker: str) -> None:
+        self._answer = (
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+            + f"content-length: {len(BODY)}\r\nx-bench: {marker}\r\n\r\n".encode()
+            + BODY
+        )
+        self._rest = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._rest += data
+        count = self._rest.count(b"\r\n\r\n")
+        if count:
+            self._rest = self._rest.rpartition(b"\r\n\r\n")[2]
+            self._transport.write(self._answer * count)
+
+
+async def main(chain: str, key: str, marker: str) -> None:
+    """Serve on a free loopback port, printed on the first line, until killed."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    context.set_alpn_protocols(["http/1.1"])
+    server = await asyncio.get_running_loop().create_server(lambda: Upstream(marker), "127.0.0.1", 0, ssl=context)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
