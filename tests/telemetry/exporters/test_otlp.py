@@ -99,7 +99,8 @@ def test_links_and_errors_are_encoded():
     """Links, remote parents and the status of a failed span are in the encoding."""
     builder = SpanBuilder({})
     end = {"type": "call.aborted", "call": "call_1", "error": {"reason": "revoked", "status": 503}}
-    spans = [span for record in as_stored([resumed(), end]) for span in builder.feed(record)]
+    held = decided("call_0", "hold", approval={"id": "hold_1"})
+    spans = [span for record in as_stored([held, resumed(), end]) for span in builder.feed(record)][1:]
     _, server = json.loads(encode(spans))["resourceSpans"][0]["scopeSpans"][0]["spans"]
     assert server["links"][0]["spanId"] == SPAN
     assert server["status"] == {"code": 2, "message": "revoked"}
