@@ -1,0 +1,264 @@
+"""The console in a real browser, against a real server: what only a browser can show."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from proxy.holds.view import HoldView
+from tests.fakes.console_house import ConsoleHouse
+
+pytestmark = pytest.mark.browser
+playwright = pytest.importorskip("playwright.sync_api")
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+PATIENCE = 10_000
+
+
+class Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Live:
+    """A console house that serves on a free port from a thread of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        sock = socket.create_server(("127.0.0.1", 0))
+        self.origin = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        self.house = ConsoleHouse(folder, origins=(self.origin,))
+        self.house.now = time.time()
+        self._loop = asyncio.new_event_loop()
+        config = uvicorn.Config(
+            self.house.app, ws="none", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
+        )
+        self._server = Server(config)
+        self._thread = threading.Thread(target=self._run, args=(sock,), daemon=True)
+        self._thread.start()
+
+    def _run(self, sock: socket.socket) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._server.serve(sockets=[sock]))
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+
+    def do[T](self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs this in the server's own loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE / 1000)
+
+    def vote(self, view: HoldView, person: str, decision: Any, reason: str = "") -> None:
+        now = self.do(self.house.holds.get(view.id))
+        self.do(
+            self.house.holds.vote(
+                view.id,
+                person,
+                decision,
+                reason=reason,
+                row_version=now.row_version,
+                action_digest=now.action_digest,
+                channel="api",
+                assurance="token",
+                now=self.house.now,
+            )
+        )
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self.house.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip("there is no Chromium here")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    made = Live(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def troubles() -> list[str]:
+    """What the browser complained of: policy violations, script errors, requests that failed."""
+    return []
+
+
+@pytest.fixture
+def page(chromium: Any, live: Live, troubles: list[str]) -> Iterator[Any]:
+    """A page in which Alice is signed in, by her token, as a person would."""
+    context = chromium.new_context(viewport={"width": 390, "height": 800})
+    context.set_default_timeout(PATIENCE)
+    made = context.new_page()
+    made.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    made.on("pageerror", lambda error: troubles.append(str(error)))
+    made.on("request", lambda request: None if request.url.startswith(live.origin) else troubles.append(request.url))
+    made.goto(live.origin)
+    made.fill("#token", live.do(live.house.token("alice")))
+    made.click("button")
+    made.wait_for_selector("#queue")
+    yield made
+    context.close()
+
+
+def test_a_call_appears_by_itself_and_is_approved(live: Live, page: Any, troubles: list[str]) -> None:
+    """From an empty queue on a phone: the call comes in, is opened, read and approved, without a complaint."""
+    assert page.inner_text("h1") == "Nothing waits for you"
+    view = live.do(live.house.hold())
+    page.click(f'a[href="/holds/{view.id}"]')
+    page.wait_for_selector("text=Your decision")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.click("text=Approve once")
+    page.wait_for_selector("text=Approved, not used yet")
+    assert live.do(live.house.holds.get(view.id)).state == "approved"
+    assert troubles == []
+
+
+def test_a_card_has_buttons_only_after_a_pause(live: Live, page: Any) -> None:
+    """Nobody signs what has only just appeared under their finger: also when the window gets the focus."""
+    view = live.do(live.house.hold())
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)
+    page.goto(f"{live.origin}/holds/{view.id}")
+    for _ in range(2):
+        page.clock.run_for(590)
+        assert page.is_disabled("button.approve")
+        assert page.is_disabled("button.deny")
+        page.clock.run_for(20)
+        assert page.is_enabled("button.approve")
+        assert page.is_enabled("button.deny")
+        page.evaluate("window.dispatchEvent(new Event('focus'))")
+
+
+def test_a_card_freezes_when_somebody_else_decides(live: Live, page: Any, troubles: list[str]) -> None:
+    """The open card does not vanish: it shows the outcome, its buttons go, and it is said aloud."""
+    view = live.do(live.house.hold(roles=(("owner", "deputy"),)))
+    page.goto(f"{live.origin}/holds/{view.id}")
+    page.wait_for_selector("button.approve:enabled")
+    live.vote(view, "eve", "deny", "not today")
+    page.wait_for_selector(".banner.outcome")
+    assert "not today" in page.inner_text(".banner.outcome")
+    assert page.query_selector("button.approve") is None
+    assert "has changed" in page.inner_text("#said")
+    assert troubles == []
+
+
+def test_a_vote_elsewhere_keeps_what_is_typed_and_pauses_the_buttons(live: Live, page: Any) -> None:
+    """The card takes the new version, the words stay, the buttons rest, and the decision then counts."""
+    view = live.do(live.house.hold(roles=(("owner",), ("person:bob",))))
+    page.goto(f"{live.origin}/holds/{view.id}")
+    page.fill("#reason", "as agreed")
+    page.evaluate(
+        "document.addEventListener('htmx:afterSettle', () => {"
+        " window.rested = document.querySelector('button.approve').disabled; })"
+    )
+    live.vote(view, "bob", "approve")
+    page.wait_for_selector('#card[data-version="2"]')
+    page.wait_for_function("window.rested === true")
+    assert page.input_value("#reason") == "as agreed"
+    page.click("button.approve")
+    page.wait_for_selector("text=Approved, not used yet")
+    assert live.do(live.house.holds.get(view.id)).votes[1].reason == "as agreed"
+
+
+def test_what_the_agent_wrote_runs_nothing(live: Live, page: Any, troubles: list[str]) -> None:
+    """Script, event handlers, htmx attributes and images in arguments: shown, never run or fetched."""
+    view = live.do(
+        live.house.hold(
+            {
+                "a": "<script>document.title='owned'</script>",
+                "b": "<img src=http://127.0.0.1:9/x onerror=document.title='owned'>",
+                "c": '<div hx-post="/agents/support-bot/end" hx-trigger="load"></div>',
+                "d": "\"><svg/onload=document.title='owned'>",
+            }
+        )
+    )
+    for path in ("/", f"/holds/{view.id}"):
+        page.goto(live.origin + path)
+        page.wait_for_load_state("load")
+        assert "owned" not in page.title()
+    assert "<script>document.title" in page.inner_text(".arguments")
+    assert live.house.revocations.in_force() == []
+    assert troubles == []
+
+
+def test_script_in_a_page_is_forbidden(live: Live, page: Any, troubles: list[str]) -> None:
+    """Should markup ever slip through, the policy still runs none of it."""
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"document.title=1\">')")
+    page.evaluate(
+        "const s = document.createElement('script'); s.textContent = 'document.title = 1'; document.body.append(s)"
+    )
+    page.wait_for_function("() => true")
+    assert page.title() != "1"
+    assert any("Content Security Policy" in trouble for trouble in troubles)
+
+
+def test_without_script_everything_can_still_be_decided(chromium: Any, live: Live) -> None:
+    """Reload is enough: sign in, read, deny with a reason, see the outcome."""
+    view = live.do(live.house.hold())
+    context = chromium.new_context(java_script_enabled=False)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.goto(f"{live.origin}/holds/{view.id}")
+    page.fill("#token", live.do(live.house.token("alice")))
+    page.click("button")
+    page.check("text=Needs a ticket first")
+    page.click("button.deny")
+    page.wait_for_selector("text=Denied")
+    context.close()
+    assert live.do(live.house.holds.get(view.id)).closed_text == "Needs a ticket first"
+
+
+def test_a_link_from_another_site_finds_the_session(chromium: Any, live: Live, page: Any) -> None:
+    """A strict cookie is not sent when a link is followed from elsewhere; the page comes again and has it."""
+    view = live.do(live.house.hold())
+    page.goto(f"data:text/html,<a href='{live.origin}/holds/{view.id}'>look</a>")
+    page.click("a")
+    page.wait_for_selector("text=Your decision")
+
+
+def test_the_keyboard_is_enough(live: Live, page: Any) -> None:
+    """The first stop skips to the page, every control shows its focus, and Deny comes before Approve."""
+    view = live.do(live.house.hold())
+    page.goto(f"{live.origin}/holds/{view.id}")
+    page.wait_for_selector("button.approve:enabled")
+    assert page.evaluate("document.activeElement === document.body")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    stops = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate("document.activeElement.className"))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+        if stops[-1] == "approve":
+            break
+    assert stops[-2:] == ["deny", "approve"]
+
+
+def test_every_target_is_large_enough_to_touch(live: Live, page: Any) -> None:
+    """Buttons, fields and the way around are at least 44 pixels high on a phone."""
+    view = live.do(live.house.hold())
+    for path in ("/", f"/holds/{view.id}", "/calls", "/agents/support-bot"):
+        page.goto(live.origin + path)
+        small = page.evaluate(
+            "[...document.querySelectorAll('button, select, nav a, textarea, input:not([type=hidden], [type=radio])')]"
+            ".filter(e => e.getBoundingClientRect().height < 44).map(e => e.outerHTML)"
+        )
+        assert small == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390

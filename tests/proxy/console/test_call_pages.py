@@ -1,0 +1,80 @@
+"""What happened, as pages."""
+
+import asyncio
+
+from proxy.console.call_pages import chain_of
+from tests.fakes.console_house import ConsoleHouse
+
+
+def test_calls_are_listed_and_filtered(house: ConsoleHouse) -> None:
+    """Only one's own agents' calls; an odd filter shows nothing by force of being odd."""
+
+    async def scenario() -> None:
+        await house.tell_calls()
+        async with await house.visitor("alice") as client:
+            everything = (await client.get("/calls")).text
+            assert "/calls/call_1" in everything
+            assert "/calls/call_3" not in everything
+            refused = (await client.get("/calls?outcome=refused")).text
+            assert "/calls/call_1" not in refused
+            assert "no_permit" in refused
+            assert (await client.get("/calls?outcome=<x>&agent=%22%3E<script>&task=<script>")).status_code == 200
+            assert "<script>&" not in (await client.get("/calls?task=<script>%26")).text
+
+    asyncio.run(scenario())
+
+
+def test_a_story_goes_from_the_human_to_the_tool(house: ConsoleHouse) -> None:
+    """Human, agent, evidence, request, policy, answer, and where it stands in the log: in this order."""
+
+    async def scenario() -> None:
+        await house.tell_calls()
+        async with await house.visitor("alice") as client:
+            text = (await client.get("/calls/call_1")).text
+            told = (await client.get("/calls/call_2")).text
+        parts = [
+            "Frank Fir",
+            "<b>support-bot</b>",
+            "hnd_1",
+            "payments.example:443/v1/refunds",
+            "<b>allow</b>",
+            "read-ok",
+            "answered <b>200</b>",
+            "Audit log",
+        ]
+        places = [text.index(part) for part in parts]
+        assert places == sorted(places)
+        assert "nothing was sent" in told
+        assert "no_permit" in told
+
+    asyncio.run(scenario())
+
+
+def test_a_story_with_hardly_anything_known_is_still_told(house: ConsoleHouse) -> None:
+    """A refusal before anyone was identified has a page too, and what a stranger wrote stays text."""
+
+    async def scenario() -> None:
+        await house.log.append(
+            {
+                "type": "identity.refused",
+                "call": "call_x",
+                "action": {"operation": "CONNECT <script>x</script>\u202e:443"},
+                "error": {"reason": "identity_missing", "status": 407, "internal": "<b>x</b>"},
+            }
+        )
+        async with await house.visitor("carol") as client:
+            text = (await client.get("/calls/call_x")).text
+        assert "caller" in text
+        assert "identity_missing" in text
+        assert "<script>x" not in text
+        assert "<b>x</b>" not in text
+        assert "\u202e" not in text
+
+    asyncio.run(scenario())
+
+
+def test_each_step_of_a_chain_says_how_it_is_proven() -> None:
+    """The first party is delegated to by nobody; levels that are missing are left empty."""
+    story = {"chain": ["human:frank", "agent:a", "agent:b"], "levels": ["verified"]}
+    assert [party["level"] for party in chain_of(story)] == ["", "verified", ""]  # type: ignore[arg-type]  # a story
+    assert chain_of({"chain": None}) == []

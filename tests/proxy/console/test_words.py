@@ -1,0 +1,48 @@
+"""Codes as words."""
+
+from typing import get_args
+
+import pytest
+
+from proxy.console import words
+from proxy.facts import Effect
+from proxy.holds.model import State
+
+
+def test_every_state_and_effect_has_words() -> None:
+    """A state or effect that is added later needs a word here."""
+    assert set(words.STATES) == {state.value for state in State}
+    assert set(words.EFFECTS) == set(get_args(Effect.__value__))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "time is up"),
+        (0, "time is up"),
+        (1, "1 s left"),
+        (119, "119 s left"),
+        (120, "2 min left"),
+        (7500, "2 h 5 min left"),
+        (90000, "1 d 1 h left"),
+    ],
+)
+def test_time_left_is_rounded_down(seconds: float, text: str) -> None:
+    """Never more than there is."""
+    assert words.left(seconds) == text
+
+
+def test_times_and_roles_are_told_plainly() -> None:
+    """UTC to the second; an unknown role is shown as it is."""
+    assert words.moment(0.5) == "1970-01-01 00:00:00 UTC"
+    assert words.moment(None) == "never"
+    assert words.machine(1.0) == "1970-01-01T00:00:01Z"
+    assert words.machine(None) == ""
+    assert words.stamp("2026-11-22T10:15:00.123456Z") == "2026-11-22 10:15:00 UTC"
+    assert words.stamp("odd") == "odd"
+    assert words.took(1500) == "1.5 ms"
+    assert words.took(2_300_000) == "2.3 s"
+    assert words.took(None) == ""
+    assert [words.role(code) for code in ("owner", "team:x", "person:y", "team:", "new")] == [
+        "the agent's owner", "someone of team x", "y", "team:", "new",
+    ]  # fmt: skip
