@@ -32,11 +32,16 @@ def denial(decided: Decided) -> Refused:
     """The refusal of a denied call: which question failed, never which rule."""
     reasons = decided.decision.reasons
     code = reasons[0].code if reasons else "no_permit"
-    question = reasons[0].question if reasons else decided.described.call.operation
+    question = (reasons[0].question if reasons else "") or decided.described.call.operation
+    internal = "; ".join(f"{reason.code} {reason.rule} {reason.text}".strip() for reason in reasons)
+    if code == "arguments_invalid":
+        # The text says what the tool's own schema wants, which the agent may know, and no word of a policy.
+        detail = f"The arguments of {question} do not fit its schema: {reasons[0].text}."
+        return refuse(code, 400, detail, "fix_request", internal=internal)
     return refuse(
         code,
         403,
-        f"The rules do not allow {question or decided.described.call.operation} for this agent. "
+        f"The rules do not allow {question} for this agent. "
         "Do not retry, rephrase or look for another way to the same effect; report it and go on without it.",
-        internal="; ".join(f"{reason.code} {reason.rule} {reason.text}".strip() for reason in reasons),
+        internal=internal,
     )

@@ -277,14 +277,15 @@ def _annotated(tool: Tool, documented: Operation) -> Operation:
 def _with_parameters(operation: Operation, template: Template) -> Operation:
     """The operation whose schema names every path parameter, for policies to rely on."""
     schema = operation.schema
-    if schema is None:
+    if schema is None or not template.parameters:
         return operation
     declared, listed = schema.get("properties"), schema.get("required")
     properties = dict(declared) if isinstance(declared, Mapping) else {}
     required = list(listed) if isinstance(listed, list | tuple) else []
     for name in template.parameters:
-        properties.setdefault(operation.argument("path", name), {"type": "string"})
-        if name not in required:
-            required.append(name)
+        argument = operation.argument("path", name)
+        properties.setdefault(argument, {"type": "string"})
+        if argument not in required:
+            required.append(argument)
     whole: Schema = {**schema, "properties": properties, "required": required}
     return prepare(operation.tool.model_copy(update={"input_schema": whole}), whole, operation.renamed)

@@ -65,6 +65,7 @@ def test_policy_round_trip():
 @pytest.mark.parametrize(
     "text",
     ["", f"log {SIGNER.vkey}\n", "quorum all\n", "log\nquorum none\n", "witness w key\nquorum none\n", "log x\n"],
+    ids=["empty", "no quorum", "no log", "log without a key", "a witness without a key", "log without a key or quorum"],
 )
 def test_policies_that_are_not_understood(text):
     """A policy without a quorum line, or with lines that we cannot honour, is refused."""

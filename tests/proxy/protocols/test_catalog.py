@@ -206,3 +206,11 @@ def test_a_selector_may_name_documented_and_built_in_tools() -> None:
         ),
     )
     assert Catalog.compile(inventory(service, NOTES, datasets=(dataset,)), lambda _: DOCUMENT)
+
+
+def test_an_open_schema_stays_open() -> None:
+    """A schema that lists no properties, of a tool without path parameters, is not closed by being compiled."""
+    tool = Tool(name="t", route=Route(method="POST", path="/open"), input_schema={"type": "object"})
+    found = compiled(CRM.model_copy(update={"tools": (tool,)})).tool_for("crm", "t")
+    assert found is not None
+    assert found.input_schema == {"type": "object"}
