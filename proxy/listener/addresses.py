@@ -20,6 +20,7 @@ _METADATA = frozenset(
     for text in ("169.254.169.254", "169.254.170.2", "169.254.170.23", "168.63.129.16", "100.100.100.200",
                  "192.0.0.192", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254")
 )  # fmt: skip
+_LOOPBACK_6 = ipaddress.IPv6Address("::1")
 _CARRIER = ipaddress.ip_network("100.64.0.0/10")
 _THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -54,7 +55,7 @@ def _kind_of_4(address: ipaddress.IPv4Address) -> Kind:
 
 
 def _kind_of_6(address: ipaddress.IPv6Address) -> Kind:
-    if address.is_loopback:
+    if address == _LOOPBACK_6:  # `is_loopback` is also true of wrapped addresses
         return Kind.PRIVATE
     if address in _METADATA or address.scope_id or address.is_multicast or address.is_unspecified:
         return Kind.NEVER

@@ -20,6 +20,7 @@ from proxy.listener.canonical import Place
 from proxy.listener.conversation import Conversation
 from proxy.listener.dial import DialRefused, dial
 from proxy.listener.house import House
+from proxy.listener.keepalive import keep_alive
 from proxy.listener.profile import GovernedContext, GovernedServer
 from proxy.listener.session import Session
 from proxy.listener.tunnel import Tunnel, check_server_name
@@ -46,6 +47,7 @@ class AgentConnection(asyncio.Protocol):
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pumping = False
         self._closed = True
+        self._agent_is_slow = False
         self._ending: float | None = None
         self._discarded = 0
         self._reason = "client_disconnected"
@@ -64,6 +66,7 @@ class AgentConnection(asyncio.Protocol):
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(WRITE_BUFFER)
+        keep_alive(transport)
         self._client = Client(
             peername=peer[:2],
             sockname=transport.get_extra_info("sockname")[:2],
@@ -113,11 +116,14 @@ class AgentConnection(asyncio.Protocol):
         self._house.leave(self._client.id)
 
     def pause_writing(self) -> None:
+        """The agent does not keep up: what comes for it stays in the kernel, and is not gathered here."""
+        self._agent_is_slow = True
         for link in self._links.values():
             if link.transport is not None and not link.transport.is_closing():
                 link.transport.pause_reading()
 
     def resume_writing(self) -> None:
+        self._agent_is_slow = False
         for link in self._links.values():
             if link.transport is not None and not link.transport.is_closing():
                 link.transport.resume_reading()
@@ -142,15 +148,18 @@ class AgentConnection(asyncio.Protocol):
         if not self.session.busy and self._ending is None:
             self._transport.close()
 
-    def sweep(self, now: float) -> None:
-        """Ends what may not or should not go on: revoked access, a request or a handshake that takes too long."""
+    def sweep(self, now: float, *, thorough: bool) -> None:
+        """Ends what may not or should not go on: revoked access, a request or a handshake that takes too long.
+
+        Access is checked where something is passing, and, if `thorough`, where nothing is.
+        """
         if self._closed:
             return
         if self._ending is not None:
             if now >= self._ending:
                 self._transport.abort()
             return
-        reason = self.session.still_allowed()
+        reason = self.session.still_allowed() if thorough or self.session.passing else None
         if reason is not None:
             self.cut(reason)
             return
@@ -296,6 +305,9 @@ class AgentConnection(asyncio.Protocol):
         if server.destination.scheme == "https":
             link.deadline = self._house.loop.time() + within
         self._links[server] = link
+        keep_alive(transport)
+        if self._agent_is_slow:
+            transport.pause_reading()
         return None
 
     def upstream_lost(self, link: UpstreamLink) -> None:

@@ -334,6 +334,7 @@ class Conversation(layer.Layer):
             yield from self._progress()
             return
         if passed.data:
+            exchange.begun = True
             yield commands.SendData(self._agent, passed.data)
         if passed.switched:
             yield from self._switch(exchange)

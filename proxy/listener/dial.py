@@ -22,7 +22,7 @@ async def dial[P: asyncio.Protocol](
         async with asyncio.timeout(within):
             addresses = await _resolve(host, port)
             judge(addresses, port, destination, own_ports)
-            return await _connect(addresses, port, protocol)
+            return await _connect(addresses, port, protocol, within / len(addresses))
     except TimeoutError:
         raise DialRefused("the upstream did not answer in time") from None
 
@@ -62,12 +62,14 @@ def _is_ours(address: str) -> bool:
 
 
 async def _connect[P: asyncio.Protocol](
-    addresses: list[str], port: int, protocol: Callable[[], P]
+    addresses: list[str], port: int, protocol: Callable[[], P], each: float
 ) -> tuple[asyncio.Transport, P]:
+    """One address after the other, so that one that swallows packets does not use up the time of all."""
     loop = asyncio.get_running_loop()
     for address in addresses:
         try:
-            return await loop.create_connection(protocol, address, port, flags=socket.AI_NUMERICHOST)
+            async with asyncio.timeout(each):
+                return await loop.create_connection(protocol, address, port, flags=socket.AI_NUMERICHOST)
         except OSError:
             continue
     raise DialRefused("the upstream cannot be reached")

@@ -31,7 +31,10 @@ class Passed:
 
 
 class Exchange:
-    """From a permit in force to the last byte of the answer. `delivered` and `ended` raise UpstreamFault or Cut."""
+    """From a permit in force to the last byte of the answer. `delivered` and `ended` raise UpstreamFault or Cut.
+
+    `server` is set once the request is on its way, `begun` once the agent has a part of the answer.
+    """
 
     def __init__(self, account: Account, incoming: Incoming, session: Session) -> None:
         self.account = account
@@ -118,7 +121,6 @@ class Exchange:
         close = self.close or self._session.draining
         start = opening(head, method=self._incoming.draft.method, version=self._incoming.version, close=close)
         self.close = start.close
-        self.begun = True
         self._status = head.status
         self._chunked = start.chunked
         self._guard = BodyGuard(secrets, self._session.still_allowed, self._session.clock)

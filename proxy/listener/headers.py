@@ -24,7 +24,7 @@ _READ = frozenset(
 )  # fmt: skip
 _ONCE = frozenset(
     {
-        "content-type", "content-range", "range", "date", "origin", "referer", "user-agent", "if-match",
+        "content-type", "content-range", "cookie", "range", "date", "origin", "referer", "user-agent", "if-match",
         "if-none-match", "if-modified-since", "if-unmodified-since", "idempotency-key", "sec-websocket-key",
         "sec-websocket-version",
     }

@@ -17,6 +17,7 @@ from proxy.stages import Entrance
 log = logging.getLogger("countersign.listener")
 
 BACKLOG = 4096
+CHECK_IDLE_EVERY = 0.5
 
 
 class Listener:
@@ -97,12 +98,16 @@ class Listener:
         return str(address[0]), int(address[1])
 
     async def _sweep(self, house: House) -> None:
+        checked = 0.0
         while True:
             await asyncio.sleep(self._options.sweep_interval)
             now = house.loop.time()
+            thorough = now - checked >= CHECK_IDLE_EVERY
+            if thorough:
+                checked = now
             for connection in list(house.connections.values()):
                 try:
-                    connection.sweep(now)
+                    connection.sweep(now, thorough=thorough)
                 except Exception:  # the listener's boundary: what cannot be checked is cut, and the others still are
                     log.exception("a connection could not be checked")
                     connection.cut("check_failed")

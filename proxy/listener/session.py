@@ -37,10 +37,14 @@ class Session:
         self.account = Account(self.gate, self.permits, permit, time.time)
         return self.account
 
+    @property
+    def passing(self) -> bool:
+        """Whether a released call is under way."""
+        return self.account is not None and not self.account.ended
+
     def still_allowed(self) -> str | None:
         """None, or the reason why nothing more may pass on this connection."""
-        account = self.account
-        released = account.permit.released if account is not None and not account.ended else None
+        released = self.account.permit.released if self.account is not None and not self.account.ended else None
         return self.gate.still_allowed(self.connection, released)
 
     def expect_within(self, seconds: float | None) -> None:

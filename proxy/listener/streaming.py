@@ -45,7 +45,7 @@ class BodyGuard:
         try:
             return self._scanner.feed(chunk)
         except Leaked:
-            raise Cut("secret_in_answer") from None
+            raise Cut("secret_leaked") from None
 
     def end(self) -> bytes:
         """The rest that was held back; raises Cut."""
@@ -54,7 +54,7 @@ class BodyGuard:
         try:
             return self._scanner.end()
         except Leaked:
-            raise Cut("secret_in_answer") from None
+            raise Cut("secret_leaked") from None
 
 
 def check_whole(secrets: tuple[Secret, ...], data: bytes) -> None:

@@ -49,7 +49,7 @@ def _host(text: str) -> str:
             address = ipaddress.IPv6Address(inner)
         except ValueError:
             raise _bad_host(text) from None
-        if str(address) != inner:
+        if str(address) != inner or "." in inner:
             raise _bad_host(text)
         return inner
     if len(text) > 253 or _NAME.fullmatch(text) is None:

@@ -19,6 +19,9 @@ from proxy.listener.wire import Abort, Ask, Become, Expired
 NOT_HTTP = Refusal("tunnel_protocol_refused", 400, "Only TLS and HTTP/1.1 are spoken inside a tunnel.", "fix_request")
 
 
+MAX_HELLO = 64 * 1024
+
+
 class Tunnel(layer.Layer):
     """Waits for the first bytes, and hands over to the layer for what they begin."""
 
@@ -63,6 +66,12 @@ class Tunnel(layer.Layer):
 
 class AgentTlsLayer(ClientTLSLayer):
     """TLS towards the agent, which says goodbye when we close politely, so that a cut can be told from an end."""
+
+    def receive_handshake_data(self, data: bytes) -> layer.CommandGenerator[tuple[bool, str | None]]:
+        if not self.client_hello_parsed and len(self.recv_buffer) + len(data) > MAX_HELLO:
+            yield Abort(self.context.client)
+            return False, "ClientHello too large"
+        return (yield from super().receive_handshake_data(data))
 
     def send_close(self, command: commands.CloseConnection) -> layer.CommandGenerator[None]:
         if not isinstance(command, Abort) and self.tls is not None:

@@ -1,0 +1,116 @@
+"""One released call and its answer, without sockets."""
+
+from pathlib import Path
+
+import pytest
+
+from proxy.listener.canonical import Incoming, Place, canonical
+from proxy.listener.exchange import UNSENDABLE, WEBSOCKET, Exchange, fault_refusal
+from proxy.listener.guarded import GuardedGate
+from proxy.listener.head import RequestHead, UpstreamFault
+from proxy.listener.options import ListenerOptions
+from proxy.listener.permit import Permit
+from proxy.listener.session import Session
+from proxy.listener.streaming import Cut
+from proxy.stages import Arrived, Destination, Injection, Secret
+from tests.fakes.gate import FakeGate, released
+
+HERE = Destination("https", "a.test", 443)
+SECRET = Injection(secrets=(Secret("env:X", "s3cr3t-value"),))
+UPGRADE = (("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13"))
+
+
+def incoming(*fields: tuple[str, str]) -> Incoming:
+    head = RequestHead("GET", "/", "HTTP/1.1", (("host", "a.test"), *fields))
+    return canonical(head, Place("connect", "https", "a.test", 443), "p")
+
+
+def exchange(
+    gate: FakeGate, what: Incoming | None = None, place: Destination = HERE, injection: Injection | None = None
+) -> Exchange:
+    what = what or incoming()
+    session = Session("c", "p", GuardedGate(gate, 1), ListenerOptions(ca_directory=Path("x")), lambda: 0.0)
+    request = what.request(b"")
+    release = released(Arrived("call_1", 0.0, "c", "connect", "p", request), request, injection)
+    account = session.released(Permit(release, place))
+    account.sending()
+    return Exchange(account, what, session)
+
+
+def test_a_whole_answer_is_accounted_for() -> None:
+    """The answer's bytes are passed on, and its end is told."""
+    gate = FakeGate()
+    this = exchange(gate)
+    assert this.prepare() is None
+    first = this.delivered(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh")
+    assert first.data.endswith(b"\r\n\r\nh")
+    assert not first.done
+    last = this.delivered(b"i")
+    assert (last.data, last.done, this.reusable) == (b"i", True, True)
+    assert [(a.status, a.response_bytes) for a in gate.answers] == [(200, 2)]
+
+
+def test_websocket_needs_the_services_word() -> None:
+    """Without it the request is not even written."""
+    this = exchange(FakeGate(), incoming(*UPGRADE))
+    assert this.prepare() is WEBSOCKET
+    assert this.raw == b""
+    allowed = Destination("https", "a.test", 443, allow_websocket=True)
+    assert exchange(FakeGate(), incoming(*UPGRADE), allowed).prepare() is None
+
+
+def test_a_request_for_another_place_is_not_written() -> None:
+    """What cannot be sent as released is refused."""
+    this = exchange(FakeGate(), place=Destination("https", "b.test", 443))
+    assert this.prepare() is UNSENDABLE
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 302 Found\r\nLocation: https://x/?k=s3cr3t-value\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 s3cr3t-value\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\ns3cr3t-value",
+    ],
+)
+def test_secrets_cut(raw: bytes) -> None:
+    """In a field, in the reason, in the body."""
+    with pytest.raises(Cut, match="secret_leaked"):
+        exchange(FakeGate(), injection=SECRET).delivered(raw)
+
+
+def test_what_cannot_be_searched_is_a_fault() -> None:
+    """An encoded answer to a request that carried a secret is not passed on."""
+    with pytest.raises(UpstreamFault):
+        exchange(FakeGate(), injection=SECRET).delivered(b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n")
+
+
+def test_an_end_in_the_middle() -> None:
+    """An answer that breaks off is a fault, and is not accounted for as an answer."""
+    gate = FakeGate()
+    this = exchange(gate)
+    this.delivered(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh")
+    with pytest.raises(UpstreamFault):
+        this.ended()
+    assert gate.answers == []
+
+
+def test_an_end_that_ends_the_answer() -> None:
+    """An answer without a length ends with its connection."""
+    this = exchange(FakeGate())
+    this.delivered(b"HTTP/1.1 200 OK\r\n\r\nhi")
+    assert this.ended().done
+
+
+@pytest.mark.parametrize(
+    ("error", "sent", "reason"),
+    [
+        ("no route", False, "upstream_unreachable"),
+        ("reset", True, "upstream_failed"),
+        ("secret_leaked", True, "secret_leaked"),
+    ],
+)
+def test_words_for_faults(error: str, sent: bool, reason: str) -> None:
+    """The agent is told what happened, as far as it is known."""
+    refusal = fault_refusal(error, sent=sent)
+    assert (refusal.reason, refusal.status) == (reason, 502)

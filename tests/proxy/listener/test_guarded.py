@@ -1,0 +1,84 @@
+"""The one wrapper around the gate. tests/attacks/test_fail_closed.py shows the same with real sockets."""
+
+import asyncio
+
+import pytest
+
+from proxy.errors import Refusal, refuse
+from proxy.listener.guarded import GuardedGate
+from proxy.stages import Arrived, Evidence, Released, Reply, Request
+from tests.fakes.gate import DENIED, FakeGate
+
+ARRIVED = Arrived("call_1", 0.0, "c", "connect", "p", Request("GET", "https", "a.test", 443, "/", "", (), b""))
+REFUSAL = Refusal("some_reason", 431, "Too much.")
+
+
+def call(gate: FakeGate, *, within: float = 1) -> Released | Reply:
+    return asyncio.run(GuardedGate(gate, within).admit_call(ARRIVED, None))
+
+
+def test_answers_pass_through() -> None:
+    """A gate that works is heard as it is."""
+    assert isinstance(call(FakeGate()), Released)
+    assert call(FakeGate(call=lambda _: DENIED)) is DENIED
+    assert asyncio.run(GuardedGate(FakeGate(), 1).admit_tunnel("c", Evidence("p"), "a.test", 443)) is None
+
+
+@pytest.mark.parametrize("error", [RuntimeError(), asyncio.CancelledError(), TimeoutError(), MemoryError()])
+def test_failures_refuse(error: BaseException) -> None:
+    """Whatever is raised, what comes out is a 503."""
+    gate = FakeGate(fail=frozenset({"admit_call", "admit_tunnel", "destination", "still_allowed"}), error=error)
+    reply = call(gate)
+    assert isinstance(reply, Reply)
+    assert reply.status == 503
+    tunnel = asyncio.run(GuardedGate(gate, 1).admit_tunnel("c", Evidence("p"), "a.test", 443))
+    assert tunnel is not None
+    assert tunnel.status == 503
+    assert GuardedGate(gate, 1).still_allowed("c", None) == "check_failed"
+
+
+def test_a_refusal_that_is_raised() -> None:
+    """A refusal that comes as an exception keeps its own words."""
+    gate = FakeGate(fail=frozenset({"admit_call"}), error=refuse("not_today", 403, "Not today."))
+    reply = call(gate)
+    assert isinstance(reply, Reply)
+    assert (reply.status, b"not_today" in reply.body) == (403, True)
+
+
+def test_too_late() -> None:
+    """An answer that does not come in time is a refusal."""
+
+    async def run() -> Released | Reply:
+        return await GuardedGate(FakeGate(wait=asyncio.Event()), 0.01).admit_call(ARRIVED, None)
+
+    reply = asyncio.run(run())
+    assert isinstance(reply, Reply)
+    assert reply.status == 503
+
+
+def test_a_refusal_stands_without_words() -> None:
+    """If the gate cannot word a refusal, or words it as a success, ours stands."""
+
+    async def words(*_: object) -> Reply:
+        return Reply(200, (), b"fine")
+
+    gate = FakeGate(fail=frozenset({"refuse"}))
+    assert asyncio.run(GuardedGate(gate, 1).refuse(REFUSAL, "c", "p", "x")).status == 431
+    lenient = FakeGate()
+    lenient.refuse = words  # type: ignore[method-assign,assignment]  # on purpose
+    assert asyncio.run(GuardedGate(lenient, 1).refuse(REFUSAL, "c", "p", "x")).status == 431
+
+
+def test_no_destination() -> None:
+    """A gate that cannot say where to leads nowhere."""
+    gate = FakeGate()
+    release = gate.release(ARRIVED)
+    assert GuardedGate(gate, 1).destination(release) is None
+
+
+@pytest.mark.parametrize("answer", ["", False, 0, "agent_revoked"])
+def test_only_none_is_a_yes(answer: object) -> None:
+    """Access lives only if the gate says exactly that."""
+    gate = FakeGate()
+    gate.cut = answer  # type: ignore[assignment]  # on purpose
+    assert GuardedGate(gate, 1).still_allowed("c", None)
