@@ -35,6 +35,7 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
         metrics=metrics.render,
         clock=core.clock,
         origins=origins,
+        auditors=frozenset(core.settings.control.auditors),
     )
     door = Door(deps, EventFeed(core.holds, records))
     return create_api(deps, door, create_console(door, clock=core.clock, origins=origins))

@@ -80,6 +80,9 @@ class Control(Group):
     public_url: Url | None = Field(
         None, description="How people reach the console, for links. Empty: the address it listens on."
     )
+    auditors: tuple[str, ...] = Field(
+        (), description="Teams whose people see every agent's calls and holds, such as the SOC. They end nothing."
+    )
 
 
 class Issuer(Group):
