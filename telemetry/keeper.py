@@ -1,4 +1,4 @@
-"""Off the path of a call: the tree, the signed heads, and those who listen to records."""
+"""Off the path of a call: the tree, the signed heads, the salts, and those who listen to records."""
 
 import logging
 import threading
@@ -12,6 +12,7 @@ from telemetry.hashes import HashFiles
 from telemetry.history import History
 from telemetry.layout import Layout
 from telemetry.note import Signer
+from telemetry.salts import Salts
 
 _LOG = logging.getLogger(__name__)
 _TICK = 0.25
@@ -24,8 +25,9 @@ type Listener = Callable[[Sequence[Mapping[str, Any]]], None]
 class Keeper:
     """One thread. It signs the grown tree each second, and each minute when idle, so that silence shows."""
 
-    def __init__(self, layout: Layout, tree: HashFiles, history: History, signer: Signer) -> None:
+    def __init__(self, layout: Layout, tree: HashFiles, history: History, signer: Signer, salts: Salts) -> None:
         self._layout = layout
+        self._salts = salts
         self._tree = tree
         self._history = history
         self._signer = signer
@@ -68,6 +70,7 @@ class Keeper:
 
     def _work(self, *, final: bool) -> None:
         self._drain()
+        self._keep_salts()
         try:
             self._extend_tree()
             self._sign_if_due(final=final)
@@ -87,6 +90,12 @@ class Keeper:
                     listener(records)
                 except Exception:  # noqa: BLE001 - an exporter's bug must not end the signing of heads
                     _LOG.exception("a listener to the audit log failed")
+
+    def _keep_salts(self) -> None:
+        try:
+            self._salts.flush()
+        except OSError as error:  # kept in memory, for the next round; the records themselves are complete
+            _LOG.warning("audit log %s: salts cannot be written yet: %s", self._layout.directory, error)
 
     def _extend_tree(self) -> None:
         if self._owed:

@@ -16,6 +16,7 @@ from telemetry.history import History
 from telemetry.keeper import Keeper, Listener
 from telemetry.layout import Layout
 from telemetry.recovery import load_signer, recover, take_lock
+from telemetry.salts import Salts
 from telemetry.segments import Reserve
 from telemetry.waiting import Entry, Waiter, fail
 from telemetry.writer import MAX_AGE, Writer
@@ -41,6 +42,7 @@ class Recorder:
         self._origin = origin
         self._reserve = Reserve(self._layout.reserve, reserve_bytes)
         self._writer = Writer(self._layout, origin, clock, self._reserve)
+        self._salts = Salts(self._layout.salts)
         self._tree: HashFiles | None = None
         self._keeper: Keeper | None = None
         self._lock = -1
@@ -73,7 +75,7 @@ class Recorder:
             _LOG.warning("audit log %s: removed %d bytes of an unfinished record", layout.directory, found.cut_bytes)
         self._writer.entries.open(found.segment)
         self._reserve.restore()
-        self._keeper = Keeper(layout, self._tree, history, signer)
+        self._keeper = Keeper(layout, self._tree, history, signer, self._salts)
         self._keeper.start(found.head)
         self._writer.start(found, self._keeper)
         self._open = True
@@ -96,13 +98,15 @@ class Recorder:
             os.close(self._lock)
             self._lock = -1
 
-    async def append(self, record: Mapping[str, Any]) -> int:
+    async def append(self, record: Mapping[str, Any], salt: bytes = b"") -> int:
         """The index of the record, which is durable now. Raises `AuditUnavailable`: then it may not be.
 
         A record is a mapping of the shape of `telemetry.record.Record` without what the recorder adds;
         `at` (UNIX seconds) becomes `ts`. It is read later, in another thread: do not change it.
+        `salt` is that of the call's arguments: kept beside the log, where it can be erased, and never in it.
         """
         self._admit()
+        self._keep(record, salt)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[int] = loop.create_future()
         self._writer.put(Entry(record, future, loop, lazy=False))
@@ -112,7 +116,7 @@ class Recorder:
         finally:
             patience.cancel()
 
-    def append_nowait(self, record: Mapping[str, Any]) -> Waiter:
+    def append_nowait(self, record: Mapping[str, Any], salt: bytes = b"") -> Waiter:
         """For outcomes. Durable within moments; while the disk is full, once it works again.
 
         Never blocks and never raises: the future tells, if anybody asks it. From a thread without a
@@ -124,6 +128,7 @@ class Recorder:
             loop = None
         future: Waiter = loop.create_future() if loop is not None else concurrent.futures.Future()
         if self._open and self._writer.has_room():
+            self._keep(record, salt)
             self._writer.put(Entry(record, future, loop, lazy=True))
         else:
             self._writer.lost += 1
@@ -139,6 +144,10 @@ class Recorder:
             return future.result(MAX_AGE)
         except TimeoutError as error:
             raise AuditUnavailable(_LATE) from error
+
+    def _keep(self, record: Mapping[str, Any], salt: bytes) -> None:
+        if salt:
+            self._salts.add(str(record["call"]), salt)
 
     def _admit(self) -> None:
         reason = self.trouble

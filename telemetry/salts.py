@@ -3,6 +3,8 @@
 import os
 import re
 import threading
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 from telemetry.errors import AuditDamaged
@@ -19,17 +21,18 @@ class Salts:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._waiting: list[bytes] = []
+        self._waiting: deque[bytes] = deque()
         self._lock = threading.Lock()
 
     def add(self, call: str, salt: bytes) -> None:
+        """From any thread; never waits."""
         if len(self._waiting) < _MOST_WAITING:
             self._waiting.append(f"{call} {salt.hex()}\n".encode())
 
     def flush(self) -> None:
         """Raises `OSError`; what could not be written is kept for the next time."""
         with self._lock:
-            lines, self._waiting = self._waiting, []
+            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]  # not those added meanwhile
             if not lines:
                 return
             try:
@@ -37,33 +40,33 @@ class Salts:
                 with os.fdopen(file, "ab") as stream:
                     stream.write(b"".join(lines))
             except OSError:
-                self._waiting = lines + self._waiting
+                self._waiting.extendleft(reversed(lines))
                 raise
 
     def find(self, call: str) -> bytes | None:
         """The salt of this call's arguments; None if there is none, or it was erased."""
-        place = self._locate(call)
-        return place[1] if place is not None else None
+        return next((salt for _, salt in self._places(call)), None)
 
     def erase(self, call: str) -> bool:
         """Overwrite the salt, durably. False if there was none. What the log holds stays valid, and says nothing."""
         self.flush()
         with self._lock:
-            place = self._locate(call)
-            if place is None:
+            places = list(self._places(call))
+            if not places:
                 return False
             file = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
             try:
-                os.pwrite(file, b"0" * 64, place[0])
+                for offset, _ in places:
+                    os.pwrite(file, b"0" * 64, offset)
                 os.fsync(file)
             finally:
                 os.close(file)
             return True
 
-    def _locate(self, call: str) -> tuple[int, bytes] | None:
-        """(offset of the salt's digits, salt)."""
+    def _places(self, call: str) -> Iterator[tuple[int, bytes]]:
+        """(offset of the salt's digits, salt): one for each record of the call that was given it."""
         if not self._path.exists():
-            return None
+            return
         wanted, offset = call.encode(), 0
         with self._path.open("rb") as lines:
             for line in lines:
@@ -72,6 +75,6 @@ class Salts:
                     if found is None:
                         raise AuditDamaged(f"{self._path}: the salt of `{call}` cannot be read")
                     salt = bytes.fromhex(found[2].decode())
-                    return (offset + found.start(2), salt) if any(salt) else None
+                    if any(salt):
+                        yield offset + found.start(2), salt
                 offset += len(line)
-        return None

@@ -11,6 +11,7 @@ from telemetry.history import History
 from telemetry.keeper import Keeper
 from telemetry.layout import Layout
 from telemetry.note import Signer, Verifier, new_signer_key
+from telemetry.salts import Salts
 from telemetry.tlog import leaf_hash
 
 SIGNER = Signer(new_signer_key("example.com/log"))
@@ -29,7 +30,7 @@ def keeper(layout):
     tree.load(0)
     history = History(layout.checkpoints)
     history.open()
-    keeper = Keeper(layout, tree, history, SIGNER)
+    keeper = Keeper(layout, tree, history, SIGNER, Salts(layout.salts))
     yield keeper
     keeper.close()
     tree.close()
@@ -114,3 +115,16 @@ def test_the_thread_works_by_itself(layout, keeper):
     keeper.start(None)
     keeper.add(LEAVES[:1], [{"idx": 0}])
     assert arrived.wait(5)
+
+
+def test_salts_are_written_beside_the_heads(keeper, layout, caplog):
+    """Salts reach their file; a file that cannot be written keeps no head from being signed, and is tried again."""
+    layout.salts.mkdir()
+    keeper._salts.add("call_1", b"s" * 32)
+    keeper.add(LEAVES, [])
+    keeper._work(final=True)
+    assert keeper.head.size == len(LEAVES)
+    assert "salts cannot be written yet" in caplog.text
+    layout.salts.rmdir()
+    keeper._work(final=True)
+    assert keeper._salts.find("call_1") == b"s" * 32

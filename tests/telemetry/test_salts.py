@@ -49,3 +49,13 @@ def test_a_line_that_cannot_be_read(tmp_path):
     (tmp_path / "salts").write_text("call_1 nonsense\n")
     with pytest.raises(AuditDamaged, match="cannot be read"):
         Salts(tmp_path / "salts").find("call_1")
+
+
+def test_a_call_with_several_records_is_erased_whole(tmp_path):
+    """A call that was decided and then refused left its salt twice: erasing leaves neither."""
+    salts = Salts(tmp_path / "salts")
+    for _ in range(2):
+        salts.add("call_1", b"s" * 32)
+    assert salts.erase("call_1")
+    assert salts.find("call_1") is None
+    assert (b"s" * 32).hex() not in (tmp_path / "salts").read_text()
