@@ -1,10 +1,28 @@
 """A call's account: what each stage puts into the record. Secrets and argument values never do."""
 
+from dataclasses import dataclass
+
 from policies.model import Decision, Json
-from proxy.errors import Refusal
-from proxy.stages import Answered, Arrived, Attributed, Call, Chain, Claim, Decided, Described, Identity, Injection
+from proxy.credentials.strip import agent_credentials
+from proxy.errors import Refusal, Refused
+from proxy.protocols.catalog import Catalog
+from proxy.protocols.paths import segments
+from proxy.protocols.routes import AmbiguousRoute
+from proxy.stages import (
+    Answered,
+    Arrived,
+    Attributed,
+    Call,
+    Chain,
+    Claim,
+    Decided,
+    Described,
+    Identity,
+    Injection,
+    Request,
+)
 from telemetry.record import clip
-from telemetry.redaction import redact
+from telemetry.redaction import Redacted
 from telemetry.trace_context import TraceContext
 
 type Reached = Arrived | Attributed | Described | Decided
@@ -12,15 +30,29 @@ type Section = dict[str, Json]
 
 # Longer values from outside are cut in the record: a record has a fixed greatest size.
 MOST = 512
+_MOST_NAMES = 16
 
 
-def refused(reached: Reached, trace: TraceContext, refusal: Refusal, at: float) -> Section:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a call. `arguments` are those of a described call, redacted once: every record of it agrees."""
+
+    reached: Reached
+    trace: TraceContext
+    arguments: Redacted | None = None
+    claim: Claim | None = None
+    catalog: Catalog | None = None
+
+
+def refused(known: Known, refusal: Refusal, at: float) -> Section:
     """The record of a call that does not go on, with all that is known of it by then."""
-    record = _known(reached, trace, at)
+    record = _so_far(known, at)
     record["type"] = "call.held" if refusal.reason == "approval_pending" else "call.refused"
     record["error"] = _error(refusal)
     hold = refusal.extra.get("hold_id")
-    if isinstance(hold, str):
+    if known.claim is not None:
+        record["approval"] = {"id": known.claim.hold_id, "attempt": known.claim.attempt_id}
+    elif isinstance(hold, str):
         record["approval"] = {"id": hold, "state": _APPROVAL.get(str(refusal.extra.get("approval_status")), "expired")}
     return record
 
@@ -29,9 +61,9 @@ def refused(reached: Reached, trace: TraceContext, refusal: Refusal, at: float) 
 _APPROVAL = {"pending": "requested", "approved": "granted", "consumed": "executed", "denied": "denied"}
 
 
-def decided(reached: Decided, trace: TraceContext, injection: Injection, claim: Claim | None, at: float) -> Section:
+def decided(known: Known, injection: Injection, at: float) -> Section:
     """The record that must be durable before the first byte goes upstream."""
-    record = _known(reached, trace, at)
+    record, claim = _so_far(known, at), known.claim
     record["type"] = "call.resumed" if claim else "call.decided"
     if injection.binding is not None:
         record["credential"] = {"id": injection.binding.id, "reference": injection.binding.secret}
@@ -104,8 +136,8 @@ def call_of(reached: Reached) -> Call | None:
     return reached.call if isinstance(reached, Described) else None
 
 
-def _known(reached: Reached, trace: TraceContext, at: float) -> Section:
-    decision = call = identity = None
+def _so_far(known: Known, at: float) -> Section:
+    reached, decision, call, identity = known.reached, None, None, None
     if isinstance(reached, Decided):
         decision, reached = reached.decision, reached.described
     if isinstance(reached, Described):
@@ -116,15 +148,23 @@ def _known(reached: Reached, trace: TraceContext, at: float) -> Section:
         "at": at,
         "call": reached.call_id,
         "elapsed_us": _microseconds(at - reached.at),
-        "trace": _trace(trace),
-        "client": {"ip": reached.peer, "connection": reached.connection, "entrance": reached.entrance},
-        "action": _action(reached, call),
+        "trace": _trace(known.trace),
+        "client": _client(reached),
+        "action": _undescribed(reached, known.catalog) if call is None else _action(reached, call, known.arguments),
     }
     if identity is not None:
         record |= _who(identity)
     if decision is not None:
         record["decision"] = _decision(decision)
     return record
+
+
+def _client(arrived: Arrived) -> Section:
+    client: Section = {"ip": arrived.peer, "connection": arrived.connection, "entrance": arrived.entrance}
+    stripped = agent_credentials(arrived.request.headers)
+    if stripped:
+        client["stripped"] = [clip(name, 64) for name in stripped[:_MOST_NAMES]]
+    return client
 
 
 def _who(identity: Identity) -> Section:
@@ -155,24 +195,44 @@ def _delegation(chain: Chain) -> Section:
     }
 
 
-def _action(arrived: Arrived, call: Call | None) -> Section:
+def _undescribed(arrived: Arrived, catalog: Catalog | None) -> Section:
+    """Before a call is described, what it was about to be is a guess, which names a route where one fits."""
     request = arrived.request
-    action: Section = {"method": clip(request.method, 32), "dst": clip(f"{request.host}:{request.port}", MOST)}
-    if call is None:
-        return action | {"path": clip(request.path, MOST)}
+    return _place(request) | {"path": (catalog and _route_of(request, catalog)) or clip(request.path, MOST)}
+
+
+def _route_of(request: Request, catalog: Catalog) -> str | None:
+    try:
+        entry = catalog.entry_for(request)
+        match = entry.routes.match(request.method, segments(request.path)[len(entry.prefix) :])
+    except (Refused, AmbiguousRoute):
+        return None
+    route = match.target.tool.route if match else None
+    return route.path if route else None
+
+
+def _place(request: Request) -> Section:
+    return {"method": clip(request.method, 32), "dst": clip(f"{request.host}:{request.port}", MOST)}
+
+
+def _action(arrived: Arrived, call: Call, arguments: Redacted | None) -> Section:
+    request = arrived.request
     # A matched route's template, since the real path may hold personal data that can never be erased.
     route = call.tool.route if call.tool else None
-    action |= {
+    action = _place(request) | {
         "path": route.path if route else clip(request.path, MOST),
         "proto": call.protocol,
         "service": call.service.id,
-        "operation": clip(f"{call.service.id}/{call.tool.name}" if route and call.tool else call.operation, MOST),
+        "operation": clip(call.operation, MOST),
         "effect": call.tool.effect if call.tool else "unknown",
         "dst_class": call.service.trust,
         "digest": call.digest,
         "datasets": [f"{use.access}:{use.dataset}" for use in call.datasets],
-        "args": redact(call.arguments).args,
     }
+    if arguments is not None:
+        action["args"] = arguments.args
+    if call.rpc_version:
+        action["rpc_version"] = clip(call.rpc_version, 32)
     if call.tool is not None:
         action["tool"] = clip(call.tool.name, MOST)
     if call.lifecycle:

@@ -1,8 +1,36 @@
-"""A described call as a question to the policies, and their denial as words for the agent."""
+"""A described call as a question to the policies; their denial, and any failure, as words for the agent."""
+
+import logging
+from dataclasses import replace
 
 from policies.model import Inquiry
-from proxy.errors import Refused, refuse
+from proxy.errors import Refusal, Refused, StoreUnavailable, refuse
 from proxy.stages import Decided, Described
+from telemetry.errors import AuditUnavailable
+
+log = logging.getLogger("countersign.pipeline")
+
+BROKEN = Refusal(
+    "internal_error",
+    503,
+    "Countersign could not judge this call, so it did not pass. The fault is in the proxy, not in the request.",
+    "retry",
+)
+
+STORE_DOWN = Refusal(
+    "store_unavailable",
+    503,
+    "Countersign cannot reach its store at the moment, so this call did not pass.",
+    "retry",
+)
+
+
+AUDIT_DOWN = Refusal(
+    "audit_unavailable",
+    503,
+    "What happens cannot be written down at the moment, so nothing passes.",
+    "retry",
+)
 
 
 def inquiry(described: Described, now: float) -> Inquiry:
@@ -45,3 +73,17 @@ def denial(decided: Decided) -> Refused:
         "Do not retry, rephrase or look for another way to the same effect; report it and go on without it.",
         internal=internal,
     )
+
+
+def failure(error: Exception, what: str) -> Refusal:
+    """What the agent is told when this stopped its call. What we did not foresee goes to the operator, with its trace."""
+    match error:
+        case Refused():
+            return error.refusal
+        case StoreUnavailable():
+            return replace(STORE_DOWN, internal=str(error))
+        case AuditUnavailable():
+            return replace(AUDIT_DOWN, internal=str(error))
+        case _:
+            log.error("cannot judge %s", what, exc_info=error)
+            return replace(BROKEN, internal=type(error).__name__)  # its text might quote the request

@@ -6,9 +6,9 @@
  4 decide      Described  -> Decided      allow, deny or hold
  5 sign off    Decided    -> Claim        only for a hold: waits, parks, or reserves one use of a grant
  6 credential             -> Injection    the secret, for this request only
- 7 re-check                               revocations again: a wait may have lasted
- 8 record                                 durable, before the first byte goes upstream
- 9 mark sent                              only for a hold: durable, so that it can never run twice
+ 7 record                                 durable, before the first byte goes upstream
+ 8 mark sent                              only for a hold: durable, so that it can never run twice
+ 9 re-check                               revocations again: all of this may have lasted
 10 release                -> Released     made here and nowhere else
 """
 
@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 from policies.model import Outcome
 from proxy import account
 from proxy.credentials.broker import Broker
-from proxy.deciding import denial, inquiry
-from proxy.errors import CountersignError, Refusal, Refused, StoreUnavailable, refuse
+from proxy.deciding import denial, failure, inquiry
+from proxy.errors import Refusal, Refused, refuse
 from proxy.holds.answers import status_reply
 from proxy.holds.service import HoldService
 from proxy.identity.challenges import for_gateway
@@ -51,26 +51,13 @@ from proxy.world import World
 from telemetry.errors import AuditUnavailable
 from telemetry.ids import new_id
 from telemetry.recorder import Recorder
-from telemetry.trace_context import TraceContext, begin
+from telemetry.redaction import Redacted, redact
+from telemetry.trace_context import TraceContext, begin, parse_traceparent
 
 log = logging.getLogger("countersign.pipeline")
 
 # Agents ask here, through the proxy, what became of a held call. It resolves nowhere else.
 OWN_HOST = "countersign.internal"
-
-BROKEN = Refusal(
-    "internal_error",
-    503,
-    "Countersign could not judge this call, so it did not pass. The fault is in the proxy, not in the request.",
-    "retry",
-)
-
-STORE_DOWN = Refusal(
-    "store_unavailable",
-    503,
-    "Countersign cannot reach its store at the moment, so this call did not pass.",
-    "retry",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +75,17 @@ class Parts:
 
 @dataclass(slots=True)
 class _Story:
-    """How far a call has come: the last stage that it reached, for the record of a refusal."""
+    """How far a call has come: the last stage that it reached, for the record of a refusal.
+
+    `void` says why the approval behind the claim no longer stands, should the call be refused.
+    """
 
     reached: Arrived | Attributed | Described | Decided
     trace: TraceContext
+    world: World | None = None
+    arguments: Redacted | None = None
     claim: Claim | None = None
+    void: str = ""
 
 
 class Pipeline:
@@ -115,12 +108,9 @@ class Pipeline:
         summary = f"CONNECT {host}:{port}"
         try:
             self._require_fresh_feed()
-            await self._bind(connection, evidence)
-        except Refused as refused:
-            return await self.refuse(refused.refusal, connection, evidence.peer, summary)
-        except Exception:  # the boundary: whatever breaks here, the tunnel stays shut
-            log.exception("cannot judge %s", summary)
-            return await self.refuse(BROKEN, connection, evidence.peer, summary)
+            await self._bind(connection, evidence, self._parts.world())
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever breaks here, the tunnel stays shut
+            return await self.refuse(failure(error, summary), connection, evidence.peer, summary)
         return None
 
     async def admit_call(self, arrived: Arrived, evidence: Evidence | None) -> Released | Reply:
@@ -128,22 +118,18 @@ class Pipeline:
         story = _Story(arrived, begin(arrived.traceparent))
         try:
             return await self._walk(story, arrived, evidence)
-        except Refused as refused:
-            return await self._refuse(story, refused.refusal)
-        except StoreUnavailable as error:
-            return await self._refuse(story, replace(STORE_DOWN, internal=str(error)))
         except asyncio.CancelledError:
             self._abandon(story)
             raise
-        except Exception:  # the boundary: whatever breaks on the path, the call does not pass
-            log.exception("cannot judge call %s", arrived.call_id)
-            return await self._refuse(story, BROKEN)
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever breaks on the path, the call does not pass
+            return await self._refuse(story, failure(error, arrived.call_id))
 
     async def refuse(self, refusal: Refusal, connection: str, peer: str, summary: str) -> Reply:
         """Record and word a refusal of something that could not become an `Arrived`."""
         call_id = new_id("call")
         trace = begin(None)
-        await self._record_refusal(account.unreadable(refusal, connection, peer, summary, call_id, trace, self._now()))
+        record = account.unreadable(refusal, connection, peer, summary, call_id, trace, self._now())
+        await self._record_refusal(lambda: record, None)
         return render(refusal, wire=Wire(), call_id=call_id, trace_id=trace.trace)
 
     def destination(self, released: Released) -> Destination:
@@ -159,7 +145,7 @@ class Pipeline:
             return None  # nothing was admitted on it yet, so there is nothing to cut
         try:
             self._require_fresh_feed()
-            self._living(proven)
+            self._living(proven, self._parts.world())
         except Refused as refused:
             return refused.refusal.reason
         return None
@@ -186,29 +172,31 @@ class Pipeline:
     # --- the path -------------------------------------------------------------------------------
 
     async def _walk(self, story: _Story, arrived: Arrived, evidence: Evidence | None) -> Released | Reply:
+        parts = self._parts
         self._require_fresh_feed()  # 1
-        world = self._parts.world()
+        story.world = world = parts.world()
         if arrived.service_hint is not None:
             arrived = through_gateway(arrived, world.catalog.service(arrived.service_hint))
             story.reached = arrived
-        attributed = Attributed(arrived, await self._attribute(arrived, evidence))  # 2
+        attributed = Attributed(arrived, await self._attribute(arrived, evidence, world))  # 2
         story.reached = attributed
         if arrived.request.host == OWN_HOST:
-            return await status_reply(self._parts.holds, arrived.request, attributed.identity.agent.id)
-        described = describe(attributed, world.catalog)  # 3
-        story.reached = described
+            return await status_reply(parts.holds, arrived.request, attributed.identity.agent.id)
+        described = self._describe(story, attributed, world)  # 3
         self._require_fresh_feed(described)
-        decided = self._decide(story, described)  # 4
+        decided = self._decide(story, described, world)  # 4
         if decided.decision.outcome is Outcome.HOLD:
             decided = await self._sign_off(story, decided)  # 5
-        injection = self._parts.broker.prepare(described.call.service, arrived.request)  # 6
-        self._living(attributed.identity.proven)  # 7
-        index = await self._record(story, decided, injection)  # 8
+            described = decided.described
+        injection = parts.broker.prepare(described.call.service, arrived.request)  # 6
+        index = await self._record(story, injection)  # 7
         if story.claim is not None:
-            await self._parts.holds.sent(story.claim)  # 9
-        upstream = outgoing(
-            arrived.request, injection, story.trace, internal=described.call.service.trust == "internal"
-        )
+            await parts.holds.sent(story.claim)  # 8
+        internal = described.call.service.trust == "internal"
+        upstream = outgoing(arrived.request, injection, story.trace, internal=internal)
+        # INVARIANT: nothing is awaited between this and the release.
+        self._require_fresh_feed(described)  # 9
+        self._living(described.attributed.identity.proven, parts.world())
         return Released(  # 10
             decided, upstream, injection, story.claim, index, story.trace.trace, story.trace.span
         )
@@ -220,35 +208,31 @@ class Pipeline:
             return
         if standing == "degraded" and (described is None or _only_reads(described.call)):
             return
-        raise refuse(
-            "revocations_stale",
-            503,
-            "Countersign has not heard of revocations for too long, so this call did not pass.",
-            "retry",
-        )
+        raise _stale()
 
-    async def _attribute(self, arrived: Arrived, evidence: Evidence | None) -> Identity:
+    async def _attribute(self, arrived: Arrived, evidence: Evidence | None, world: World) -> Identity:
         if evidence is not None:
-            await self._bind(arrived.connection, evidence)
+            await self._bind(arrived.connection, evidence, world)
         proven = self._bound.get(arrived.connection)
         if proven is None:
             raise refuse("identity_missing", 407, "This connection has not shown who it is.", "authenticate")
-        identity = self._living(proven)
+        identity = self._living(proven, world)
         self._admitted.add(arrived.connection)
         return identity
 
-    async def _bind(self, connection: str, evidence: Evidence) -> None:
+    async def _bind(self, connection: str, evidence: Evidence, world: World) -> None:
         """Who this connection proved to be, until it ends; it can never become somebody else."""
-        proven = await self._parts.resolver.prove(evidence, self._now(), self._parts.world().inventory)
+        if connection not in self._bound and self._parts.feed.standing(self._now()) != "fresh":
+            raise _stale()  # nobody new, while we might not know that they were ended
+        proven = await self._parts.resolver.prove(evidence, self._now(), world.inventory)
         bound = self._bound.get(connection)
-        if bound is not None and (bound.agent, bound.task) != (proven.agent, proven.task):
+        if bound is not None and _who(bound) != _who(proven):
             raise refuse("identity_conflict", 403, "This connection already belongs to another agent or task.")
         self._bound[connection] = proven
 
-    def _living(self, proven: Proven) -> Identity:
+    def _living(self, proven: Proven, world: World) -> Identity:
         """The identity as it stands now: not expired, not revoked, with a living owner and a review in date."""
-        now = self._now()
-        identity = self._parts.resolver.attribute(proven, self._parts.world().inventory, now)
+        identity = self._parts.resolver.attribute(proven, world.inventory, self._now())
         ended = self._parts.feed.epochs.dead(identity.scopes, proven.issued_at)
         if ended is not None:
             kind = ended.scope.partition(":")[0]
@@ -260,9 +244,17 @@ class Pipeline:
             )
         return identity
 
-    def _decide(self, story: _Story, described: Described) -> Decided:
+    def _describe(self, story: _Story, attributed: Attributed, world: World) -> Described:
+        story.reached = described = describe(attributed, world.catalog)
+        story.arguments = redact(described.call.arguments)
+        inbound = parse_traceparent(described.call.traceparent) if described.call.traceparent else None
+        if inbound is not None:  # the message's own word on its trace is nearer than the header's (SEP-414)
+            story.trace = replace(story.trace, origin="restarted", inbound=inbound)
+        return described
+
+    def _decide(self, story: _Story, described: Described, world: World) -> Decided:
         """The decision of the policies in force; raises the refusal when it is a denial."""
-        decision = self._parts.world().engine.decide(inquiry(described, self._now()))
+        decision = world.engine.decide(inquiry(described, self._now()))
         story.reached = decided = Decided(described, decision)
         if decision.outcome not in {Outcome.ALLOW, Outcome.HOLD}:
             raise denial(decided)
@@ -270,30 +262,26 @@ class Pipeline:
 
     async def _sign_off(self, story: _Story, decided: Decided) -> Decided:
         """Waits for people, then asks again: an approval answers a hold, it does not overrule a denial."""
-        attributed = decided.described.attributed
-        prefer = _prefer_wait(attributed.arrived.request)
-        story.claim = await self._parts.holds.admit(decided, prefer_wait=prefer)
-        self._living(attributed.identity.proven)
-        described = describe(attributed, self._parts.world().catalog)
+        arrived, holds = decided.described.attributed.arrived, self._parts.holds
+        story.claim = await holds.admit(decided, prefer_wait=_prefer_wait(arrived.request))
+        story.world = world = self._parts.world()
+        identity = self._living(decided.described.attributed.identity.proven, world)
+        described = describe(Attributed(arrived, identity), world.catalog)
         if described.call.digest != decided.described.call.digest:
+            story.void = "tool_changed"
             raise refuse("approval_invalidated", 403, "What was approved has changed since. Ask again.", "request")
-        newer = self._decide(story, described)
-        if newer.decision.outcome is Outcome.HOLD:
-            await self._parts.holds.confirm(story.claim, newer)
+        try:
+            newer = self._decide(story, described, world)
+        except Refused:
+            story.void = "policy_denied"
+            raise
+        await holds.confirm(story.claim, newer)
         return newer
 
-    async def _record(self, story: _Story, decided: Decided, injection: Injection) -> int:
-        record = account.decided(decided, story.trace, injection, story.claim, self._now())
-        try:
-            return await self._parts.recorder.append(record)
-        except AuditUnavailable as error:
-            raise refuse(
-                "audit_unavailable",
-                503,
-                "What happens cannot be written down at the moment, so nothing passes.",
-                "retry",
-                internal=str(error),
-            ) from error
+    async def _record(self, story: _Story, injection: Injection) -> int:
+        assert story.arguments is not None
+        record = account.decided(_known(story), injection, self._now())
+        return await self._parts.recorder.append(record, story.arguments.salt)
 
     # --- refusals and endings ---------------------------------------------------------------------
 
@@ -301,32 +289,40 @@ class Pipeline:
         arrived = account.arrived_of(story.reached)
         if arrived.entrance == "gateway":
             refusal = for_gateway(refusal)
-        await self._give_back(story.claim, refusal.reason)
-        await self._record_refusal(account.refused(story.reached, story.trace, refusal, self._now()))
-        wire = wire_of(arrived.request, self._parts.world().catalog)
+        if story.claim is not None:  # shielded: it is given back even if the agent leaves meanwhile
+            await asyncio.shield(self._later(self._give_back(story.claim, refusal.reason, story.void)))
+        await self._record_refusal(lambda: self._account(story, refusal), story.arguments)
+        wire = wire_of(arrived.request, story.world.catalog) if story.world is not None else Wire()
         return render(refusal, wire=wire, call_id=arrived.call_id, trace_id=story.trace.trace)
 
-    async def _record_refusal(self, record: account.Section) -> None:
+    def _account(self, story: _Story, refusal: Refusal) -> account.Section:
+        return account.refused(_known(story), refusal, self._now())
+
+    async def _record_refusal(self, record: Callable[[], account.Section], arguments: Redacted | None) -> None:
         """A refusal stands even when it cannot be written down; then at least the operator hears of it."""
         try:
-            await self._parts.recorder.append(record)
-        except AuditUnavailable:
-            log.exception("the refusal of %s could not be recorded", record["call"])
+            await self._parts.recorder.append(record(), arguments.salt if arguments is not None else b"")
+        except AuditUnavailable as error:
+            log.error("a refusal could not be recorded: %s", error)  # noqa: TRY400 - the log says itself what is wrong
+        except Exception:  # a fault in our own account of a refusal is no reason to leave the agent without it
+            log.exception("a refusal could not be recorded")
 
-    async def _give_back(self, claim: Claim | None, why: str) -> None:
-        if claim is None:
-            return
+    async def _give_back(self, claim: Claim, why: str, void: str = "") -> None:
+        """The approval's use; with `void`, the approval itself ends, for what was approved is no more."""
         try:
             await self._parts.holds.not_sent(claim, why)
-        except CountersignError:
-            log.exception("the use of hold %s is not given back; the next start will do it", claim.hold_id)
+            if void:
+                await self._parts.holds.invalidate(claim.hold_id, void)
+        except Exception:  # whatever it is: the call is refused, and what is reserved is settled by the sweep
+            log.exception("the use of hold %s is not given back; the sweep will do it", claim.hold_id)
 
     def _abandon(self, story: _Story) -> None:
         """The agent left while its call was judged: nothing went upstream."""
         if story.claim is not None:
-            self._later(self._give_back(story.claim, "client left"))
+            self._later(self._give_back(story.claim, "client left", story.void))
         gone = Refusal("client_left", 499, "The client left before the call was judged.")
-        self._parts.recorder.append_nowait(account.refused(story.reached, story.trace, gone, self._now()))
+        salt = story.arguments.salt if story.arguments is not None else b""
+        self._parts.recorder.append_nowait(self._account(story, gone), salt)
 
     def _finish(self, answered: Answered) -> None:
         self._parts.recorder.append_nowait(account.completed(answered))
@@ -343,16 +339,35 @@ class Pipeline:
                 await holds.unknown(claim, answered.error)
             else:
                 await holds.not_sent(claim, answered.error)
-        except CountersignError:
-            log.exception("the outcome of hold %s is not stored; the next start will settle it", claim.hold_id)
+        except Exception:  # whatever it is: the call has ended, and a sweep or the next start settles its hold
+            log.exception("the outcome of hold %s is not stored; the sweep will settle it", claim.hold_id)
 
-    def _later(self, work: Coroutine[None, None, None]) -> None:
+    def _later(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task
 
     def _now(self) -> float:
         return self._parts.clock()
+
+
+def _known(story: _Story) -> account.Known:
+    catalog = story.world.catalog if story.world is not None else None
+    return account.Known(story.reached, story.trace, story.arguments, story.claim, catalog)
+
+
+def _stale() -> Refused:
+    return refuse(
+        "revocations_stale",
+        503,
+        "Countersign has not heard of revocations for too long, so this call did not pass.",
+        "retry",
+    )
+
+
+def _who(proven: Proven) -> tuple[str, str, str | None]:
+    return proven.agent, proven.task, proven.on_behalf_of
 
 
 def _only_reads(call: Call) -> bool:

@@ -113,9 +113,12 @@ class Cred(TypedDict, total=False):
 
 @_strict
 class Client(TypedDict, total=False):
+    """`stripped` are the names of headers in which the agent brought credentials of its own, which went nowhere."""
+
     ip: str
     connection: str
     entrance: str
+    stripped: list[str]
 
 
 @_strict
