@@ -25,6 +25,7 @@ class Keeper:
     """Keeps the world in force. Raises `ConfigurationError` if there is none to begin with.
 
     A change is recorded before it is in force: no call is ever judged by rules that the log does not know.
+    Policies and inventory that only fit together come into force together.
     """
 
     def __init__(self, inventory: Path, policies: Path, mode: Mode, clock: Callable[[], float]) -> None:
@@ -32,8 +33,9 @@ class Keeper:
         self._mode = mode
         self._clock = clock
         self._source = InventorySource(inventory)
-        self._bundle = _read(policies)
-        self._judged = self._bundle.version
+        self._bundle = self._wanted = _read(policies)  # in force; as the files have it
+        self._seen = self._bundle.version
+        self._verdict: tuple[tuple[str, str], tuple[Mistake, ...]] = (("", ""), ())
         self._told: tuple[Mistake, ...] = ()
         self._world = _build(self._source.loaded, self._bundle, mode)
 
@@ -52,44 +54,70 @@ class Keeper:
                 log.error("a change of files waits until the audit log can take it: %s", error)  # noqa: TRY400 - no trace
 
     async def poll(self, record: Record) -> None:
-        """Looks once at the inventory, and once at the policies."""
+        """Looks once at the policies, and once at the inventory. What could not be recorded is tried again."""
 
         async def on_change(loaded: Loaded) -> None:
-            await self._adopt(loaded, self._bundle, "inventory", record)
+            await self._use_inventory(loaded, record)
 
         async def on_mistakes(mistakes: Sequence[Mistake]) -> None:
             await self._tell("inventory", mistakes, record)
 
+        unreadable = await self._look_at_policies()
         await self._source.poll(on_change, on_mistakes)
-        await self._poll_policies(record)
+        mistakes = unreadable or await self._use_policies(record)
+        if mistakes != self._told:
+            await self._tell("policies", mistakes, record)
+            self._told = mistakes
 
-    async def _poll_policies(self, record: Record) -> None:
-        mistakes: tuple[Mistake, ...] = ()
+    async def _look_at_policies(self) -> tuple[Mistake, ...]:
+        """Policies count once two polls in a row found the same: half a file could lack the rule that forbids."""
         try:
             bundle = await asyncio.to_thread(_read, self._policies)
-            if bundle.version == self._judged:
-                return
-            self._judged = bundle.version
-            if bundle.version != self._bundle.version:
-                await self._adopt(self._source.loaded, bundle, "policies", record)
-                self._bundle = bundle
-                self._source.reconsider()  # an inventory that these policies needed may fit now
         except ConfigurationError as wrong:
-            mistakes = wrong.mistakes
-        except AuditUnavailable:
-            self._judged = self._bundle.version
-            raise
-        if mistakes != self._told:
-            self._told = mistakes
-            await self._tell("policies", mistakes, record)
+            self._wanted, self._seen = self._bundle, ""
+            return wrong.mistakes
+        settled, self._seen = bundle.version == self._seen, bundle.version
+        if settled and bundle.version != self._wanted.version:
+            self._wanted = bundle
+            self._source.reconsider()  # an inventory that needed these policies may fit now
+        return ()
 
-    async def _adopt(self, loaded: Loaded, bundle: Bundle, what: str, record: Record) -> None:
+    async def _use_inventory(self, loaded: Loaded, record: Record) -> None:
+        """With the policies that the files have, if the two fit; else with those in force."""
+        if self._wanted.version != self._bundle.version:
+            try:
+                await self._adopt(loaded, self._wanted, record)
+            except ConfigurationError:
+                pass
+            else:
+                return
+        await self._adopt(loaded, self._bundle, record)
+
+    async def _use_policies(self, record: Record) -> tuple[Mistake, ...]:
+        """The policies that the files have, or the mistakes for which they are not in force; judged once."""
+        if self._wanted.version == self._bundle.version:
+            return ()
+        judged = (self._wanted.version, self._source.current.version)
+        if self._verdict[0] != judged:
+            try:
+                await self._adopt(self._source.loaded, self._wanted, record)
+            except ConfigurationError as wrong:
+                self._verdict = (judged, wrong.mistakes)
+            else:
+                return ()
+        return self._verdict[1]
+
+    async def _adopt(self, loaded: Loaded, bundle: Bundle, record: Record) -> None:
         world = await asyncio.to_thread(_build, loaded, bundle, self._mode)
-        change: dict[str, Json] = {"what": what, "before": self._world.version, "after": world.version}
-        kind = "inventory.changed" if what == "inventory" else "policy.changed"
-        await record({"type": kind, "at": self._clock(), "change": change})
-        self._world = world
-        log.info("%s in force: %s", what, world.version)
+        for what, kind, changed in (
+            ("policies", "policy.changed", bundle.version != self._bundle.version),
+            ("inventory", "inventory.changed", loaded.inventory.version != self._world.inventory.version),
+        ):
+            if changed:
+                change: dict[str, Json] = {"what": what, "before": self._world.version, "after": world.version}
+                await record({"type": kind, "at": self._clock(), "change": change})
+                log.info("%s in force: %s", what, world.version)
+        self._bundle, self._world = bundle, world
 
     async def _tell(self, what: str, mistakes: Sequence[Mistake], record: Record) -> None:
         if not mistakes:
