@@ -13,7 +13,7 @@ from pathlib import Path
 from proxy.control.people import PeopleService
 from proxy.credentials.broker import Broker
 from proxy.credentials.references import References
-from proxy.errors import CountersignError, StoreUnavailable
+from proxy.errors import CountersignError
 from proxy.facts import Inventory
 from proxy.holds.sealing import Sealer
 from proxy.holds.service import HoldOptions, HoldService
@@ -149,8 +149,8 @@ async def _background(core: Core) -> AsyncIterator[None]:
     """What goes on beside the calls; none of it may end the process, and none of it outlives the core."""
     changes = _Changes(core)
     tasks = [
-        asyncio.create_task(core.feed.run(core.clock)),
-        asyncio.create_task(core.keeper.watch(core.recorder.append)),
+        asyncio.create_task(_forever("hearing of revocations", lambda: core.feed.run(core.clock))),
+        asyncio.create_task(_forever("watching files", lambda: core.keeper.watch(core.recorder.append))),
         asyncio.create_task(_forever("waking held calls", changes.follow)),
         asyncio.create_task(_forever("sweeping held calls", lambda: _sweep(core))),
     ]
@@ -163,16 +163,21 @@ async def _background(core: Core) -> AsyncIterator[None]:
 
 
 async def _forever(what: str, step: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Again and again, whatever happens: a sweep that silently stopped would be missed too late."""
     failing = False
     while True:
         try:
             await step()
             failing = False
-        except (StoreUnavailable, AuditUnavailable, CountersignError) as error:
+            continue
+        except (AuditUnavailable, CountersignError) as error:
             if not failing:
                 log.warning("%s does not work at the moment: %s", what, error)
-            failing = True
-            await asyncio.sleep(SWEEP_SECONDS)
+        except Exception:
+            if not failing:
+                log.exception("%s failed, and is tried again", what)
+        failing = True
+        await asyncio.sleep(SWEEP_SECONDS)
 
 
 class _Changes:
@@ -182,6 +187,7 @@ class _Changes:
         self._core = core
         self._changed = asyncio.Event()
         self._ended: frozenset[Revocation] = frozenset()
+        self._changed.set()  # what was ended while nobody was here counts too
         core.feed.on_change(self._changed.set)
 
     async def follow(self) -> None:
@@ -189,7 +195,7 @@ class _Changes:
         await self._changed.wait()
         core, ended = self._core, frozenset(self._core.feed.epochs.by_scope.values())
         for revocation in ended - self._ended:
-            await core.holds.invalidate_for([revocation.scope], by=revocation.by, now=core.clock())
+            await core.holds.invalidate_for([revocation.scope], by=revocation.by, now=revocation.at)
         self._ended = ended
         self._changed.clear()
         await core.holds.changed()

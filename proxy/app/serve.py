@@ -19,6 +19,7 @@ from proxy.listener.ca import Authority
 from proxy.listener.listener import Listener
 from proxy.listener.options import ListenerOptions
 from proxy.settings import Settings, unsafe
+from telemetry.errors import AuditUnavailable
 from telemetry.metrics import Metrics
 
 DRAIN_SECONDS = 10.0
@@ -84,7 +85,8 @@ async def serving(core: Core) -> AsyncIterator[Running]:
                 yield running[0]
         finally:
             await listener.stop(DRAIN_SECONDS)
-            await _record(core, "proxy.stopped", running[0])
+            if running:
+                await _record(core, "proxy.stopped", running[0])
 
 
 async def _start(listener: Listener) -> None:
@@ -96,7 +98,10 @@ async def _start(listener: Listener) -> None:
 
 async def _record(core: Core, kind: str, running: Running) -> None:
     what = f"mode {running.mode}, policies {running.policy_version}, inventory {running.inventory_version}"
-    await core.recorder.append({"type": kind, "at": core.clock(), "change": {"what": what[:1000]}})
+    try:
+        await core.recorder.append({"type": kind, "at": core.clock(), "change": {"what": what[:1000]}})
+    except AuditUnavailable as error:
+        raise CountersignError(f"{kind} cannot be recorded: {error}") from error
 
 
 def _running(core: Core, listener: Listener, origin: str) -> Running:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 
 from proxy.credentials.references import References
+from proxy.errors import CountersignError, Refused
 from proxy.settings import Settings
 from telemetry.exporters.otlp import OtlpJsonExporter
 from telemetry.exporters.pipeline import SpanPipeline
@@ -19,8 +20,7 @@ def spans_to(settings: Settings, recorder: Recorder) -> Iterator[SpanPipeline | 
     if endpoint is None:
         yield None
         return
-    references = References()
-    headers = {name: references.read(reference).value for name, reference in settings.telemetry.headers.items()}
+    headers = _headers(settings)
     resource = {"service.name": "countersign", "service.version": version("countersign-proxy")}
     pipeline = SpanPipeline(SpanBuilder(resource), OtlpJsonExporter(endpoint, headers=headers))
     recorder.subscribe(pipeline.offer)
@@ -29,3 +29,15 @@ def spans_to(settings: Settings, recorder: Recorder) -> Iterator[SpanPipeline | 
         yield pipeline
     finally:
         pipeline.close()
+
+
+def _headers(settings: Settings) -> dict[str, str]:
+    """The headers with their secrets; one that cannot be read is a mistake to mend before we start."""
+    references, headers = References(), {}
+    for name, reference in settings.telemetry.headers.items():
+        try:
+            headers[name] = references.read(reference).value
+        except Refused as refused:
+            why = refused.refusal.internal
+            raise CountersignError(f"telemetry.headers.{name}: the secret cannot be read: {why}") from refused
+    return headers
