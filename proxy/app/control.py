@@ -36,6 +36,7 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
         clock=core.clock,
         origins=origins,
         auditors=frozenset(core.settings.control.auditors),
+        handle_ttl=core.settings.identity.handle_ttl_seconds,
     )
     door = Door(deps, EventFeed(core.holds, records))
     return create_api(deps, door, create_console(door, clock=core.clock, origins=origins))

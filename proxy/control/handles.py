@@ -9,7 +9,6 @@ from proxy.errors import Declined
 from proxy.identity.interfaces import HandleRow
 from proxy.names import identifier
 
-DEFAULT_TTL = 3600
 MAX_TTL = 8 * 3600
 MAX_PURPOSE = 200
 
@@ -28,7 +27,7 @@ class HandleDesk:
         """A new handle, shown once, and its row."""
         if not self._caller.is_operator:
             raise Declined(403, "operator_required", "only the operator issues handles, over the local socket")
-        now, life = self._deps.clock(), DEFAULT_TTL if ttl is None else ttl
+        now, life = self._deps.clock(), self._deps.handle_ttl if ttl is None else ttl
         self._check(agent, task, purpose, on_behalf_of, life)
         await self._journal.write(
             "handle.issued",

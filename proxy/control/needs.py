@@ -66,7 +66,7 @@ class ControlDeps:
 
     `auditors` are the teams whose people see every agent's calls and holds; none by default. `status`
     tells what runs and what is in force; `ready` is None, or why we cannot serve. `record` is durable
-    when it returns.
+    when it returns. A handle lives for `handle_ttl` seconds if nothing else is asked for.
     """
 
     holds: Holds
@@ -82,6 +82,7 @@ class ControlDeps:
     clock: Callable[[], float]
     origins: tuple[str, ...]
     auditors: frozenset[str] = field(default_factory=frozenset)
+    handle_ttl: float = 3600.0
 
     @property
     def secure(self) -> bool:

@@ -106,6 +106,9 @@ class Identity(Group):
     issuers: tuple[Issuer, ...] = Field(
         (), description="Issuers whose tokens prove agents, beside the connection handles that we issue. One looks so:"
     )
+    handle_ttl_seconds: int = Field(
+        3600, ge=60, le=28_800, description="How long a connection handle lives, if nothing else is asked for."
+    )
 
 
 class Limits(Group):
