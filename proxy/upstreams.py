@@ -1,8 +1,10 @@
 """From a service in the inventory to the place that its calls are sent to."""
 
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import urlsplit
 
+from proxy.credentials.bindings import place_of
 from proxy.credentials.strip import without_agent_credentials
 from proxy.errors import refuse
 from proxy.facts import Service
@@ -12,16 +14,29 @@ from telemetry.trace_context import TraceContext
 
 def destination_of(service: Service) -> Destination:
     """Where this service may be connected to, and under which name it must prove itself."""
-    url = urlsplit(service.url)
-    scheme = url.scheme
+    return _destination(
+        service.url, service.connect, service.ca_bundle, service.allow_private_addresses, service.allow_websocket
+    )
+
+
+@lru_cache(maxsize=1024)
+def _destination(
+    url: str,
+    connect: str | None,
+    ca_bundle: str | None,
+    private: bool,
+    websocket: bool,  # noqa: FBT001 - a key
+) -> Destination:
+    """All that a destination depends on, since hashing a whole service costs more than making one."""
+    scheme, host, port = place_of(url)
     return Destination(
         scheme=scheme,
-        host=(url.hostname or "").lower(),
-        port=url.port or (443 if scheme == "https" else 80),
-        connect=_address(service.connect) if service.connect else None,
-        ca_bundle=service.ca_bundle,
-        allow_private_addresses=service.allow_private_addresses,
-        allow_websocket=service.allow_websocket,
+        host=host,
+        port=port,
+        connect=_address(connect) if connect else None,
+        ca_bundle=ca_bundle,
+        allow_private_addresses=private,
+        allow_websocket=websocket,
     )
 
 
