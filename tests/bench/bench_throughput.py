@@ -70,9 +70,9 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def upstream(files: ServerFiles, marker: str) -> Iterator[int]:
+def upstream(files: ServerFiles, marker: str, kind: str = "plain") -> Iterator[int]:
     """The upstream's port, while it runs."""
-    command = [sys.executable, "-m", "tests.bench.upstream", str(files.chain), str(files.key), marker]
+    command = [sys.executable, "-m", "tests.bench.upstream", str(files.chain), str(files.key), marker, kind]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         pin(process.pid, OWN)
         assert process.stdout is not None

@@ -42,8 +42,15 @@ async def run_load(way: Way, marker: str, connections: int, duration: float) -> 
     return tally
 
 
-async def open_connection(way: Way) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A TLS connection inside a CONNECT tunnel, to the proxy that is meant."""
+async def open_directly(way: Way, trust: ssl.SSLContext) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A TLS connection to the upstream, with no proxy between."""
+    return await asyncio.open_connection("127.0.0.1", way.upstream, ssl=trust, server_hostname=HOST)
+
+
+async def open_connection(
+    way: Way, trust: ssl.SSLContext | None = None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A TLS connection inside a CONNECT tunnel, to the proxy that is meant. With `trust`, no roots are read again."""
     reader, writer = await asyncio.open_connection("127.0.0.1", way.port)
     proof = base64.b64encode(f"bench:{way.handle}".encode()).decode()
     auth = f"Proxy-Authorization: Basic {proof}\r\n" if way.handle else ""
@@ -51,7 +58,7 @@ async def open_connection(way: Way) -> tuple[asyncio.StreamReader, asyncio.Strea
     head = await reader.readuntil(b"\r\n\r\n")
     if b" 200 " not in head.split(b"\r\n")[0]:
         raise RuntimeError(f"the proxy refuses the tunnel: {head[:200]!r}")
-    context = ssl.create_default_context(cafile=way.roots)
+    context = trust or ssl.create_default_context(cafile=way.roots)
     context.set_alpn_protocols(["http/1.1"])
     await writer.start_tls(context, server_hostname=HOST)
     certificate = writer.get_extra_info("peercert")

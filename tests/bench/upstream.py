@@ -1,6 +1,7 @@
 """The upstream of the benches: the least that speaks HTTP/1.1 with keep-alive over TLS, in a process of its own."""
 
 import asyncio
+import socket
 import ssl
 import sys
 
@@ -10,7 +11,8 @@ BODY = b'{"customer":"c-7","name":"Ada Example","plan":"gold"}'
 class Upstream(asyncio.Protocol):
     """Answers every request head with the same small JSON document, and the marker of this run."""
 
-    def __init__(self, marker: str) -> None:
+    def __init__(self, marker: str, kind: str) -> None:
+        self._split = kind == "two-writes"
         self._answer = (
             b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
             + f"content-length: {len(BODY)}\r\nx-bench: {marker}\r\n\r\n".encode()
@@ -20,21 +22,27 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        if self._split:
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
 
     def data_received(self, data: bytes) -> None:
         self._rest += data
         count = self._rest.count(b"\r\n\r\n")
         if count:
             self._rest = self._rest.rpartition(b"\r\n\r\n")[2]
-            self._transport.write(self._answer * count)
+            if self._split:
+                self._transport.write(self._answer[: -len(BODY)])
+                self._transport.write(self._answer[-len(BODY) :])
+            else:
+                self._transport.write(self._answer * count)
 
 
-async def main(chain: str, key: str, marker: str) -> None:
+async def main(chain: str, key: str, marker: str, kind: str = "plain") -> None:
     """Serve on a free loopback port, printed on the first line, until killed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, key)
     context.set_alpn_protocols(["http/1.1"])
-    server = await asyncio.get_running_loop().create_server(lambda: Upstream(marker), "127.0.0.1", 0, ssl=context)
+    server = await asyncio.get_running_loop().create_server(lambda: Upstream(marker, kind), "127.0.0.1", 0, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

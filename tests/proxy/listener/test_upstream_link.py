@@ -1,7 +1,9 @@
 """The socket of an upstream connection."""
 
 import asyncio
+import socket
 
+import pytest
 from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import events
 
@@ -28,11 +30,22 @@ class Recorder:
         self.told.append(hold)
 
 
-def test_everything_is_told_and_the_end_once() -> None:
-    """Bytes, backpressure, and one end."""
+class Wired(asyncio.Transport):
+    """A transport over this socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__({"socket": sock})
+
+
+def governed_server() -> GovernedServer:
     request = Request("GET", "http", "a.test", 80, "/", "", (), b"")
     one = released(Arrived("call_1", 0.0, "c", "connect", "p", request), request)
-    server = GovernedServer(Permit(one, Destination("http", "a.test", 80)))
+    return GovernedServer(Permit(one, Destination("http", "a.test", 80)))
+
+
+def test_everything_is_told_and_the_end_once() -> None:
+    """Bytes, backpressure, and one end."""
+    server = governed_server()
     server.state = ConnectionState.OPEN
     owner = Recorder()
     link = UpstreamLink(owner, server)
@@ -44,3 +57,18 @@ def test_everything_is_told_and_the_end_once() -> None:
     link.connection_lost(OSError())
     assert owner.told == [events.DataReceived, True, False, "lost"]
     assert server.state is ConnectionState.CLOSED
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="only Linux acknowledges at once on request")
+def test_what_comes_is_acknowledged_at_once() -> None:
+    """An upstream that waits for an acknowledgement before it sends the rest is not kept waiting 40 ms."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        socket.create_connection(listening.getsockname()) as sock,
+    ):
+        link = UpstreamLink(Recorder(), governed_server())
+        link.connection_made(Wired(sock))
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == 1
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+        link.data_received(b"x")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == 1
