@@ -1,5 +1,6 @@
 """A call's account: what each stage puts into the record. Secrets and argument values never do."""
 
+import re
 from dataclasses import dataclass
 
 from policies.model import Decision, Json
@@ -31,6 +32,8 @@ type Section = dict[str, Json]
 # Longer values from outside are cut in the record: a record has a fixed greatest size.
 MOST = 512
 _MOST_NAMES = 16
+# Segments that may be an id, a name with a number, a token: anything but short words and versions.
+_NO_WORD = re.compile(r"(?<=/)(?!(?:[A-Za-z_-]{1,24}|v\d{1,3})(?:/|$))[^/]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def decided(known: Known, injection: Injection, at: float) -> Section:
     record, claim = _so_far(known, at), known.claim
     record["type"] = "call.resumed" if claim else "call.decided"
     if injection.binding is not None:
-        record["credential"] = {"id": injection.binding.id, "reference": injection.binding.secret}
+        record["credential"] = {"id": injection.binding.id, "reference": injection.binding.reference}
     if claim is not None:
         record["approval"] = {
             "id": claim.hold_id,
@@ -196,9 +199,10 @@ def _delegation(chain: Chain) -> Section:
 
 
 def _undescribed(arrived: Arrived, catalog: Catalog | None) -> Section:
-    """Before a call is described, what it was about to be is a guess, which names a route where one fits."""
+    """Before a call is described its path is a guess: a route where one fits, else what in it is plainly a word."""
     request = arrived.request
-    return _place(request) | {"path": (catalog and _route_of(request, catalog)) or clip(request.path, MOST)}
+    route = _route_of(request, catalog) if catalog is not None else None
+    return _place(request) | {"path": route or clip(_NO_WORD.sub("*", request.path), MOST)}
 
 
 def _route_of(request: Request, catalog: Catalog) -> str | None:
