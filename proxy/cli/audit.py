@@ -47,7 +47,9 @@ def verify(
     config: Config = DEFAULT_CONFIG,
     json: AsJson = False,
 ) -> None:
-    """Verify the log, offline. Exit status: 0 it stands, 1 tampered, 2 incomplete, 3 unknown keys.
+    """Verify the log, offline.
+
+    Exit status: 0 it stands, 1 tampered, 2 incomplete, 3 unknown keys.
 
     \b
     countersign audit verify
@@ -56,11 +58,7 @@ def verify(
     from telemetry.verify import verify as verify_log
 
     directory = log_directory(log, config)
-    report = verify_log(
-        directory,
-        from_checkpoint=since.read_text() if since else None,
-        policy=policy.read_text() if policy else None,
-    )
+    report = verify_log(directory, from_checkpoint=_text(since), policy=_text(policy))
     if json:
         show.as_json(_report(report))
     else:
@@ -74,6 +72,16 @@ def verify(
             + ("" if report.first_bad is None else f" at record {report.first_bad}")
         )
     raise typer.Exit(report.status)
+
+
+def _text(path: Path | None) -> str | None:
+    """What is in this file; raises `CountersignError` if it cannot be read."""
+    try:
+        return path.read_text() if path else None
+    except OSError as error:
+        raise CountersignError(f"{path}: cannot be read: {(error.strerror or '').lower()}") from error
+    except UnicodeDecodeError as error:
+        raise CountersignError(f"{path}: this is not text") from error
 
 
 def _report(report: "Report") -> dict[str, Any]:
@@ -144,7 +152,9 @@ def prove(
     log: Log = None,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
-    """Write the evidence of one call: a proof for each of its records, to be checked offline by anybody.
+    """Write the evidence of one call, for anybody to check.
+
+    One proof for each of its records, and the public key with which `countersign audit check` reads them.
 
     \b
     countersign audit prove call_01a2... --output evidence/
@@ -181,8 +191,8 @@ def check(
     from telemetry.prove import check as check_proof
 
     try:
-        proven = check_proof(proof.read_text(), parse_policy(policy.read_text()))
-    except (ProofError, NoteError, OSError) as error:
+        proven = check_proof(_text(proof) or "", parse_policy(_text(policy) or ""))
+    except (ProofError, NoteError) as error:
         raise CountersignError(f"{proof}: not proven: {error}") from error
     if json:
         show.as_json(proven.record)
@@ -222,4 +232,4 @@ def line_of(record: dict[str, Any]) -> str:
         f"status {upstream['status']}" if "status" in upstream else "",
         f"{change.get('what', '')} {change.get('reason', '')}".strip(),
     ]
-    return " ".join(piece for piece in pieces if piece)
+    return show.plain(" ".join(piece for piece in pieces if piece))

@@ -9,10 +9,13 @@ from proxy.cli.options import DEFAULT_CONFIG, AsJson, Config
 
 
 def check(config: Config = DEFAULT_CONFIG, json: AsJson = False) -> None:
-    """Read the configuration, the inventory and the policies, and report every mistake; exit status 2 if any.
+    """Report every mistake in the configuration, inventory and policies.
+
+    Exit status: 0 there is none, 2 there are some. Warnings do not count.
 
     \b
     countersign check --config countersign/countersign.yaml
+    countersign check --json | jq -r ".mistakes[].file"
     """
     from proxy.checkup import check_all
 

@@ -1,13 +1,20 @@
 """`countersign demo`: the product's job, seen in a minute."""
 
 import importlib.util
+import signal
+import sys
 import time
-from collections.abc import Callable
-from typing import Annotated
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from proxy.errors import CountersignError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy.demo.stage import Stage
 
 
 def demo(
@@ -17,14 +24,28 @@ def demo(
 ) -> None:
     """Start a real API, a real MCP server and a real agent on free ports, and show what Countersign does.
 
+    Exit status: 0 if every story went as told, 1 if one differs.
+
     \b
     countersign demo          waits for your click in the console at one place
     countersign demo --yes    signs by itself, and takes under a minute
     """
     if importlib.util.find_spec("mcp") is None:
         raise CountersignError("the demo needs the MCP SDK: pip install 'countersign-proxy[demo]'")
+    from proxy.demo import tell
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)  # as Ctrl-C does: through everything that cleans up
+    try:
+        _play(yes=yes)
+    except tell.StoryDiffersError as error:
+        print(f"countersign demo: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+def _play(*, yes: bool) -> None:
     from proxy.demo import stories, tell
-    from proxy.demo.stage import Stage, open_stage
+    from proxy.demo.stage import open_stage
 
     told: list[tuple[str, Callable[[Stage], None]]] = [
         ("Allowed", stories.allowed),
@@ -39,9 +60,15 @@ def demo(
         ("Evidence", stories.verified),
     ]
     began = time.monotonic()
+    tell.words("Starting a customer system, a note service, Countersign, and an agent that knows nothing of it ...")
     with open_stage() as stage:
         tell.words(f"countersign serve runs; its console is at {stage.console}")
         for number, (name, story) in enumerate(told, 1):
             tell.title(number, name)
             story(stage)
-    tell.words(f"\nAll {len(told)} stories went as told, in {time.monotonic() - began:.0f} s.")
+        tell.words("")
+    tell.words(f"All {len(told)} stories went as told, in {time.monotonic() - began:.0f} s.")
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)

@@ -13,28 +13,37 @@ BUNDLE_VARIABLES = (
     "GIT_SSL_CAINFO",
     "AWS_CA_BUNDLE",
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+    # Of single programs; where one is inherited, it would win over those above.
+    "PIP_CERT",
+    "HTTPLIB2_CA_CERTS",
+    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+    "CARGO_HTTP_CAINFO",
+    "DENO_CERT",
+    "NIX_SSL_CERT_FILE",
 )
 
-# curl reads `http_proxy` in lower case only; others read upper case only.
-PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy")
+# curl reads `http_proxy` in lower case only; others read upper case only; gRPC prefers its own.
+PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy", "grpc_proxy")
+
+# Each would let calls past us, so each is emptied.
+WAYS_AROUND = ("NO_PROXY", "no_proxy", "no_grpc_proxy", "npm_config_noproxy")
+
+# The operator's, and no business of an agent.
+OURS = ("COUNTERSIGN_CONFIG",)
 
 
 def agent_environment(
     inherited: Mapping[str, str], *, agent: str, handle: str, proxy: str, gateway: str, bundle: Path
 ) -> dict[str, str]:
-    """The child's whole environment. `proxy` and `gateway` are `host:port`.
-
-    An inherited `NO_PROXY` would let calls past us, so it is emptied, in both spellings.
-    """
+    """The child's whole environment. `proxy` and `gateway` are `host:port`; an empty gateway is none."""
     url = f"http://{quote(agent, safe='')}:{quote(handle, safe='')}@{proxy}"
     return {
-        **inherited,
+        **{name: value for name, value in inherited.items() if name not in OURS},
         **dict.fromkeys(PROXY_VARIABLES, url),
         **dict.fromkeys(BUNDLE_VARIABLES, str(bundle)),
-        "NO_PROXY": "",
-        "no_proxy": "",
+        **dict.fromkeys(WAYS_AROUND, ""),
         "NODE_USE_ENV_PROXY": "1",
         "COUNTERSIGN_AGENT": agent,
         "COUNTERSIGN_HANDLE": handle,
-        "COUNTERSIGN_GATEWAY": f"http://{gateway}",
+        "COUNTERSIGN_GATEWAY": f"http://{gateway}" if gateway else "",
     }

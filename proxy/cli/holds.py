@@ -1,6 +1,5 @@
 """`countersign holds`: calls that wait for sign-off."""
 
-import json as json_
 from pathlib import Path
 from typing import Annotated
 
@@ -48,8 +47,7 @@ def show_(hold_id: HoldId, config: Config = DEFAULT_CONFIG, json: AsJson = False
     if json:
         show.as_json(hold)
         return
-    for name, value in hold.items():
-        print(f"{name:20} {json_.dumps(value, ensure_ascii=True) if isinstance(value, dict | list) else value}")
+    show.document(hold)
 
 
 @app.command()

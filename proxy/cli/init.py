@@ -7,7 +7,9 @@ import typer
 
 
 def init(directory: Annotated[Path, typer.Argument(help="Where to write; must not hold a configuration yet.")]) -> None:
-    """Write a commented configuration, a small inventory and baseline policies, and say what to do next.
+    """Write a configuration to begin with, and say what to do next.
+
+    A commented configuration, a small inventory, and baseline policies. Nothing that exists is replaced.
 
     \b
     countersign init countersign

@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from typing import Annotated
 
 import typer
 
@@ -17,20 +18,47 @@ from proxy.cli.status import status
 from proxy.cli.trace import trace
 from proxy.errors import ConfigurationError, CountersignError
 
+HELP = {"help_option_names": ["-h", "--help"]}
+
 app = typer.Typer(
     name="countersign",
-    help="A governance proxy for AI agents' tool calls: attributed, judged, held, served, recorded.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP,
 )
 
-HELP = {"help_option_names": ["-h", "--help"]}
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"countersign {version('countersign-proxy')}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Exit status: 0 done, 2 a mistake of the person (said in words), 70 a bug of ours.")
+def countersign(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """A governance proxy for AI agents' tool calls: attributed, judged, held, served, recorded.
+
+    \b
+    countersign demo --yes                            see it work, in a minute
+    countersign init countersign                      begin with a configuration of your own
+    countersign serve -c countersign/countersign.yaml
+    """
+
+
 for first in (demo, init, check, serve):
     app.command()(first)
-app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, **HELP})(run)
+app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, **HELP},
+    options_metavar="--agent ID [OPTIONS] -- CMD ...",
+)(run)
 for later in (status, revoke, lift, revocations, trace):
     app.command()(later)
 for group in (handle, holds, person, audit):
@@ -40,7 +68,10 @@ for group in (handle, holds, person, audit):
 def main() -> None:
     """Run one command. A person's mistake is said in words and exits with 2; a bug exits with 70."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # a reader that has left is noticed here, not after us
     except ConfigurationError as error:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)

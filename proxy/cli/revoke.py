@@ -21,7 +21,9 @@ Why = Annotated[str, typer.Option(help="Why; it is recorded.")]
 def revoke(
     scope: Scope, reason: Why, as_person: As = None, config: Config = DEFAULT_CONFIG, json: AsJson = False
 ) -> None:
-    """End everything under a scope: calls are refused, open connections and streams cut within a second.
+    """End everything under a scope, at once.
+
+    Calls are refused, open connections and streams cut within a second, until it is lifted.
 
     \b
     countersign revoke agent:support-bot --reason "behaves strangely"
@@ -34,7 +36,9 @@ def revoke(
 def lift(
     scope: Scope, reason: Why, as_person: As = None, config: Config = DEFAULT_CONFIG, json: AsJson = False
 ) -> None:
-    """Lift a revocation. What was issued before it stays dead only as long as it stands.
+    """Lift a revocation.
+
+    What it ended may call again, with the credentials that it had.
 
     \b
     countersign lift agent:support-bot --reason "checked, was a test"
@@ -49,6 +53,7 @@ def revocations(config: Config = DEFAULT_CONFIG, json: AsJson = False) -> None:
 
     \b
     countersign revocations
+    countersign revocations --json | jq -r ".[].scope"
     """
     rows = call(config, "GET", "/v1/revocations")["revocations"]
     if json:

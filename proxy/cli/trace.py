@@ -1,5 +1,7 @@
 """`countersign trace`: one story as a tree, from the human to the tool."""
 
+import shutil
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,9 @@ from proxy.cli.audit import Log, log_directory
 from proxy.cli.options import DEFAULT_CONFIG, AsJson, Config
 from proxy.errors import CountersignError
 
+BRANCHES = " │├└─"
+NARROWEST = 30  # columns for words; with fewer, a line left whole reads better
+
 
 def trace(
     what: Annotated[str, typer.Argument(help="A task's id, a call's id, or a hold's id.")],
@@ -17,7 +22,9 @@ def trace(
     config: Config = DEFAULT_CONFIG,
     json: AsJson = False,
 ) -> None:
-    """Show a task, a call or a hold as a tree: who, for whom, through whom, what was decided, what came of it.
+    """Show a task, a call or a hold as a tree.
+
+    Who, for whom, through whom, what was decided, and what came of it.
 
     \b
     countersign trace task_01a2...
@@ -32,8 +39,27 @@ def trace(
         for record in records:
             show.as_json(record)
         return
+    width = shutil.get_terminal_size((0, 0)).columns
     for line in render_tree(records):
-        print(line)
+        for piece in wrapped(line, width):
+            print(piece)
+
+
+def wrapped(line: str, width: int) -> list[str]:
+    """A line of the tree as lines of at most this width (0: as it is), which leave the branches in their columns."""
+    text = line.lstrip(BRANCHES)
+    branches = line[: len(line) - len(text)]
+    below = branches.replace("├", "│").replace("└", " ").replace("─", " ") + "     "
+    if not 0 < width < len(line) or width - len(below) < NARROWEST:
+        return [line]
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=branches,
+        subsequent_indent=below,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _records(directory: Path, what: str) -> list[dict[str, object]]:

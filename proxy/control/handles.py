@@ -1,12 +1,14 @@
 """Connection handles, as one caller may issue, see and revoke them."""
 
 import math
+from datetime import UTC, datetime
 
 from proxy.control.callers import Caller, may_end, may_see_agent
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
 from proxy.errors import Declined
 from proxy.identity.interfaces import HandleRow
+from proxy.inventory.ownership import standing
 from proxy.names import identifier
 
 MAX_TTL = 8 * 3600
@@ -64,11 +66,15 @@ class HandleDesk:
 
     def _check(self, agent: str, task: str | None, purpose: str, on_behalf_of: str | None, life: float) -> None:
         inventory = self._deps.inventory()
-        if agent not in inventory.agents:
-            raise Declined(404, "agent_unknown", "there is no such agent in the inventory")
+        known = inventory.agents.get(agent)
+        if known is None:
+            raise Declined(404, "agent_unknown", f"there is no agent `{agent}` in the inventory")
+        answered_for = standing(known, inventory, datetime.fromtimestamp(self._deps.clock(), UTC).date())
+        if not answered_for.ok:
+            raise Declined(409, answered_for.reason, answered_for.detail)
         person = inventory.people.get(on_behalf_of) if on_behalf_of is not None else None
         if on_behalf_of is not None and (person is None or not person.active):
-            raise Declined(404, "person_unknown", "there is no such active person in the inventory")
+            raise Declined(404, "person_unknown", f"there is no active person `{on_behalf_of}` in the inventory")
         if not 1 <= life <= MAX_TTL:
             raise Declined(422, "ttl_out_of_range", f"a handle lives 1 to {MAX_TTL} seconds")
         if len(purpose) > MAX_PURPOSE:

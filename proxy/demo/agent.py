@@ -4,9 +4,12 @@ Each step prints JSON lines: what it asked, and what came back.
 """
 
 import asyncio
+import functools
+import importlib
 import json
 import os
 import sys
+import threading
 import time
 from typing import Any
 
@@ -22,12 +25,18 @@ def say(**facts: Any) -> None:
     print(json.dumps(facts), flush=True)
 
 
+@functools.cache
+def _client() -> httpx.Client:
+    """One client, as real agents have: what it finds in the environment is all that it knows."""
+    return httpx.Client(timeout=TIMEOUT)
+
+
 def http(method: str, path: str, body: object = None) -> None:
     """One call to the customer system."""
-    with httpx.Client(timeout=TIMEOUT) as client:
-        response = client.request(method, CRM + path, json=body)
+    response = _client().request(method, CRM + path, json=body)
     say(
-        asked=f"{method} {CRM}{path}" + (f" {json.dumps(body)}" if body else ""),
+        asked=f"{method} {CRM}{path}",
+        sent=json.dumps(body) if body else "",
         sent_headers=sorted(response.request.headers.keys()),
         status=response.status_code,
         answer=_decoded(response),
@@ -48,7 +57,8 @@ async def mcp(tool: str, arguments: dict[str, Any]) -> None:
     async with Client(NOTES, read_timeout_seconds=TIMEOUT) as client:
         result = await client.call_tool(tool, arguments)
     say(
-        asked=f"tools/call {tool} {json.dumps(arguments)} at {NOTES}",
+        asked=f"tools/call {tool} at {NOTES}",
+        sent=json.dumps(arguments),
         status="error" if result.is_error else "ok",
         answer=[part.text for part in result.content if hasattr(part, "text")],
     )
@@ -58,7 +68,7 @@ def stream() -> None:
     """Read the event stream until it ends or is cut."""
     events, cut = 0, ""
     try:
-        with httpx.Client(timeout=TIMEOUT) as client, client.stream("GET", CRM + "/v1/events") as response:
+        with _client().stream("GET", CRM + "/v1/events") as response:
             say(asked=f"GET {CRM}/v1/events", status=response.status_code)
             for line in response.iter_lines():
                 events += line.startswith("data:")
@@ -66,11 +76,11 @@ def stream() -> None:
                     say(reading=events)
     except httpx.HTTPError as error:
         cut = type(error).__name__
-    say(events=events, cut=cut, at=time.time())
+    say(asked=f"{CRM}/v1/events", events=events, cut=cut, at=time.time())
 
 
 def environment() -> None:
-    """What this process holds: its environment, without the proxy's own variables."""
+    """What this process holds in its environment that looks like a secret."""
     own = {name: value for name, value in os.environ.items() if "key" in name.lower() or "token" in name.lower()}
     say(asked="my own environment", secrets=own)
 
@@ -92,6 +102,7 @@ def act(step: str, *arguments: str) -> None:
 
 def main() -> None:
     """Do the steps that come in, a JSON array on each line, and say when each is done."""
+    threading.Thread(target=importlib.import_module, args=("mcp",), daemon=True).start()  # while we wait for a step
     for line in sys.stdin:
         act(*json.loads(line))
         say(done=True)

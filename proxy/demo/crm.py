@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import socket
 import ssl
 import sys
 import threading
@@ -79,17 +80,18 @@ class Crm(BaseHTTPRequestHandler):
         self.close_connection = True
 
 
-def main(chain: str, key: str) -> None:
-    """Serve on a free loopback port, printed on the first line, until killed."""
+def main(chain: str, key: str, listening: str) -> None:
+    """Serve on this listening socket, inherited by its number, until killed."""
     if not Crm.key:
         sys.exit("CRM_KEY is not set")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Crm)
-    server.daemon_threads = True
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    print(server.server_address[1], flush=True)
-    server.serve_forever()
+    with socket.socket(fileno=int(listening)) as sock:
+        server = ThreadingHTTPServer(sock.getsockname(), Crm, bind_and_activate=False)
+        server.daemon_threads = True
+        server.socket.close()
+        server.socket = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        server.serve_forever()
 
 
 if __name__ == "__main__":

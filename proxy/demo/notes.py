@@ -29,15 +29,13 @@ def build() -> MCPServer:
     return server
 
 
-def main(chain: str, key: str) -> None:
-    """Serve on a free loopback port, printed on the first line, until killed."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
+def main(chain: str, key: str, listening: str) -> None:
+    """Serve on this listening socket, inherited by its number, until killed."""
     security = TransportSecuritySettings(allowed_hosts=[HOST, f"{HOST}:443"], allowed_origins=[])
     application = build().streamable_http_app(transport_security=security)
     config = uvicorn.Config(application, ssl_certfile=chain, ssl_keyfile=key, log_level="error")
-    print(port, flush=True)
-    uvicorn.Server(config).run(sockets=[listening])
+    with socket.socket(fileno=int(listening)) as sock:
+        uvicorn.Server(config).run(sockets=[sock])
 
 
 if __name__ == "__main__":

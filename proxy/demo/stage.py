@@ -4,129 +4,44 @@ import contextlib
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from proxy.app.local import operator_socket
 from proxy.demo.certificates import make_server_files
+from proxy.demo.scenery import HOSTS, furnish
 from proxy.errors import CountersignError
+from proxy.settings import load_settings
 
-HOSTS = ["crm.demo.internal", "notes.demo.internal"]
-
-SETTINGS = """\
-version: 1
-listen: {proxy: "127.0.0.1:0", gateway: "127.0.0.1:0", control: "127.0.0.1:0"}
-state: ./state
-inventory: ./inventory
-policies: ./policies
-holds: {inline_wait_seconds: 0}
-"""
-
-INVENTORY = """\
-people:
-  - {{id: alice, name: Alice Archer, teams: [support]}}    # works with the agent
-  - {{id: olivia, name: Olivia Owens, teams: [support]}}   # answers for it
-  - {{id: bob, name: Bob Baker, teams: [security]}}
-teams:
-  - {{id: support}}
-  - {{id: security}}
-agents:
-  - id: support-bot
-    owner: olivia           # the one person who answers for it
-    team: support
-    purpose: answer customers and refund small amounts
-    environment: production
-    expires: {expires}
-    review_due: {review}
-services:
-  - id: crm
-    owner: bob
-    url: https://crm.demo.internal
-    connect: 127.0.0.1:{crm}
-    ca_bundle: {root}
-    allow_private_addresses: true
-    trust: internal
-    tools:
-      - {{name: get_customer, effect: read, route: {{method: GET, path: "/v1/customers/{{customer}}"}}}}
-      - {{name: export_customers, effect: read, route: {{method: GET, path: /v1/exports/customers}}}}
-      - {{name: list_refunds, effect: read, route: {{method: GET, path: /v1/refunds}}}}
-      - {{name: watch_events, effect: read, route: {{method: GET, path: /v1/events}}}}
-      - name: create_refund
-        effect: pay
-        route: {{method: POST, path: /v1/refunds}}
-        input_schema:
-          type: object
-          required: [customer, amount]
-          properties: {{customer: {{type: string}}, amount: {{type: integer}}}}
-    bindings:
-      - {{id: crm-key, secret: "file:{secret}", methods: [GET, POST], paths: ["/v1/*"]}}
-  - id: notes
-    owner: bob
-    protocol: mcp
-    url: https://notes.demo.internal/mcp
-    connect: 127.0.0.1:{notes}
-    ca_bundle: {root}
-    allow_private_addresses: true
-    trust: internal
-    tools:
-      - {{name: search_notes, effect: read}}
-      - {{name: delete_note, effect: delete}}
-datasets:
-  - id: customers
-    owner: olivia
-    sensitivity: confidential
-    labels: [personal]
-    selectors: [{{service: crm, tools: [get_customer], access: read}}]
-  - id: customer-exports
-    owner: olivia
-    sensitivity: restricted
-    labels: [personal]
-    selectors: [{{service: crm, tools: [export_customers], access: read}}]
-"""
-
-POLICIES = """\
-// Everybody in support, and their agents, may use the tools of both services, but for deleting.
-@id("support-tools")
-permit (principal, action, resource)
-when { resource is Service };
-
-@id("no-deleting")
-@reason("notes are kept for the auditor")
-forbid (principal, action == Action::"notes/delete_note", resource);
-
-// Refunds above 100.00 want the owner's word, for this exact refund, once.
-@id("large-refunds")
-@hold("owner")
-@expires("15m")
-@reason("refunds above 100.00 need sign-off")
-forbid (principal, action == Action::"crm/create_refund", resource)
-when { context.arguments.amount > 10000 };
-
-// Single customers may be read; bulk exports may not.
-@id("read-customers")
-permit (principal, action == Action::"read", resource == Dataset::"customers");
-"""
+PATIENCE = 30.0  # seconds for an answer of our own programs, on a machine that is busy
 
 
 @dataclass(slots=True)
 class Stage:
-    """A running demo: where it is, and what its programs were told."""
+    """A running demo: where it is, and the programs on it."""
 
     directory: Path
     crm_key: str
     task: str
+    hold: str = ""
     console: str = ""
-    processes: list[subprocess.Popen[str]] = field(default_factory=list)
-    words: list[str] = field(default_factory=list)
+    proxy: str = ""
+    gateway: str = ""
+    ports: dict[str, int] = field(default_factory=dict)
+    services: list[subprocess.Popen[str]] = field(default_factory=list)
+    server: subprocess.Popen[str] | None = None
     agent: subprocess.Popen[str] | None = None
+    words: list[str] = field(default_factory=list)
 
     @property
     def config(self) -> Path:
@@ -136,16 +51,30 @@ class Stage:
     def agents_file(self) -> Path:
         return self.directory / "inventory" / "inventory.yaml"
 
+    @property
+    def root(self) -> Path:
+        """The private root under which the services' certificates are."""
+        return self.directory / "tls" / "root.pem"
+
     def command(self, *arguments: str) -> list[str]:
-        """A `countersign` command on this stage."""
+        """A `countersign` command on this stage; what is run by it may follow."""
         return [sys.executable, "-m", "proxy.cli", *arguments, "--config", str(self.config)]
 
-    def ask(self, *arguments: str) -> Any:
-        """What a `countersign` command says as JSON."""
-        done = subprocess.run([*self.command(*arguments), "--json"], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise CountersignError(f"countersign {' '.join(arguments)}: {done.stderr.strip()}")
-        return json.loads(done.stdout)
+    def operator(self) -> httpx.Client:
+        """The control API as the local operator."""
+        transport = httpx.HTTPTransport(uds=str(operator_socket(load_settings(self.config))))
+        return httpx.Client(transport=transport, base_url="http://localhost", timeout=PATIENCE, trust_env=False)
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """What the control API answers the local operator: the same that the commands ask it."""
+        with self.operator() as client:
+            return told(client.request(method, path, json=body))
+
+    def person(self, person: str) -> httpx.Client:
+        """The public API, as this person: what the console's buttons call."""
+        token = self.ask("POST", f"/v1/people/{person}/tokens", {"ttl_seconds": 600})["token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=self.console, headers=headers, timeout=PATIENCE, trust_env=False)
 
     def tell_agent(self, *step: str) -> None:
         """Give the agent its next step."""
@@ -177,96 +106,101 @@ class Stage:
         return self.finish_step()[-1]
 
 
+def told(response: httpx.Response) -> Any:
+    """The control API's answer; raises `CountersignError` with its words if it refuses."""
+    if response.is_success:
+        return response.json()
+    raise CountersignError(f"{response.request.url.path}: {response.status_code} {response.text}")
+
+
 @contextlib.contextmanager
-def open_stage() -> Iterator[Stage]:
+def open_stage(*, agent: bool = True) -> Iterator[Stage]:
     """Everything started on free loopback ports; everything ended and removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="countersign-demo-") as name:
+    with tempfile.TemporaryDirectory(prefix="countersign-demo-", ignore_cleanup_errors=True) as name:
         stage = Stage(Path(name), crm_key=secrets.token_urlsafe(24), task="task_refund-for-ada")
         try:
-            _start(stage)
+            _furnish(stage)
+            start_server(stage)
+            if agent:
+                _start_agent(stage)
             yield stage
         finally:
-            for process in reversed(stage.processes):
-                process.terminate()
-            for process in reversed(stage.processes):
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(5)
-                process.kill()
-                process.wait()
-                for pipe in (process.stdin, process.stdout):
-                    if pipe:
-                        pipe.close()
+            # the agent first, so that its handle is revoked; then the server; then what it calls
+            for process in (stage.agent, stage.server, *stage.services):
+                if process is not None:
+                    end(process)
 
 
-def _start(stage: Stage) -> None:
+def end(process: subprocess.Popen[str]) -> None:
+    """This program has ended when this returns, of itself or by force, and its pipes are closed."""
+    try:
+        if process.stdin:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+        process.terminate()
+        process.wait(PATIENCE / 2)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    finally:
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def start_server(stage: Stage) -> None:
+    """`countersign serve`, started and ready. It may be started again on what it left behind."""
+    process = _spawn(stage.command("serve"), stderr=subprocess.PIPE)
+    stage.server = process
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        name, _, value = line.partition(" ")
+        if name in {"proxy", "gateway", "console"}:
+            setattr(stage, name, value.split()[0])
+        if line.strip() == "ready":
+            # what it says later is read too, or it would wait for us with a full pipe
+            threading.Thread(target=_listen, args=(stage, process), daemon=True).start()
+            return
+    process.stderr.close()
+    raise CountersignError("countersign serve does not start:\n" + "".join(lines))
+
+
+def _listen(stage: Stage, process: subprocess.Popen[str]) -> None:
+    assert process.stderr is not None
+    with process.stderr:
+        stage.words.extend(process.stderr)
+
+
+def _furnish(stage: Stage) -> None:
     files = make_server_files(stage.directory / "tls", HOSTS)
-    ports = {name: _service(stage, name, str(files.chain), str(files.key)) for name in ("crm", "notes")}
     secret = stage.directory / "crm.key"
     secret.touch(mode=0o600)
     secret.write_text(stage.crm_key)
+    for name in ("crm", "notes"):
+        _start_service(stage, name, str(files.chain), str(files.key))
     today = datetime.now(UTC).date()
-    for folder in ("inventory", "policies"):
-        (stage.directory / folder).mkdir()
-    stage.config.write_text(SETTINGS)
-    stage.agents_file.write_text(
-        INVENTORY.format(
-            **ports,
-            root=files.root,
-            secret=secret,
-            expires=today + timedelta(days=30),
-            review=today + timedelta(days=14),
-        )
-    )
-    (stage.directory / "policies" / "support.cedar").write_text(POLICIES)
-    _serve(stage)
-    _start_agent(stage)
+    furnish(stage.directory, **stage.ports, root=files.root, secret=secret, today=today)
+
+
+def _start_service(stage: Stage, name: str, *arguments: str) -> None:
+    """A service on a socket that listens already: who calls too early waits, so that all may start at once."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
+        stage.ports[name] = listening.getsockname()[1]
+        number = listening.fileno()
+        command = [sys.executable, "-m", f"proxy.demo.{name}", *arguments, str(number)]
+        environment = {**os.environ, "CRM_KEY": stage.crm_key}
+        stage.services.append(_spawn(command, env=environment, pass_fds=(number,)))
 
 
 def _start_agent(stage: Stage) -> None:
     """The agent program, under `countersign run`: one handle, one task, for Alice."""
     command = stage.command("run", "--agent", "support-bot", "--for", "alice", "--task", stage.task)
-    stage.agent = subprocess.Popen(
-        [*command, "--", sys.executable, "-m", "proxy.demo.agent"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    stage.processes.append(stage.agent)
+    program = [*command, "--", sys.executable, "-m", "proxy.demo.agent"]
+    stage.agent = _spawn(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def _service(stage: Stage, name: str, *arguments: str) -> int:
-    environment = {**os.environ, "CRM_KEY": stage.crm_key}
-    process = subprocess.Popen(
-        [sys.executable, "-m", f"proxy.demo.{name}", *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    stage.processes.append(process)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line.strip().isdecimal():
-        raise CountersignError(f"the demo's {name} service does not start")
-    return int(line)
-
-
-def _serve(stage: Stage) -> None:
-    process = subprocess.Popen(stage.command("serve"), stderr=subprocess.PIPE, text=True)
-    stage.processes.append(process)
-    assert process.stderr is not None
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if line.startswith("console"):
-            stage.console = line.split()[1]
-        if line.strip() == "ready":
-            # what it says later is read too, or it would wait for us with a full pipe
-            threading.Thread(target=stage.words.extend, args=(process.stderr,), daemon=True).start()
-            return
-    raise CountersignError("countersign serve does not start:\n" + "".join(lines))
-
-
-def person_client(stage: Stage, person: str) -> httpx.Client:
-    """The public API, as this person: what the console's buttons call."""
-    token = stage.ask("person", "token", person)["token"]
-    return httpx.Client(base_url=stage.console, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+def _spawn(command: list[str], **options: Any) -> subprocess.Popen[str]:
+    """A program of ours: out of reach of the terminal's Ctrl-C, which is for us to handle; never left behind."""
+    leash = [sys.executable, "-m", "proxy.demo.leash"]
+    return subprocess.Popen([*leash, *command], text=True, start_new_session=True, **options)

@@ -1,18 +1,20 @@
 """The stories: each does something real, shows it, and fails if it differs."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import time
-from typing import Any
 
 from proxy.demo import tell
-from proxy.demo.stage import Stage, person_client
+from proxy.demo.stage import Stage, told
 from proxy.demo.tell import expect
 
 REFUND = {"customer": "c-7", "amount": 45000}
 CLICK_SECONDS = 600
+EDIT_SECONDS = 10
+REVOKED = "agent:support-bot"
 
 
 def allowed(stage: Stage) -> None:
@@ -59,8 +61,8 @@ def held_and_released(stage: Stage, *, yes: bool) -> None:
     line = stage.act("post", "/v1/refunds", json.dumps(REFUND))
     tell.exchange(line)
     expect(line["status"] == 428, "a large refund is held", line)
-    hold = line["answer"]["hold_id"]
-    _approve(stage, hold, yes=yes)
+    stage.hold = line["answer"]["hold_id"]
+    _approve(stage, stage.hold, yes=yes)
     line = stage.act("post", "/v1/refunds", json.dumps(REFUND))
     tell.words("The agent sends the identical request again:")
     tell.exchange(line)
@@ -72,14 +74,13 @@ def held_and_released(stage: Stage, *, yes: bool) -> None:
 
 def _approve(stage: Stage, hold: str, *, yes: bool) -> None:
     if not yes:
-        link = stage.ask("person", "link", "olivia")["url"]
-        tell.words("Olivia owns this agent; Alice, for whom it acts, may not sign alone.")
-        tell.words("Sign in as Olivia, open the held call and press Approve:")
-        tell.words(f"  {link}")
+        url = stage.ask("POST", "/v1/people/olivia/sign-in-links", {})["url"]
+        tell.words("Olivia owns this agent. Open this link, sign in as her, open the held call and press Approve once:")
+        tell.link(url)
         _wait_for_decision(stage, hold)
         return
-    with person_client(stage, "olivia") as client:
-        shown = client.get(f"/v1/holds/{hold}").json()
+    with stage.person("olivia") as client:
+        shown = told(client.get(f"/v1/holds/{hold}"))
         body = {"action_digest": shown["action_digest"], "row_version": shown["row_version"], "reason": "demo"}
         answer = client.post(f"/v1/holds/{hold}/approve", json=body)
     expect(answer.is_success and answer.json()["state"] == "approved", "Olivia, the owner, may approve", answer.text)
@@ -88,13 +89,15 @@ def _approve(stage: Stage, hold: str, *, yes: bool) -> None:
 
 def _wait_for_decision(stage: Stage, hold: str) -> None:
     deadline = time.monotonic() + CLICK_SECONDS
-    while time.monotonic() < deadline:
-        state = stage.ask("holds", "show", hold)["state"]
-        if state != "pending":
-            expect(state == "approved", "the refund is approved", state)
-            return
-        time.sleep(0.5)
-    expect(condition=False, what="nobody decided within ten minutes")
+    with stage.operator() as client:
+        while time.monotonic() < deadline:
+            shown = told(client.get(f"/v1/holds/{hold}"))
+            if shown["state"] != "pending":
+                expect(shown["state"] == "approved", "the refund is approved", shown["state"])
+                tell.words(f"Olivia has approved exactly this: {shown['effect']}")
+                return
+            time.sleep(0.2)
+    expect(condition=False, what=f"somebody decides within {CLICK_SECONDS // 60} minutes")
 
 
 def one_byte_changed(stage: Stage) -> None:
@@ -112,24 +115,25 @@ def one_byte_changed(stage: Stage) -> None:
 def owner_removed(stage: Stage) -> None:
     """Access by agents is somebody's, or it ends."""
     before = stage.agents_file.read_text()
-    stage.agents_file.write_text(re.sub(r"    owner: olivia  .*\n", "", before, count=1))
-    line = _until(stage, lambda line: line["status"] == 403)
+    _edit(stage, re.sub(r"    owner: olivia  .*\n", "", before, count=1))
+    line = stage.act("get", "/v1/customers/c-7")
     tell.exchange(line)
-    expect(line["answer"]["reason"] == "agent_owner_missing", "an agent that nobody answers for is refused", line)
-    stage.agents_file.write_text(before)
-    line = _until(stage, lambda line: line["status"] == 200)
+    expect(line["status"] == 403, "an agent that nobody answers for is refused", line)
+    expect(line["answer"]["reason"] == "agent_owner_missing", "it is told why", line)
+    _edit(stage, before)
+    line = stage.act("get", "/v1/customers/c-7")
     expect(line["status"] == 200, "with its owner back, it may call again", line)
     tell.words("Without an owner, no call. With Olivia back in the inventory, calls pass again.")
 
 
-def _until(stage: Stage, wanted: Any) -> dict[str, Any]:
-    """The agent's last answer, asked again for a few seconds until the edit of the file is in force."""
-    line: dict[str, Any] = {}
-    for _ in range(8):
-        line = stage.act("get", "/v1/customers/c-7")
-        if wanted(line):
-            break
-    return line
+def _edit(stage: Stage, text: str) -> None:
+    """The inventory file has this text, and it is in force."""
+    before = stage.ask("GET", "/v1/status")["inventory_version"]
+    stage.agents_file.write_text(text)
+    deadline = time.monotonic() + EDIT_SECONDS
+    while stage.ask("GET", "/v1/status")["inventory_version"] == before:
+        expect(time.monotonic() < deadline, f"an edit is in force within {EDIT_SECONDS} seconds")
+        time.sleep(0.1)
 
 
 def revoked_in_a_stream(stage: Stage) -> None:
@@ -138,33 +142,40 @@ def revoked_in_a_stream(stage: Stage) -> None:
     while "reading" not in stage.hear_agent():
         pass
     at = time.time()
-    stage.ask("revoke", "agent:support-bot", "--reason", "demo: ended in the middle of a stream")
-    said = time.time()
+    stage.ask("POST", "/v1/revocations", {"scope": REVOKED, "reason": "demo: ended in the middle of a stream"})
     end = stage.finish_step()[-1]
+    tell.labelled("agent reads", f"GET {end['asked']}", "dim")
+    tell.labelled("", f"{end['events']} events, one each 100 ms", "green")
+    tell.labelled("agent gets", f"its stream cut ({end['cut']})", "yellow")
     expect(end["cut"], "the open stream is cut", end)
-    expect(end["at"] - said < 1.0, "it is cut within a second", end["at"] - said)
+    expect(end["at"] - at < 1.0, "it is cut within a second", end["at"] - at)
+    line = stage.act("get", "/v1/customers/c-7")
+    tell.exchange(line)
+    expect(line["status"] in {403, 407}, "and no other call passes", line)
+    stage.ask("DELETE", f"/v1/revocations?scope={REVOKED}", {"reason": "demo: goes on"})
     tell.words(
-        f"The agent had read {end['events']} events when it was ended; its stream was cut "
-        f"{(end['at'] - at) * 1000:.0f} ms after the command was typed ({end['cut']})."
+        f"The stream was cut {(end['at'] - at) * 1000:.0f} ms after the operator said "
+        f"`countersign revoke {REVOKED}`; until that is lifted, nothing of this agent passes."
     )
-    stage.ask("lift", "agent:support-bot", "--reason", "demo: goes on")
 
 
 def traced(stage: Stage) -> None:
-    """The whole story, from the human to the last byte."""
-    done = subprocess.run(stage.command("trace", stage.task), capture_output=True, text=True, check=False)
-    tell.block(done.stdout)
-    expect(done.returncode == 0, "the trace can be shown", done.stderr)
+    """One story, from the human to the last byte."""
+    tell.words(f"$ countersign trace {stage.hold}")
+    shown = run(stage, "trace", stage.hold)
+    tell.block(shown.stdout)
+    expect(shown.returncode == 0, "the trace can be shown", shown.stderr)
     for piece in ("alice", "support-bot", "create_refund", "olivia"):
-        expect(piece in done.stdout, f"the tree names {piece}", done.stdout[:200])
+        expect(piece in shown.stdout, f"the tree names {piece}", shown.stdout[:200])
+    tell.words(f"The same for everything that was done for Alice: countersign trace {stage.task}")
 
 
 def verified(stage: Stage) -> None:
-    """The audit log stands; a copy with one byte flipped does not."""
+    """The audit log stands; a copy with one bit flipped does not."""
     log = stage.directory / "state" / "audit"
-    done = subprocess.run(stage.command("audit", "verify"), capture_output=True, text=True, check=False)
-    tell.block(done.stdout)
-    expect(done.returncode == 0, "the audit log verifies", done.stdout + done.stderr)
+    stands = run(stage, "audit", "verify")
+    tell.block(stands.stdout)
+    expect(stands.returncode == 0, "the audit log verifies", stands.stdout + stands.stderr)
     copy = stage.directory / "copy"
     shutil.copytree(log, copy)
     entries = min((copy / "entries").iterdir())
@@ -173,9 +184,14 @@ def verified(stage: Stage) -> None:
     record = data[:place].count(b"\n")
     data[place] ^= 0x01
     entries.write_bytes(data)
-    command = stage.command("audit", "verify", "--log", str(copy))
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
     tell.words(f"In a copy, one bit of record {record} is flipped:")
-    tell.block(done.stdout + done.stderr)
-    expect(done.returncode == 1, "the changed copy does not verify", done.returncode)
-    expect(str(record) in done.stdout + done.stderr, f"the verification names record {record}", done.stdout)
+    fails = run(stage, "audit", "verify", "--log", str(copy))
+    tell.block(fails.stdout + fails.stderr)
+    expect(fails.returncode == 1, "the changed copy does not verify", fails.returncode)
+    expect(f"record {record}" in fails.stdout, f"the verification names record {record}", fails.stdout)
+
+
+def run(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A `countersign` command as a person would give it, told how wide the screen is."""
+    environment = {**os.environ, "COLUMNS": str(tell.width() - 2)}
+    return subprocess.run(stage.command(*arguments), capture_output=True, text=True, check=False, env=environment)
