@@ -88,11 +88,11 @@ def completed(answered: Answered) -> Section:
     upstream: Section = {
         "status": answered.status,
         "bytes": answered.response_bytes,
-        "total_us": _microseconds(answered.ended_at - arrived.at),
+        "total_us": _microseconds(answered.ended_at - released.at),
         "sent": answered.sent,
     }
     if answered.first_byte_at:
-        upstream["first_byte_us"] = _microseconds(answered.first_byte_at - arrived.at)
+        upstream["first_byte_us"] = _microseconds(answered.first_byte_at - released.at)
     record: Section = {
         "type": "call.completed" if answered.status else "call.aborted",
         "at": answered.ended_at,

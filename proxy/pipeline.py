@@ -198,7 +198,7 @@ class Pipeline:
         self._require_fresh_feed(described)  # 9
         self._living(described.attributed.identity.proven, parts.world())
         return Released(  # 10
-            decided, upstream, injection, story.claim, index, story.trace.trace, story.trace.span
+            decided, upstream, injection, story.claim, index, story.trace.trace, story.trace.span, self._now()
         )
 
     def _require_fresh_feed(self, described: Described | None = None) -> None:

@@ -67,11 +67,23 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskBasis:
+    """What a task that is known to us proves: whose it is, for whom and through whom, and what ends it."""
+
+    agent: str
+    chain: Chain
+    since: float
+    not_after: float
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Proven:
     """What verified evidence proves, bound to a connection. Inventory facts are looked up per call.
 
     `scopes` are the revocation keys of the credential itself (`handle:...`, `token:iss|jti`,
     `task:...`); times are UNIX seconds. `evidence` is a digest of the proof, never the proof.
+    `chain` is that of the task, if the task is known to us.
     """
 
     agent: str
@@ -86,6 +98,7 @@ class Proven:
     issuer: str = ""
     subject: str = ""
     evidence: str = ""
+    chain: Chain | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +228,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A call that may go upstream now: decided, recorded, with its credential. Made by the pipeline only."""
+    """A call that may go upstream now: decided, recorded, with its credential. Made by the pipeline only.
+
+    `at` is when (UNIX seconds): what the upstream takes is counted from there.
+    """
 
     decided: Decided
     upstream: Request = field(repr=False)
@@ -224,6 +240,7 @@ class Released:
     record_index: int
     trace_id: str
     span_id: str
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
