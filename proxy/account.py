@@ -132,13 +132,6 @@ def arrived_of(reached: Reached) -> Arrived:
     return reached.arrived if isinstance(reached, Attributed) else reached
 
 
-def call_of(reached: Reached) -> Call | None:
-    """The call behind a stage, if it came so far."""
-    if isinstance(reached, Decided):
-        reached = reached.described
-    return reached.call if isinstance(reached, Described) else None
-
-
 def _so_far(known: Known, at: float) -> Section:
     reached, decision, call, identity = known.reached, None, None, None
     if isinstance(reached, Decided):

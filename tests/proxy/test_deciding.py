@@ -1,0 +1,80 @@
+"""A described call as a question, and a denial or a failure as words."""
+
+import pytest
+
+from policies.model import DatasetUse, Decision, Outcome, Reason
+from proxy.deciding import AUDIT_DOWN, BROKEN, STORE_DOWN, denial, failure, inquiry
+from proxy.errors import StoreUnavailable, refuse
+from proxy.protocols.registry import describe
+from proxy.stages import Decided
+from telemetry.errors import AuditUnavailable
+from tests.fakes.wire_calls import CATALOG, attributed, request
+
+DESCRIBED = describe(attributed(request("GET", "crm.example.com/v1/customers/7?full=yes")), CATALOG)
+
+
+def test_policy_is_asked_about_verified_facts():
+    """The question has who, for whom, what, where and when, as they were proven and read."""
+    asked = inquiry(DESCRIBED, 5.0)
+    assert (asked.agent, asked.on_behalf_of, asked.task) == ("bot", "alice", "task-1")
+    assert (asked.chain, asked.chain_complete) == (("human:alice", "agent:bot"), True)
+    assert (asked.service, asked.tool, asked.method, asked.host) == ("crm", "get_customer", "GET", "crm.example.com")
+    assert (asked.path, asked.protocol, asked.lifecycle) == ("/v1/customers/7", "rest", False)
+    assert asked.arguments == {"customer": "7", "full": "yes"}
+    assert asked.datasets == (DatasetUse("customers", "read"),)
+    assert asked.now == 5.0
+
+
+def test_a_call_without_a_tool_asks_about_the_api():
+    """Where no route fits there is no tool, and none is made up."""
+    assert inquiry(describe(attributed(request("GET", "crm.example.com/other")), CATALOG), 0.0).tool is None
+
+
+def test_a_denial_names_the_question_and_never_the_rule():
+    """The agent hears the code and the question; the rules and their texts are for the record."""
+    reasons = (
+        Reason("forbidden", "no-exports", "the board said so", "read customers"),
+        Reason("no_permit", question="crm/get_customer"),
+    )
+    refusal = denial(Decided(DESCRIBED, Decision(Outcome.DENY, reasons, "v1"))).refusal
+    assert (refusal.reason, refusal.status, refusal.next_action) == ("forbidden", 403, "none")
+    assert "read customers" in refusal.detail
+    assert "no-exports" not in refusal.detail
+    assert "board" not in refusal.detail
+    assert refusal.internal == "forbidden no-exports the board said so; no_permit"
+
+
+def test_a_denial_without_a_reason_is_a_denial():
+    """A decision that gives no reason still refuses, in words about the call itself."""
+    refusal = denial(Decided(DESCRIBED, Decision(Outcome.DENY, (), "v1"))).refusal
+    assert (refusal.reason, refusal.status) == ("no_permit", 403)
+    assert "crm/get_customer" in refusal.detail
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(StoreUnavailable("disk"), STORE_DOWN), (AuditUnavailable("disk"), AUDIT_DOWN)],
+)
+def test_what_is_down_is_named(error, expected, caplog):
+    """A store or a log that is down refuses with its own code; why it is down is for the record only."""
+    told = failure(error, "call_1")
+    assert (told.reason, told.status, told.next_action) == (expected.reason, 503, "retry")
+    assert told.internal == "disk"
+    assert "disk" not in told.detail
+    assert caplog.text == ""
+
+
+def test_a_bug_is_told_to_the_operator_alone(caplog):
+    """Anything unforeseen refuses; its text, which may quote the request, is in the operator's log only."""
+    told = failure(KeyError("ada"), "call_1")
+    assert (told.reason, told.status) == (BROKEN.reason, 503)
+    assert told.internal == "KeyError"
+    assert "ada" not in repr(told)
+    assert "call_1" in caplog.text
+    assert "ada" in caplog.text
+
+
+def test_a_refusal_is_itself():
+    """What was refused on purpose keeps its own words."""
+    refused = refuse("agent_unknown", 403, "No.", internal="x")
+    assert failure(refused, "call_1") is refused.refusal
