@@ -188,7 +188,8 @@ class Pipeline:
         if decided.decision.outcome is Outcome.HOLD:
             decided = await self._sign_off(story, decided)  # 5
             described = decided.described
-        injection = parts.broker.prepare(described.call.service, arrived.request)  # 6
+        caller = described.attributed.identity
+        injection = await parts.broker.prepare(described.call.service, arrived.request, caller, self._now())  # 6
         index = await self._record(story, injection)  # 7
         if story.claim is not None:
             await parts.holds.sent(story.claim)  # 8

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from proxy.control.people import PeopleService
@@ -24,6 +25,7 @@ from proxy.inventory.ownership import standing
 from proxy.pipeline import Parts, Pipeline
 from proxy.reload import Keeper
 from proxy.settings import Settings, issuer_settings
+from proxy.stages import Identity
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.interfaces import Revocation
@@ -50,11 +52,19 @@ class Core:
     handles: HandleService
     people: PeopleService
     holds: HoldService
+    broker: Broker
     pipeline: Pipeline
 
     def inventory(self) -> Inventory:
         """The inventory in force."""
         return self.keeper.world.inventory
+
+    def has_ended(self, identity: Identity) -> bool:
+        """Whether no call of this identity passes any more: revoked, gone, or without a person who answers for it."""
+        agent = self.inventory().agents.get(identity.agent.id)
+        if agent is None or self.feed.epochs.dead(identity.scopes, identity.proven.issued_at) is not None:
+            return True
+        return standing(agent, self.inventory(), datetime.fromtimestamp(self.clock(), UTC).date()).owner is None
 
 
 @contextlib.asynccontextmanager
@@ -74,6 +84,7 @@ async def open_core(settings: Settings, clock: Callable[[], float] = time.time) 
             yield core
             await core.pipeline.drain()
             await core.holds.settle()
+            await core.broker.close(clock())
 
 
 def _assemble(
@@ -91,6 +102,7 @@ def _assemble(
         options=_hold_options(settings),
         clock=clock,
     )
+    broker = Broker(References())
     pipeline = Pipeline(
         Parts(
             world=lambda: keeper.world,
@@ -99,13 +111,13 @@ def _assemble(
             ),
             feed=feed,
             holds=holds,
-            broker=Broker(References()),
+            broker=broker,
             recorder=recorder,
             clock=clock,
         )
     )
     people = PeopleService(store, lambda: keeper.world.inventory)
-    return Core(settings, clock, store, recorder, keeper, feed, revocations, handles, people, holds, pipeline)
+    return Core(settings, clock, store, recorder, keeper, feed, revocations, handles, people, holds, broker, pipeline)
 
 
 def _recorder(settings: Settings) -> Recorder:
@@ -153,6 +165,7 @@ async def _background(core: Core) -> AsyncIterator[None]:
         asyncio.create_task(_forever("watching files", lambda: core.keeper.watch(core.recorder.append))),
         asyncio.create_task(_forever("waking held calls", changes.follow)),
         asyncio.create_task(_forever("sweeping held calls", lambda: _sweep(core))),
+        asyncio.create_task(_forever("ending obtained credentials", lambda: _end_credentials(core))),
     ]
     try:
         yield
@@ -204,3 +217,9 @@ class _Changes:
 async def _sweep(core: Core) -> None:
     await asyncio.sleep(SWEEP_SECONDS)
     await core.holds.sweep(core.clock())
+
+
+async def _end_credentials(core: Core) -> None:
+    """Beside the other sweep, since it waits for other people's servers."""
+    await asyncio.sleep(SWEEP_SECONDS)
+    await core.broker.sweep(core.clock(), core.has_ended)

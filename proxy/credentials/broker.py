@@ -1,32 +1,31 @@
-"""The credential for one request: read at its moment, put into its place, for its destination only."""
+"""The credential for one request: obtained at its moment, put into its place, for its destination only."""
 
 import ipaddress
-import re
 
 from proxy.credentials.bindings import binding_for, place_of
+from proxy.credentials.held import Ended
+from proxy.credentials.interfaces import TokenMint
+from proxy.credentials.means import Means
 from proxy.credentials.references import References, unavailable
+from proxy.credentials.registry import KINDS
+from proxy.credentials.strip import signed_query
 from proxy.errors import refuse
-from proxy.facts import Binding, Service
-from proxy.stages import Injection, Request
-
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_SLOT = "{secret}"
-
-# Headers that frame or route a message; a secret in one of them would change where it goes or how it is read.
-_NOT_FOR_SECRETS = frozenset(
-    {"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect",
-     "content-encoding", "accept-encoding", "content-type", "traceparent", "tracestate", "keep-alive"}
-)  # fmt: skip
+from proxy.facts import Service
+from proxy.stages import Identity, Injection, Request
 
 
 class Broker:
     """Prepares what a request gets on its way upstream. No binding: nothing. A binding that fails: a refusal."""
 
-    def __init__(self, references: References) -> None:
-        self._references = references
+    def __init__(self, references: References, mint: TokenMint | None = None) -> None:
+        means = Means(references, mint=mint)
+        self._held = means.held
+        self._kinds = {name: kind(means) for name, kind in KINDS.items()}
 
-    def prepare(self, service: Service, request: Request) -> Injection:
+    async def prepare(self, service: Service, request: Request, identity: Identity, now: float) -> Injection:
         """The headers to put onto this request, and the secrets to look for in its answer."""
+        if request.query:
+            _require_unsigned(service, request)
         binding = binding_for(service, request)
         if binding is None:
             return Injection()
@@ -37,19 +36,29 @@ class Broker:
                 "This call needs a credential, which may not travel unencrypted, so it did not pass.",
                 internal=f"binding {binding.id} of {service.id} over plain http",
             )
-        name = _header_of(binding)
-        secret = self._references.read(binding.secret)
-        value = binding.value.replace(_SLOT, secret.value)
-        return Injection(((name, value),), (secret,), binding)
+        kind = self._kinds.get(binding.kind)
+        if kind is None:
+            raise unavailable(binding.reference, f"binding {binding.id}: `{binding.kind}` is not a kind of binding")
+        return await kind.obtain(binding, request, identity, now)
+
+    async def sweep(self, now: float, ended: Ended) -> None:
+        """Ends what was obtained for identities that have ended. Ask this every second or so."""
+        await self._held.sweep(now, ended)
+
+    async def close(self, now: float) -> None:
+        """Ends everything that was obtained and can be ended."""
+        await self._held.close(now)
 
 
-def _header_of(binding: Binding) -> str:
-    name = binding.header.lower()
-    if not _TOKEN.fullmatch(name) or name in _NOT_FOR_SECRETS or name.startswith("proxy-"):
-        raise unavailable(binding.secret, f"binding {binding.id}: `{binding.header}` is not a header for secrets")
-    if _SLOT not in binding.value or not binding.value.isascii() or not binding.value.isprintable():
-        raise unavailable(binding.secret, f"binding {binding.id}: `value` has no `{_SLOT}`")
-    return name
+def _require_unsigned(service: Service, request: Request) -> None:
+    """A presigned URL is a credential, which the agent must not bring to a service that we sign for."""
+    if any(binding.kind == "aws_sigv4" for binding in service.bindings) and signed_query(request.query):
+        raise refuse(
+            "credential_in_query",
+            403,
+            "This URL carries a signature of its own. Send the plain request; it is signed on its way.",
+            "fix_request",
+        )
 
 
 def _stays_on_this_machine(service: Service) -> bool:

@@ -12,6 +12,7 @@ from proxy.stages import Secret
 _ENV = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 _FILE = re.compile(r"file:(.+)", re.DOTALL)
 _MAX_BYTES = 16 * 1024
+_MOST_FILES = 1024
 
 # A shorter one could not be told from ordinary text in an answer, so an echo of it could not be caught.
 MIN_LENGTH = 8
@@ -30,20 +31,25 @@ class References:
         self._files: dict[str, _Read] = {}
 
     def read(self, reference: str) -> Secret:
-        """The secret behind this reference, as it is now."""
+        """The secret behind this reference, as it is now, fit to stand in a header."""
+        return checked(reference, self._value(reference))
+
+    def read_key(self, reference: str) -> Secret:
+        """The private key behind this reference: text of several lines, which never goes upstream."""
+        value = self._value(reference)
+        if len(value) < MIN_LENGTH:
+            raise unavailable(reference, f"fewer than {MIN_LENGTH} characters")
+        return Secret(reference, value)
+
+    def _value(self, reference: str) -> str:
         if match := _ENV.fullmatch(reference):
             value = os.environ.get(match[1])
             if value is None:
                 raise unavailable(reference, "the variable is not set")
-        elif match := _FILE.fullmatch(reference):
-            value = self._file(reference, Path(match[1]))
-        else:
-            raise unavailable(reference, "a reference is `env:NAME` or `file:PATH`")
-        if len(value) < MIN_LENGTH:
-            raise unavailable(reference, f"fewer than {MIN_LENGTH} characters")
-        if not value.isascii() or not value.isprintable() or value != value.strip():
-            raise unavailable(reference, "characters that a header cannot carry")
-        return Secret(reference, value)
+            return value
+        if match := _FILE.fullmatch(reference):
+            return self._file(reference, Path(match[1]))
+        raise unavailable(reference, "a reference is `env:NAME` or `file:PATH`")
 
     def _file(self, reference: str, path: Path) -> str:
         if not path.is_absolute():
@@ -60,6 +66,8 @@ class References:
         except (OSError, ValueError) as error:
             self._files.pop(reference, None)
             raise unavailable(reference, type(error).__name__) from None  # the cause may quote the content
+        if len(self._files) >= _MOST_FILES:
+            self._files.clear()
         self._files[reference] = _Read(stamp, value)
         return value
 
@@ -77,6 +85,15 @@ class References:
         if mode & 0o077:
             return f"{path}: others than its owner may read this secret: run `chmod 600 {path}`"
         return None
+
+
+def checked(reference: str, value: str) -> Secret:
+    """The secret, if a header can carry it and an echo of it could be told from ordinary text; else a refusal."""
+    if len(value) < MIN_LENGTH:
+        raise unavailable(reference, f"fewer than {MIN_LENGTH} characters")
+    if not value.isascii() or not value.isprintable() or value != value.strip():
+        raise unavailable(reference, "characters that a header cannot carry")
+    return Secret(reference, value)
 
 
 def unavailable(reference: str, why: str) -> Refused:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import orjson
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from proxy.documents.tree import At, Document, read_bytes, read_tree, shown
 from proxy.documents.wording import nearest, words_for
@@ -21,9 +22,22 @@ def validate[M: BaseModel](document: Document, model: type[M], mistakes: list[Mi
         return model.model_validate_json(orjson.dumps(document.value(at)), strict=True)
     except ValidationError as wrong:
         mistakes.extend(
-            document.mistake((*at, *error["loc"]), words_for(error, model)) for error in wrong.errors(include_url=False)
+            document.mistake(_place(document, at, error), words_for(error, model))
+            for error in wrong.errors(include_url=False)
         )
         return None
+
+
+def _place(document: Document, at: At, error: ErrorDetails) -> At:
+    """Where the mistake is written. The validator also names the member of a union, which is not written down."""
+    place = at
+    for part in error["loc"][:-1]:
+        here = document.value(place)
+        if not isinstance(here, dict) or part in here:
+            place = (*place, part)
+    if error["type"] == "union_tag_invalid" and isinstance(error["input"], dict):
+        return (*place, *error["loc"][-1:], "kind")
+    return (*place, *error["loc"][-1:])
 
 
 def read_model[M: BaseModel](path: Path, model: type[M]) -> M:

@@ -68,6 +68,8 @@ def words_for(error: ErrorDetails, model: type[BaseModel]) -> str:
         return _EMPTY
     if kind == "string_type":
         return _not_text(given)
+    if kind == "union_tag_invalid":
+        return _not_of_a_kind(given, re.findall(r"[^', ]+(?=')", str(context.get("expected_tags", ""))))
     if kind in {"literal_error", "enum"}:
         return _not_one_of(given, re.findall(r"[^', ]+(?=')|\b[0-9]+\b", str(context.get("expected", ""))))
     if kind in _BOUNDS:
@@ -82,6 +84,10 @@ def _not_text(given: object) -> str:
     return f"must be text, not a {'list' if isinstance(given, list) else 'group of fields'}"
 
 
+def _not_of_a_kind(given: object, allowed: list[str]) -> str:
+    return _not_one_of(given.get("kind"), allowed) if isinstance(given, dict) else _GROUP
+
+
 def _not_one_of(given: object, allowed: list[str]) -> str:
     choices = ", ".join(f"`{choice}`" for choice in allowed)
     if not isinstance(given, str) or len(given) > 40:
@@ -91,20 +97,26 @@ def _not_one_of(given: object, allowed: list[str]) -> str:
 
 
 def _fields_around(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    here: object = model
+    here = [model]
     for part in loc:
-        if isinstance(part, str) and isinstance(here, type) and issubclass(here, BaseModel):
-            field = here.model_fields.get(part)
-            here = _model_in(field.annotation) if field else None
-    return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
+        if isinstance(part, str):
+            fields = [field for one in here if (field := one.model_fields.get(part))]
+            here = _models_in(fields[0].annotation) if fields else [one for one in here if _is_of_kind(one, part)]
+    return list(here[0].model_fields) if len(here) == 1 else []
 
 
-def _model_in(annotation: object) -> type[BaseModel] | None:
-    """The model that a field's type is, or holds: `Route | None`, `tuple[Tool, ...]`."""
+def _is_of_kind(model: type[BaseModel], kind: str) -> bool:
+    """Whether this is the member of a union that is told from the others by its `kind`."""
+    field = model.model_fields.get("kind")
+    return field is not None and field.default == kind
+
+
+def _models_in(annotation: object) -> list[type[BaseModel]]:
+    """The models that a field's type is, or holds: `Route | None`, `tuple[Tool, ...]`."""
     if isinstance(annotation, TypeAliasType):
-        return _model_in(annotation.__value__)
+        return _models_in(annotation.__value__)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
+        return [annotation]
     if get_origin(annotation) in (tuple, list, Annotated, Union, UnionType):
-        return next((found for inner in get_args(annotation) if (found := _model_in(inner))), None)
-    return None
+        return [found for inner in get_args(annotation) for found in _models_in(inner)]
+    return []

@@ -1,47 +1,42 @@
-"""The rules of a binding: a secret by reference, into one header, of requests that are named."""
+"""The rules of a binding: a secret by reference, put into requests that are named."""
 
 import re
 from collections.abc import Iterator
 
 from proxy.errors import Mistake
-from proxy.facts import Binding, Service
+from proxy.facts import AnyBinding, Binding, Service, TokenExchangeBinding
+from proxy.inventory.binding_kinds import wrong_kind
 from proxy.inventory.read import Entry
 
 _SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+")
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_VISIBLE = re.compile(r"[\x20-\x7e]+")
 _METHOD = re.compile(r"[A-Z]{1,20}|\*")
 _PATTERN = re.compile(r"/[^\x00-\x20?#*\x7f-\U0010ffff]*(?<=/)\*|/[^\x00-\x20?#*\x7f-\U0010ffff]*")
-_OF_THE_CONNECTION = frozenset(
-    {"connection", "content-encoding", "content-length", "expect", "host", "keep-alive", "te", "trailer"}
-    | {"traceparent", "tracestate", "transfer-encoding", "upgrade"}
-)
+_SLOTS = re.compile(r"\{(principal|agent|task)\}")
 
 
 def wrong_binding(entry: Entry[Service], index: int) -> Iterator[Mistake]:
-    """Every mistake within one binding. None of the sentences repeats what stands in `secret`."""
+    """Every mistake within one binding. None of the sentences repeats what stands where a secret belongs."""
     at = ("bindings", index)
     binding = entry.fact.bindings[index]
-    if not _SECRET.fullmatch(binding.secret):
-        text = (
-            "must be a reference, `env:NAME` or `file:PATH`, never the secret itself; "
-            "if a real secret stood here, replace it at its source"
-        )
-        yield entry.mistake(text, *at, "secret")
-    if wrong := _wrong_header(binding.header):
-        yield entry.mistake(wrong, *at, "header")
-    if "{secret}" not in binding.value or not _VISIBLE.fullmatch(binding.value):
-        yield entry.mistake("must be one line of ASCII text that holds `{secret}`", *at, "value")
+    for field, reference in binding.references.items():
+        if not _is_reference(binding, field, reference):
+            text = (
+                "must be a reference, `env:NAME` or `file:PATH`, never the secret itself; "
+                "if a real secret stood here, replace it at its source"
+            )
+            yield entry.mistake(text, *at, field)
+    for field, text in wrong_kind(binding):
+        yield entry.mistake(text, *at, field)
     yield from _wrong_scope(entry, binding, at)
 
 
-def _wrong_header(header: str) -> str:
-    name = header.lower()
-    if not _HEADER.fullmatch(name):
-        return "is not a header name"
-    if name in _OF_THE_CONNECTION or name.startswith(("proxy-", "countersign-", "x-countersign-")):
-        return f"must not be `{header}`, which belongs to the connection"
-    return ""
+def _is_reference(binding: AnyBinding, field: str, reference: str) -> bool:
+    """Tokens to be exchanged may also be minted by us, or lie in a file for each principal, agent or task."""
+    if isinstance(binding, TokenExchangeBinding) and field in {"subject_token", "actor_token"}:
+        if reference == "minted":
+            return True
+        reference = _SLOTS.sub("x", reference) if reference.startswith("file:") else reference
+    return _SECRET.fullmatch(reference) is not None
 
 
 def _wrong_scope(entry: Entry[Service], binding: Binding, at: tuple[str | int, ...]) -> Iterator[Mistake]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
-from proxy.facts import Agent, Dataset, Service
+from proxy.facts import Agent, AnyBinding, Dataset, Obtained, Service
 from proxy.inventory.load import Loaded, load_inventory
 from proxy.inventory.ownership import standing
 from proxy.inventory.read import Entry
@@ -75,11 +75,21 @@ def _owner(loaded: Loaded, entry: Entry[Service] | Entry[Dataset]) -> Iterator[M
 
 def _secrets(loaded: Loaded, entry: Entry[Service], environment: Container[str]) -> Iterator[Mistake]:
     for index, binding in enumerate(loaded.inventory.services[entry.fact.id].bindings):
-        kind, _, name = binding.secret.partition(":")
-        if kind == "env" and name not in environment:
-            why = f"the variable `{name}` is not set here"
-        elif kind == "file" and not Path(name).is_file():
-            why = f"the file `{shown(Path(name))}` does not exist"
-        else:
-            continue
-        yield entry.mistake(f"{why}; calls that need it are refused until it is", "bindings", index, "secret")
+        for field, file in _files(binding):
+            if not file.is_file():
+                why = f"the file `{shown(file)}` does not exist"
+                yield entry.mistake(f"{why}; calls that need it are refused until it is", "bindings", index, field)
+        for field, reference in binding.references.items():
+            kind, _, name = reference.partition(":")
+            if kind == "env" and name not in environment:
+                why = f"the variable `{name}` is not set here"
+                yield entry.mistake(f"{why}; calls that need it are refused until it is", "bindings", index, field)
+
+
+def _files(binding: AnyBinding) -> Iterator[tuple[str, Path]]:
+    """The files that a binding reads; not those whose names depend on the call."""
+    for field, reference in binding.references.items():
+        if reference.startswith("file:") and "{" not in reference:
+            yield field, Path(reference.removeprefix("file:"))
+    if isinstance(binding, Obtained) and binding.ca_bundle is not None:
+        yield "ca_bundle", Path(binding.ca_bundle)

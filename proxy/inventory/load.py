@@ -10,7 +10,7 @@ import orjson
 
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
-from proxy.facts import Binding, Dataset, Inventory, Service
+from proxy.facts import AnyBinding, Dataset, Inventory, Obtained, Service
 from proxy.inventory.destinations import overlapping, wrong_destination
 from proxy.inventory.files import Snapshot, read_referenced, take_snapshot
 from proxy.inventory.read import SECTIONS, Entry, Reading, read_entries
@@ -121,14 +121,21 @@ def _absolute(entry: Entry[Service]) -> Service:
         update={
             "openapi": None if service.openapi is None else str(entry.path(service.openapi)),
             "ca_bundle": None if service.ca_bundle is None else str(entry.path(service.ca_bundle)),
-            "bindings": tuple(_absolute_secret(entry, binding) for binding in service.bindings),
+            "bindings": tuple(_absolute_files(entry, binding) for binding in service.bindings),
         }
     )
 
 
-def _absolute_secret(entry: Entry[Service], binding: Binding) -> Binding:
-    kind, _, name = binding.secret.partition(":")
-    return binding if kind != "file" else binding.model_copy(update={"secret": f"file:{entry.path(name)}"})
+def _absolute_files(entry: Entry[Service], binding: AnyBinding) -> AnyBinding:
+    """The binding with the files of its secrets, and of the authorities it trusts, wherever we were started."""
+    changed = {
+        field: f"file:{entry.path(reference.removeprefix('file:'))}"
+        for field, reference in binding.references.items()
+        if reference.startswith("file:")
+    }
+    if isinstance(binding, Obtained) and binding.ca_bundle is not None:
+        changed["ca_bundle"] = str(entry.path(binding.ca_bundle))
+    return binding.model_copy(update=changed) if changed else binding
 
 
 def _version(reading: Reading, referenced: dict[Path, bytes]) -> str:

@@ -70,10 +70,7 @@ def credential_pin(service: Service) -> str | None:
     """Which stored credentials this service's calls may get; a digest of references, never of secrets."""
     if not service.bindings:
         return None
-    bindings: list[Json] = [
-        [binding.id, binding.secret, binding.header, binding.value, list(binding.methods), list(binding.paths)]
-        for binding in service.bindings
-    ]
+    bindings: list[Json] = [binding.model_dump(mode="json") for binding in service.bindings]
     return "sha256:" + hashlib.sha256(canonical(bindings)).hexdigest()
 
 

@@ -6,13 +6,13 @@ import pytest
 
 from proxy.credentials.bindings import binding_for, place_of
 from proxy.errors import Refused
-from proxy.facts import Binding, Service
+from proxy.facts import Binding, Service, StaticBinding
 from proxy.stages import Request
 
 
 def binding(name: str, *paths: str, methods: tuple[str, ...] = ("GET",)) -> Binding:
     """A binding for these paths."""
-    return Binding(id=name, secret="env:CRM_TOKEN", methods=methods, paths=paths)
+    return StaticBinding(id=name, secret="env:CRM_TOKEN", methods=methods, paths=paths)
 
 
 def service(*bindings: Binding, url: str = "https://crm.example") -> Service:

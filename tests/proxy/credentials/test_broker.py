@@ -1,5 +1,6 @@
 """The credential for one request, or a refusal."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -7,8 +8,9 @@ import pytest
 from proxy.credentials.broker import Broker
 from proxy.credentials.references import References
 from proxy.errors import Refused
-from proxy.facts import Binding, Service
+from proxy.facts import Service, StaticBinding
 from proxy.stages import Injection, Request
+from tests.fakes.delegations import NOW, caller
 
 VALUE = "s3cr3t-value-1"
 
@@ -22,7 +24,7 @@ def secret_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def service(url: str = "https://crm.example", bound: dict[str, Any] | None = None, **changes: Any) -> Service:
     """A service with one binding for everything."""
     good: dict[str, Any] = {"id": "all", "secret": "env:CRM_TOKEN", "methods": ("GET",), "paths": ("/*",)}
-    return Service(id="crm", owner="olga", url=url, bindings=(Binding(**(good | (bound or {}))),), **changes)
+    return Service(id="crm", owner="olga", url=url, bindings=(StaticBinding(**(good | (bound or {}))),), **changes)
 
 
 def prepare(crm: Service, **changes: Any) -> Injection:
@@ -31,7 +33,7 @@ def prepare(crm: Service, **changes: Any) -> Injection:
         "method": "GET", "scheme": "https", "host": "crm.example", "port": 443, "path": "/v1", "query": "",
         "headers": (("authorization", "Bearer agents-own"),), "body": b"",
     }  # fmt: skip
-    return Broker(References()).prepare(crm, Request(**(good | changes)))
+    return asyncio.run(Broker(References()).prepare(crm, Request(**(good | changes)), caller(), NOW))
 
 
 def refused(crm: Service, **changes: Any) -> str:

@@ -8,7 +8,7 @@ import pytest
 import rfc8785
 
 from policies.model import Json
-from proxy.facts import Binding
+from proxy.facts import StaticBinding
 from proxy.protocols.catalog import Catalog
 from proxy.protocols.envelope import exact_json
 from proxy.protocols.registry import describe
@@ -172,8 +172,8 @@ def test_the_same_caller_with_fresh_proof_is_the_same() -> None:
     assert describe(Attributed(asked.arrived, fresh), CATALOG).call.digest == digest(REFUND)
 
 
-def binding(**changes: object) -> Binding:
-    return Binding.model_validate({"id": "b", "secret": "env:A", "methods": ["POST"], "paths": ["/**"], **changes})
+def binding(**changes: object) -> StaticBinding:
+    return StaticBinding.model_validate({"id": "b", "secret": "env:A", "methods": ["POST"], "paths": ["/**"], **changes})
 
 
 def test_another_credential_is_another_digest() -> None:

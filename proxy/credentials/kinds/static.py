@@ -1,0 +1,17 @@
+"""One secret of ours in one header."""
+
+from proxy.credentials.means import Means
+from proxy.credentials.placing import in_header
+from proxy.facts import StaticBinding
+from proxy.stages import Identity, Injection, Request
+
+
+class Static:
+    """Reads the secret anew for each request. Waits for nothing."""
+
+    def __init__(self, means: Means) -> None:
+        self._references = means.references
+
+    async def obtain(self, binding: StaticBinding, request: Request, identity: Identity, now: float) -> Injection:  # noqa: ARG002 - the seam's
+        """The header, with the secret as it is now."""
+        return in_header(binding, self._references.read(binding.secret), binding.header, binding.value)
