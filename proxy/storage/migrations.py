@@ -82,9 +82,33 @@ _HOLDS = (
     "CREATE INDEX hold_events_unrecorded ON hold_events (hold_id) WHERE recorded_index IS NULL",
 )
 
+_TASKS = (
+    """CREATE TABLE tasks (
+        id TEXT PRIMARY KEY, agent TEXT NOT NULL, parent TEXT REFERENCES tasks (id),
+        state TEXT NOT NULL CHECK (
+            state IN ('created', 'active', 'suspended', 'completed', 'expired', 'revoked', 'failed')),
+        created_at REAL NOT NULL, deadline REAL NOT NULL, changed_at REAL NOT NULL, changed_by TEXT NOT NULL,
+        reason TEXT NOT NULL, body TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX tasks_by_agent ON tasks (agent, created_at)",
+    "CREATE INDEX tasks_by_time ON tasks (created_at)",
+    """CREATE INDEX tasks_live ON tasks (deadline) WHERE state IN ('created', 'active', 'suspended')""",
+    "CREATE INDEX tasks_suspended ON tasks (id) WHERE state = 'suspended'",
+    """CREATE TABLE task_ancestors (
+        ancestor TEXT NOT NULL REFERENCES tasks (id), task TEXT NOT NULL REFERENCES tasks (id),
+        PRIMARY KEY (ancestor, task)
+    ) STRICT, WITHOUT ROWID""",
+    # INVARIANT: never more than the budget, whoever counts: proxy.tasks.guard relies on it
+    """CREATE TABLE task_budgets (
+        task TEXT NOT NULL REFERENCES tasks (id), name TEXT NOT NULL, most INTEGER NOT NULL,
+        used INTEGER NOT NULL CHECK (used BETWEEN 0 AND most), PRIMARY KEY (task, name)
+    ) STRICT, WITHOUT ROWID""",
+)
+
 MIGRATIONS = (
     Migration(1, "handles, revocations, credentials of people", _IDENTITY),
     Migration(2, "holds", _HOLDS),
+    Migration(3, "tasks and what they count", _TASKS),
 )
 
 VERSION = MIGRATIONS[-1].number

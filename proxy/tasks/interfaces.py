@@ -1,7 +1,11 @@
-"""What revocation needs from a store."""
+"""What revocation and tasks need from a store."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from proxy.tasks.budget import Charge
+from proxy.tasks.task import Task, TaskState
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +36,44 @@ class RevocationStore(Protocol):
 
     async def change_token(self) -> int:
         """A number that differs after any change by any process; cheap enough for every 50 ms."""
+        ...
+
+
+class TaskStore(Protocol):
+    """Every method raises `StoreUnavailable` when the store cannot answer."""
+
+    async def add_task(self, task: Task) -> bool:
+        """Store a new task, with what it counts at zero. False, and nothing is stored, if its parent is not active."""
+        ...
+
+    async def task(self, task_id: str) -> Task | None: ...
+
+    async def tasks(self, *, agent: str | None = None, live: bool = False, limit: int = 200) -> list[Task]:
+        """The newest first; of one agent, or those that have not ended, if asked."""
+        ...
+
+    async def suspended_tasks(self) -> list[str]: ...
+
+    async def live_below(self, task_id: str) -> list[Task]:
+        """All its descendants that have not ended, however deep."""
+        ...
+
+    async def overdue_tasks(self, now: float) -> list[Task]:
+        """Tasks that have not ended, and whose deadline has come."""
+        ...
+
+    async def move_task(self, task: Task, expected: TaskState) -> bool:
+        """Store the task's new state, if it still is in the expected one; False, and nothing changes, if not."""
+        ...
+
+    async def charge(self, charges: Sequence[Charge]) -> Charge | None:
+        """Count all of these, or, if one has no room left (or is not counted at all), none and name that one."""
+        ...
+
+    async def discharge(self, charges: Sequence[Charge]) -> None:
+        """Give back what was counted and not used."""
+        ...
+
+    async def spent(self, task_id: str) -> dict[str, int]:
+        """What was counted so far, by name."""
         ...

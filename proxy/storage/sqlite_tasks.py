@@ -1,0 +1,112 @@
+"""Tasks in SQLite, and what they count."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from proxy.storage.sqlite_area import SqliteArea
+from proxy.storage.task_rows import COLUMNS, task_of, values
+from proxy.tasks.budget import Charge
+from proxy.tasks.task import Task, TaskState
+
+_LIVE = "state IN ('created', 'active', 'suspended')"
+
+
+class SqliteTasks(SqliteArea):
+    """A `TaskStore`."""
+
+    async def add_task(self, task: Task) -> bool:
+        def add(connection: sqlite3.Connection) -> bool:
+            # a parent that ends at this moment has no new children
+            made = connection.execute(
+                f"""INSERT INTO tasks ({COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+                    WHERE ?3 IS NULL OR EXISTS (SELECT 1 FROM tasks WHERE id = ?3 AND state = 'active')""",  # noqa: S608 - columns
+                values(task),
+            )
+            if made.rowcount != 1:
+                return False
+            connection.executemany(
+                "INSERT INTO task_ancestors (ancestor, task) VALUES (?, ?)", [(one, task.id) for one in task.lineage]
+            )
+            connection.executemany(
+                "INSERT INTO task_budgets (task, name, most, used) VALUES (?, ?, ?, 0)",
+                [(task.id, name, most) for name, most in task.budget.limits().items()],
+            )
+            return True
+
+        return await self._writer.run(add)
+
+    async def task(self, task_id: str) -> Task | None:
+        found = await self._tasks("id = :id LIMIT 1", {"id": task_id})
+        return found[0] if found else None
+
+    async def tasks(self, *, agent: str | None = None, live: bool = False, limit: int = 200) -> list[Task]:
+        return await self._tasks(
+            f"""(:agent IS NULL OR agent = :agent) AND (NOT :live OR {_LIVE})
+                ORDER BY created_at DESC, id DESC LIMIT :limit""",
+            {"agent": agent, "live": live, "limit": limit},
+        )
+
+    async def suspended_tasks(self) -> list[str]:
+        def ids(connection: sqlite3.Connection) -> list[str]:
+            return [row[0] for row in connection.execute("SELECT id FROM tasks WHERE state = 'suspended'")]
+
+        return await self._reader.run(ids)
+
+    async def live_below(self, task_id: str) -> list[Task]:
+        return await self._tasks(
+            f"{_LIVE} AND id IN (SELECT task FROM task_ancestors WHERE ancestor = :id) ORDER BY created_at, id",  # noqa: S608 - ours
+            {"id": task_id},
+        )
+
+    async def overdue_tasks(self, now: float) -> list[Task]:
+        return await self._tasks(f"{_LIVE} AND deadline <= :now ORDER BY deadline, id LIMIT 500", {"now": now})
+
+    async def move_task(self, task: Task, expected: TaskState) -> bool:
+        def move(connection: sqlite3.Connection) -> bool:
+            moved = connection.execute(
+                "UPDATE tasks SET state = ?, changed_at = ?, changed_by = ?, reason = ? WHERE id = ? AND state = ?",
+                (task.state, task.changed_at, task.changed_by, task.reason, task.id, expected),
+            )
+            return moved.rowcount == 1
+
+        return await self._writer.run(move)
+
+    async def charge(self, charges: Sequence[Charge]) -> Charge | None:
+        def count(connection: sqlite3.Connection) -> Charge | None:
+            done: list[Charge] = []
+            for one in charges:
+                counted = connection.execute(
+                    "UPDATE task_budgets SET used = used + ?1 WHERE task = ?2 AND name = ?3 AND used + ?1 <= most",
+                    (one.amount, one.task, one.name),
+                )
+                if counted.rowcount != 1:
+                    _give_back(connection, done)
+                    return one
+                done.append(one)
+            return None
+
+        return await self._writer.run(count)
+
+    async def discharge(self, charges: Sequence[Charge]) -> None:
+        await self._writer.run(lambda connection: _give_back(connection, charges))
+
+    async def spent(self, task_id: str) -> dict[str, int]:
+        def used(connection: sqlite3.Connection) -> dict[str, int]:
+            rows = connection.execute("SELECT name, used FROM task_budgets WHERE task = ? ORDER BY name", (task_id,))
+            return {row["name"]: row["used"] for row in rows}
+
+        return await self._reader.run(used)
+
+    async def _tasks(self, condition: str, parameters: dict[str, object]) -> list[Task]:
+        def rows(connection: sqlite3.Connection) -> list[Task]:
+            found = connection.execute(f"SELECT {COLUMNS} FROM tasks WHERE {condition}", parameters)  # noqa: S608 - ours
+            return [task_of(row) for row in found]
+
+        return await self._reader.run(rows)
+
+
+def _give_back(connection: sqlite3.Connection, charges: Sequence[Charge]) -> None:
+    connection.executemany(
+        "UPDATE task_budgets SET used = max(0, used - ?) WHERE task = ? AND name = ?",
+        [(one.amount, one.task, one.name) for one in charges],
+    )

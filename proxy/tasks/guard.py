@@ -1,0 +1,131 @@
+"""What a task permits of one call: by its state, by what it declared, by its budget.
+
+A task that nobody began here, such as a name that an operator made up for a handle, bounds nothing.
+"""
+
+from proxy.errors import Refused, refuse
+from proxy.stages import Call, Described
+from proxy.tasks.bounds import covers_tool, touches_service, undeclared_dataset
+from proxy.tasks.budget import CALLS, Charge
+from proxy.tasks.interfaces import TaskStore
+from proxy.tasks.service import TaskService
+from proxy.tasks.task import Task
+
+
+class TaskGuard:
+    """Asked twice for each call: whether the task bounds it, and, once it may happen, whether the budget bears it.
+
+    What is counted is durable before the call goes upstream, and given back only when not one byte went there.
+    A process that dies in between has counted too much, never too little.
+    """
+
+    def __init__(self, tasks: TaskService, store: TaskStore) -> None:
+        self._tasks = tasks
+        self._store = store
+        self._counted: dict[str, tuple[Charge, ...]] = {}
+
+    def require_running(self, scopes: tuple[str, ...]) -> None:
+        """Refuses what runs under a suspended task, without looking into the store."""
+        if self._tasks.suspended(scopes):
+            raise _suspended()
+
+    async def bound(self, described: Described, now: float) -> None:
+        """Refuses a call that its task does not cover, or that its task no longer permits."""
+        family = await self._tasks.family(described.attributed.identity.proven.task)
+        if not family:
+            return
+        if family[0].agent != described.attributed.identity.agent.id:
+            raise refuse("task_of_another", 403, "This task belongs to another agent.")
+        for task in family:
+            _require_state(task, now)
+        _require_declared(family[0], described.call)
+
+    async def count(self, described: Described) -> None:
+        """Counts this call against the budgets of its task and of all tasks above; refuses it if one is spent."""
+        arrived, call = described.attributed.arrived, described.call
+        if call.lifecycle:
+            return
+        charges = _charges(await self._tasks.family(described.attributed.identity.proven.task), call)
+        if not charges:
+            return
+        spent = await self._store.charge(charges)
+        if spent is not None:
+            what = "calls" if spent.name == CALLS else f"amount of `{spent.name}`"
+            raise refuse(
+                "task_budget_spent",
+                403,
+                f"The {what} that this task may use does not bear this call. Do not split or retry it; report it.",
+                internal=f"task {spent.task}: {spent.name} by {spent.amount}",
+            )
+        self._counted[arrived.call_id] = charges
+
+    def counted(self, call_id: str) -> bool:
+        """Whether this call has been counted and not yet settled."""
+        return call_id in self._counted
+
+    async def settle(self, call_id: str, *, sent: bool) -> None:
+        """The call is over. If nothing of it went upstream, what was counted is given back."""
+        charges = self._counted.pop(call_id, ())
+        if charges and not sent:
+            await self._store.discharge(charges)
+
+
+def _require_state(task: Task, now: float) -> None:
+    if task.state == "suspended":
+        raise _suspended(task.id)
+    if not task.runs_at(now):
+        raise refuse(
+            "task_ended",
+            403,
+            "The task that this call belongs to has ended. Stop, and report what is left to do.",
+            internal=f"task {task.id} is {task.state}",
+        )
+
+
+def _suspended(task_id: str = "") -> Refused:
+    return refuse(
+        "task_suspended",
+        403,
+        "The task that this call belongs to is suspended. Wait until it is resumed, or report it.",
+        "wait",
+        internal=task_id,
+    )
+
+
+def _require_declared(task: Task, call: Call) -> None:
+    service = call.service.id
+    if call.lifecycle:
+        covered = touches_service(task.tools, service)
+    else:
+        covered = covers_tool(task.tools, service, call.tool.name if call.tool else None)
+    if not covered:
+        raise refuse(
+            "task_tool_undeclared",
+            403,
+            f"The task was not begun for {call.operation}. Go on without it, or ask for a task that declares it.",
+            internal=f"task {task.id} declares {len(task.tools)} tools",
+        )
+    dataset = undeclared_dataset(task.datasets, call.datasets)
+    if dataset is not None:
+        raise refuse(
+            "task_dataset_undeclared",
+            403,
+            f"The task was not begun for {dataset}, which this call touches. "
+            "Go on without it, or ask for a task that declares it.",
+            internal=f"task {task.id}",
+        )
+
+
+def _charges(family: tuple[Task, ...], call: Call) -> tuple[Charge, ...]:
+    tool = f"{call.service.id}/{call.tool.name}" if call.tool else None
+    try:
+        return tuple(
+            Charge(task.id, name, amount) for task in family for name, amount in task.budget.costs(tool, call.arguments)
+        )
+    except ValueError as error:
+        raise refuse(
+            "task_amount_unreadable",
+            400,
+            f"The task limits an amount of {call.operation}, and this call does not name one plain amount there.",
+            "fix_request",
+        ) from error

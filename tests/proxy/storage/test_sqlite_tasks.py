@@ -1,0 +1,48 @@
+"""Tasks in SQLite."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import pytest
+
+from proxy.errors import StoreUnavailable
+from proxy.storage.sqlite import SqliteStore
+from tests.conformance.task_store import PARENT, TaskStoreConformance
+from tests.fakes.held_calls import store_path
+from tests.proxy.storage import opening
+
+
+class TestSqliteTasks(TaskStoreConformance):
+    """The suite on the real file."""
+
+    @asynccontextmanager
+    async def opened(self, place: Path) -> AsyncIterator[SqliteStore]:
+        async with opening.opened(place) as store:
+            yield store
+
+
+def test_a_store_that_is_closed_answers_nothing(tmp_path: Path) -> None:
+    """A charge on a store that is gone is an error, never "there is room"."""
+
+    async def story() -> None:
+        async with opening.opened(tmp_path) as store:
+            await store.add_task(PARENT)
+        with pytest.raises(StoreUnavailable):
+            await store.charge([])
+
+    asyncio.run(story())
+
+
+def test_the_file_itself_refuses_more_than_the_budget(tmp_path: Path) -> None:
+    """Even a statement that forgot to ask for room cannot count past the limit."""
+
+    async def story() -> None:
+        async with opening.opened(tmp_path) as store:
+            await store.add_task(PARENT)
+        with closing(sqlite3.connect(store_path(tmp_path))) as connection, pytest.raises(sqlite3.IntegrityError):
+            connection.execute("UPDATE task_budgets SET used = most + 1")
+
+    asyncio.run(story())

@@ -1,0 +1,40 @@
+"""A task service over a real store, with an audit log that is a list."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from policies.model import Json
+from proxy.storage.sqlite import SqliteStore
+from proxy.tasks.feed import RevocationFeed
+from proxy.tasks.guard import TaskGuard
+from proxy.tasks.revocations import RevocationService
+from proxy.tasks.service import TaskService
+from telemetry.errors import AuditUnavailable
+
+
+class TaskHouse:
+    """`broken` makes the log refuse. Several houses may stand on one folder, as several processes would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = SqliteStore.open(folder / "store.db")
+        self.feed = RevocationFeed(self.store)
+        self.revocations = RevocationService(self.store, self.feed)
+        self.records: list[dict[str, Any]] = []
+        self.broken = False
+        self.tasks = TaskService(self.store, self.revocations.revoke, self.append)
+        self.feed.on_change(self.tasks.forget)
+        self.guard = TaskGuard(self.tasks, self.store)
+
+    async def append(self, record: Mapping[str, Json]) -> int:
+        if self.broken:
+            raise AuditUnavailable("the disk is full")
+        self.records.append(dict(record))
+        return len(self.records)
+
+    def told(self) -> list[tuple[str, str]]:
+        """What is on record: type, and the state that followed."""
+        return [(record["type"], record["change"]["after"]) for record in self.records]
+
+    def close(self) -> None:
+        self.store.close()

@@ -1,0 +1,153 @@
+"""Who acts for whom, hop by hop."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.stages import Chain, HopLevel, Principal
+from proxy.tasks.delegation import MAX_HOPS, Authority, Delegation, Link, Proof
+from proxy.tasks.mistakes import TaskMistake
+
+ALICE = Principal("human", "alice")
+ALL = Authority(("crm/*", "pay/refund"), ("read:customers", "write:ledger"), 1000.0)
+SHOWN = Proof("handle", "verified", "sha256:aa")
+
+
+def agent(name: str) -> Principal:
+    """An agent of this name."""
+    return Principal("agent", name)
+
+
+def chain_of(*levels: HopLevel) -> Delegation:
+    """Alice, then one agent for each level."""
+    made = Delegation(ALICE)
+    for index, level in enumerate(levels):
+        made = made.handed_to(agent(f"a{index}"), "task_spawn", replace(SHOWN, level=level), ALL, at=float(index))
+    return made
+
+
+def test_hops_follow_from_one_another() -> None:
+    """Each names the one before as delegator, and carries its digest."""
+    made = chain_of("verified", "endorsed")
+    first, second = made.links
+    assert (first.delegator, first.delegate, second.delegator) == (ALICE, agent("a0"), agent("a0"))
+    assert second.previous == first.digest
+    assert made.last == agent("a1")
+    made.require_whole()
+
+
+@pytest.mark.parametrize(
+    ("authority", "code"),
+    [
+        (replace(ALL, tools=("pay/*",)), "widens_tools"),
+        (replace(ALL, tools=("other/x",)), "widens_tools"),
+        (replace(ALL, datasets=("read:ledger",)), "widens_datasets"),
+        (replace(ALL, deadline=1000.5), "outlives"),
+        (replace(ALL, deadline=float("nan")), "outlives"),
+    ],
+)
+def test_nobody_hands_on_more_than_they_were_given(authority: Authority, code: str) -> None:
+    """Not a tool, not a dataset, not a second."""
+    with pytest.raises(TaskMistake) as caught:
+        chain_of("verified").handed_to(agent("b"), "task_spawn", SHOWN, authority, at=1.0)
+    assert caught.value.code == code
+
+
+def test_less_is_handed_on() -> None:
+    """A part of the tools and datasets, for a shorter time."""
+    part = Authority(("crm/find",), (), 10.0)
+    chain_of("verified").handed_to(agent("b"), "task_spawn", SHOWN, part, at=1.0).require_whole()
+
+
+def test_the_same_party_again_is_no_hop_and_a_loop_is_refused() -> None:
+    """An agent that goes on by itself adds nothing; one that comes back deeper is a signal."""
+    made = chain_of("verified", "verified")
+    assert made.handed_to(agent("a1"), "task_spawn", SHOWN, ALL, at=3.0) is made
+    for back in (agent("a0"), ALICE):
+        with pytest.raises(TaskMistake) as caught:
+            made.handed_to(back, "task_spawn", SHOWN, ALL, at=3.0)
+        assert caught.value.code == "delegation_loop"
+
+
+def test_a_chain_has_eight_hops_at_most() -> None:
+    """The ninth is refused, never cut off."""
+    made = chain_of(*["verified"] * MAX_HOPS)  # type: ignore[list-item]  # a level
+    with pytest.raises(TaskMistake) as caught:
+        made.handed_to(agent("b"), "task_spawn", SHOWN, ALL, at=9.0)
+    assert caught.value.code == "delegation_too_deep"
+    long = replace(made, links=(*made.links, made.links[-1]))
+    with pytest.raises(TaskMistake):
+        long.require_whole()
+
+
+MADE = chain_of("verified", "endorsed", "verified")
+FORGED: dict[str, Delegation] = {
+    "another root": replace(MADE, root=Principal("human", "mallory")),
+    "truncated at the root": replace(MADE, root=agent("a0"), links=MADE.links[1:]),
+    "a hop taken out": replace(MADE, links=(MADE.links[0], MADE.links[2])),
+    "swapped": replace(MADE, links=(MADE.links[1], MADE.links[0], MADE.links[2])),
+    "a hop repeated": replace(MADE, links=(*MADE.links, MADE.links[2])),
+    "spliced from another chain": replace(
+        MADE, links=(*MADE.links[:2], replace(MADE.links[2], previous=chain_of("verified").links[0].digest).sealed())
+    ),
+    "a better level": replace(
+        MADE, links=(MADE.links[0], replace(MADE.links[1], proof=SHOWN), MADE.links[2])
+    ),
+    "widened and sealed again": replace(
+        MADE, links=(*MADE.links[:2], replace(MADE.links[2], authority=replace(ALL, deadline=9999.0)).sealed())
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED.keys())
+def test_a_forged_chain_is_no_chain(forged: Delegation) -> None:
+    """Whatever was cut, swapped, spliced, raised or widened shows."""
+    with pytest.raises(TaskMistake):
+        forged.require_whole()
+
+
+@given(st.data())
+def test_no_field_of_a_hop_changes_unseen(data: st.DataObject) -> None:
+    """Each field of each hop is part of its digest."""
+    index = data.draw(st.integers(0, 2))
+    changes: dict[str, Any] = {
+        "delegate": agent("z"),
+        "grant": "consent",
+        "proof": Proof("other", "verified", "sha256:bb"),
+        "authority": Authority((), (), 1.0),
+        "at": 77.0,
+        "digest": "sha256:00",
+    }
+    name = data.draw(st.sampled_from(sorted(changes)))
+    links: list[Link] = list(MADE.links)
+    links[index] = replace(links[index], **{name: changes[name]})
+    with pytest.raises(TaskMistake):
+        replace(MADE, links=tuple(links)).require_whole()
+
+
+def test_policy_sees_the_whole_proven_chain() -> None:
+    """Verified and endorsed hops from the root to the agent, with how each was proven."""
+    chain = MADE.chain()
+    assert (chain.root, chain.complete) == (ALICE, True)
+    assert [hop.level for hop in chain.hops] == ["verified", "endorsed", "verified"]
+    assert Delegation(agent("a")).chain() == Chain(agent("a"))
+
+
+@pytest.mark.parametrize(
+    ("levels", "root", "hops"),
+    [
+        (("asserted",), "a0", 0),
+        (("asserted", "verified"), "a0", 1),
+        (("verified", "asserted"), "a1", 0),
+        (("verified", "asserted", "verified"), "a1", 1),
+    ],
+)
+def test_what_is_only_asserted_never_reaches_policy(levels: tuple[HopLevel, ...], root: str, hops: int) -> None:
+    """Nobody before an asserted hop is seen, the human at the root least of all; the chain is incomplete."""
+    chain = chain_of(*levels).chain()
+    assert (chain.root.id, len(chain.hops), chain.complete) == (root, hops, False)
+    assert ALICE not in chain.members
+    assert all(hop.level != "asserted" for hop in chain.hops)

@@ -1,0 +1,206 @@
+"""Tasks as they live."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from proxy.errors import StoreUnavailable
+from proxy.tasks.interfaces import Revocation
+from proxy.tasks.mistakes import TaskMistake
+from proxy.tasks.task import End
+from telemetry.errors import AuditUnavailable
+from tests.fakes.tasks import ALICE, NOW, new_task
+from tests.proxy.tasks.house import TaskHouse
+
+BY = "operator:uid=0"
+CHILD = {"tools": ("crm/find",), "datasets": (), "deadline": NOW + 300}
+
+
+def test_a_task_begins_on_record(house: TaskHouse) -> None:
+    """It is active, stored, and what it declared stands in the log."""
+
+    async def story() -> None:
+        task = await house.tasks.create(new_task(), by=BY, now=NOW)
+        assert (task.state, task.created_by) == ("active", BY)
+        assert await house.tasks.find(task.id) == task == await house.store.task(task.id)
+        [record] = house.records
+        assert (record["type"], record["task"]) == ("task.created", task.id)
+        assert record["change"]["what"] == f"task:{task.id}"
+        assert "tools=crm/* payments/refund" in record["change"]["details"]
+        assert "chain=human:alice agent:support-bot" in record["change"]["details"]
+
+    asyncio.run(story())
+
+
+def test_what_cannot_be_written_down_does_not_begin(house: TaskHouse) -> None:
+    """With a broken log nothing is active, and nothing that was active changes."""
+
+    async def story() -> None:
+        task = await house.tasks.create(new_task(), by=BY, now=NOW)
+        house.broken = True
+        with pytest.raises(AuditUnavailable):
+            await house.tasks.create(new_task(), by=BY, now=NOW)
+        assert [one.state for one in await house.tasks.list()] == ["created", "active"]
+        with pytest.raises(AuditUnavailable):
+            await house.tasks.suspend(task.id, by=BY, reason="x", now=NOW)
+        assert (await house.store.task(task.id)).state == "active"  # type: ignore[union-attr]  # it is there
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("state", ["completed", "failed", "revoked"])
+def test_an_end_ends_everything_below(house: TaskHouse, state: End) -> None:
+    """Children and their children end with it; its scope is revoked, and that is in all of theirs."""
+
+    async def story() -> None:
+        parent = await house.tasks.create(new_task(), by=BY, now=NOW)
+        child = await house.tasks.create(new_task(**CHILD), parent=parent.id, by=BY, now=NOW)
+        leaf = await house.tasks.create(new_task(**CHILD), parent=child.id, by=BY, now=NOW)
+        bystander = await house.tasks.create(new_task(), by=BY, now=NOW)
+        await house.tasks.end(parent.id, state, by="person:alice", reason="done", now=NOW + 1)
+        for one in (parent, child, leaf):
+            assert (await house.tasks.find(one.id)).state == state  # type: ignore[union-attr]  # it is there
+            assert house.feed.epochs.dead(one.scopes, NOW)
+        assert (await house.tasks.find(bystander.id)) == bystander
+        assert not house.feed.epochs.dead(bystander.scopes, NOW)
+        assert house.told()[-3:] == [("task.changed", state)] * 3
+        with pytest.raises(TaskMistake):
+            await house.tasks.create(new_task(**CHILD), parent=child.id, by=BY, now=NOW + 1)
+
+    asyncio.run(story())
+
+
+def test_a_task_ends_once(house: TaskHouse) -> None:
+    """Ending it again, resuming what is over, and ending what nobody began are mistakes that cut nothing."""
+
+    async def story() -> None:
+        task = await house.tasks.create(new_task(), by=BY, now=NOW)
+        await house.tasks.end(task.id, "completed", by=BY, reason="done", now=NOW + 1)
+        for act in (
+            house.tasks.end(task.id, "failed", by=BY, reason="x", now=NOW + 2),
+            house.tasks.resume(task.id, by=BY, reason="x", now=NOW + 2),
+            house.tasks.end("task_x", "failed", by=BY, reason="x", now=NOW + 2),
+            house.tasks.suspend("task_x", by=BY, reason="x", now=NOW + 2),
+        ):
+            with pytest.raises(TaskMistake):
+                await act
+        assert [row.scope for row in house.revocations.in_force()] == [f"task:{task.id}"]
+
+    asyncio.run(story())
+
+
+def test_a_suspended_task_goes_on_when_it_is_resumed(house: TaskHouse) -> None:
+    """Meanwhile its scopes, and those of its children, count as suspended."""
+
+    async def story() -> None:
+        task = await house.tasks.create(new_task(), by=BY, now=NOW)
+        child = await house.tasks.create(new_task(**CHILD), parent=task.id, by=BY, now=NOW)
+        await house.tasks.suspend(task.id, by=BY, reason="odd", now=NOW + 1)
+        assert house.tasks.suspended(task.scopes)
+        assert house.tasks.suspended(child.scopes)
+        await house.tasks.resume(task.id, by=BY, reason="fine", now=NOW + 2)
+        assert not house.tasks.suspended(child.scopes)
+        assert (await house.tasks.find(task.id)).state == "active"  # type: ignore[union-attr]  # it is there
+
+    asyncio.run(story())
+
+
+def test_another_process_hears_of_it(house: TaskHouse, tmp_path: Path) -> None:
+    """What one suspends or ends, another knows after its next look at the store."""
+
+    async def story() -> None:
+        other = TaskHouse(tmp_path)
+        try:
+            task = await house.tasks.create(new_task(), by=BY, now=NOW)
+            await other.feed.poll(NOW)
+            assert await other.tasks.find(task.id) == task
+            await house.tasks.suspend(task.id, by=BY, reason="x", now=NOW + 1)
+            await other.feed.poll(NOW + 1)
+            await other.tasks.hear()
+            assert other.tasks.suspended(task.scopes)
+            assert (await other.tasks.find(task.id)).state == "suspended"  # type: ignore[union-attr]  # it is there
+        finally:
+            other.close()
+
+    asyncio.run(story())
+
+
+def test_a_deadline_that_has_come_ends_the_task(house: TaskHouse) -> None:
+    """The sweep writes it down; nothing needs to be revoked, for nothing under it lives longer."""
+
+    async def story() -> None:
+        task = await house.tasks.create(new_task(), by=BY, now=NOW)
+        await house.tasks.sweep(NOW + 599)
+        assert (await house.tasks.find(task.id)) == task
+        await house.tasks.sweep(NOW + 600)
+        assert house.told()[-1] == ("task.changed", "expired")
+        await house.tasks.sweep(NOW + 601)
+        assert len(house.records) == 2
+
+    asyncio.run(story())
+
+
+def test_ending_its_scope_ends_the_task_for_good(house: TaskHouse) -> None:
+    """By the kill switch; a freeze does not; lifting the scope again does not bring the task back."""
+
+    async def story() -> None:
+        task = await house.tasks.create(new_task(), by=BY, now=NOW)
+        frozen = await house.revocations.revoke(f"task:{task.id}", BY, "look", NOW, kind="freeze")
+        await house.tasks.ended_by(frozen)
+        assert (await house.tasks.find(task.id)).state == "active"  # type: ignore[union-attr]  # it is there
+        revoked = await house.revocations.revoke(f"task:{task.id}", BY, "stop", NOW + 1)
+        for other in (
+            revoked,
+            revoked,
+            Revocation("agent:support-bot", NOW, BY, ""),
+            Revocation("task:x", NOW, BY, ""),
+        ):
+            await house.tasks.ended_by(other)
+        await house.revocations.lift(f"task:{task.id}")
+        assert (await house.tasks.find(task.id)).state == "revoked"  # type: ignore[union-attr]  # it is there
+        assert house.told()[-1] == ("task.changed", "revoked")
+
+    asyncio.run(story())
+
+
+def test_ends_that_nothing_can_outlive_are_forgotten(house: TaskHouse) -> None:
+    """Long after the deadline the revocation goes; before, and for what is no task of ours, it stays."""
+
+    async def story() -> None:
+        task = await house.tasks.create(new_task(), by=BY, now=NOW)
+        await house.tasks.end(task.id, "completed", by=BY, reason="done", now=NOW + 1)
+        await house.revocations.revoke("task:made-up", BY, "x", NOW)
+        await house.revocations.revoke("agent:support-bot", BY, "x", NOW)
+        await house.tasks.tidy(house.revocations.in_force(), house.revocations.lift, NOW + 800)
+        assert len(house.revocations.in_force()) == 3
+        await house.tasks.tidy(house.revocations.in_force(), house.revocations.lift, NOW + 901)
+        assert {row.scope for row in house.revocations.in_force()} == {"task:made-up", "agent:support-bot"}
+
+    asyncio.run(story())
+
+
+def test_the_basis_says_for_whom_and_until_when(house: TaskHouse) -> None:
+    """Whose task it is, its chain, since when, and what ends it; a made-up task proves nothing."""
+
+    async def story() -> None:
+        task = await house.tasks.create(new_task(), by=BY, now=NOW)
+        basis = await house.tasks.basis(task.id)
+        assert basis is not None
+        assert (basis.agent, basis.chain.root, basis.since, basis.not_after) == ("support-bot", ALICE, NOW, NOW + 600)
+        assert basis.scopes == task.scopes
+        assert await house.tasks.basis("nightly") is None
+        assert await house.tasks.family("nightly") == ()
+
+    asyncio.run(story())
+
+
+def test_a_store_that_is_down_is_never_no_task(house: TaskHouse) -> None:
+    """What cannot be looked up has no answer, rather than the answer that nothing bounds it."""
+
+    async def story() -> None:
+        house.close()
+        with pytest.raises(StoreUnavailable):
+            await house.tasks.find("task_1")
+
+    asyncio.run(story())

@@ -1,0 +1,135 @@
+"""Tasks, and the states that they go through."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.stages import Principal
+from proxy.tasks.budget import Budget
+from proxy.tasks.mistakes import TaskMistake
+from proxy.tasks.task import ENDS, LIVE, MAX_DEPTH, MAX_LIFE, STATES, Task, TaskState, begin
+from tests.fakes.tasks import ALICE, NOW, SHOWN, new_task, task
+
+ALLOWED = {
+    ("created", "active"), ("active", "suspended"), ("suspended", "active"),
+    *((live, end) for live in ("created", "active", "suspended")
+      for end in ("completed", "expired", "revoked", "failed")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("before", sorted(STATES))
+@pytest.mark.parametrize("after", sorted(STATES))
+def test_only_these_transitions_exist(before: TaskState, after: TaskState) -> None:
+    """The table above is the whole machine."""
+    here = replace(task(), state=before)
+    if (before, after) in ALLOWED:
+        moved = here.moved(after, at=NOW + 1, by="person:bob", reason="why")
+        assert (moved.state, moved.changed_at, moved.changed_by, moved.reason) == (after, NOW + 1, "person:bob", "why")
+    else:
+        with pytest.raises(TaskMistake) as caught:
+            here.moved(after, at=NOW, by="x", reason="")
+        assert caught.value.code == "task_state"
+
+
+@given(st.lists(st.sampled_from(sorted(STATES)), max_size=12))
+def test_an_end_is_final(wanted: list[TaskState]) -> None:
+    """Whatever is tried in whatever order, a task that has ended never lives again."""
+    here, ended = task(), False
+    for state in wanted:
+        try:
+            here = here.moved(state, at=NOW, by="x", reason="")
+        except TaskMistake:
+            continue
+        assert not ended
+        ended = here.state in ENDS
+    assert here.ended == ended == (here.state not in LIVE)
+
+
+def test_only_an_active_task_runs_and_only_until_its_deadline() -> None:
+    """A task that is created, suspended or over permits nothing."""
+    assert task().runs_at(NOW + 599)
+    assert not task().runs_at(NOW + 600)
+    for state in STATES - {"active"}:
+        assert not replace(task(), state=state).runs_at(NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"purpose": "  "}, "purpose_missing"),
+        ({"purpose": "x" * 501}, "text_too_long"),
+        ({"ticket": "x" * 201}, "text_too_long"),
+        ({"tools": ()}, "tools_missing"),
+        ({"tools": ("everything",)}, "tools_invalid"),
+        ({"datasets": ("customers",)}, "datasets_invalid"),
+        ({"deadline": NOW}, "deadline_invalid"),
+        ({"deadline": NOW + MAX_LIFE + 1}, "deadline_invalid"),
+        ({"deadline": float("nan")}, "deadline_invalid"),
+        ({"budget": Budget(calls=-1)}, "budget_invalid"),
+        ({"proof": None}, "proof_missing"),
+    ],
+)
+def test_an_unsound_task_is_not_begun(changes: dict[str, Any], code: str) -> None:
+    """Without a purpose, tools, an end in reach, or proof of who it is for, there is no task."""
+    with pytest.raises(TaskMistake) as caught:
+        begin(new_task(**changes), "task_1", None, by="x", now=NOW)
+    assert caught.value.code == code
+
+
+def test_a_task_knows_for_whom_it_is() -> None:
+    """With a principal, one hop from there to the agent; without, the agent acts for itself."""
+    one = task()
+    assert (one.root, [link.delegate.id for link in one.delegation.links]) == (ALICE, ["support-bot"])
+    own = task(principal=None, proof=None)
+    assert (own.root, own.delegation.links) == (Principal("agent", "support-bot"), ())
+    assert (one.parent, one.scopes) == (None, ("task:task_1",))
+
+
+def test_a_child_hangs_on_all_its_ancestors() -> None:
+    """Their scopes end it; its chain is theirs, and one hop more for another agent."""
+    parent = task("task_p")
+    child = task("task_c", parent, agent="researcher", principal=None)
+    grandchild = task("task_g", child, agent="researcher", principal=None)
+    assert child.scopes == ("task:task_c", "task:task_p")
+    assert grandchild.lineage == ("task_p", "task_c")
+    assert [one.id for one in child.delegation.members] == ["alice", "support-bot", "researcher"]
+    assert grandchild.delegation is child.delegation
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"tools": ("payments/*",)}, "widens_tools"),
+        ({"datasets": ("read:ledger",)}, "widens_datasets"),
+        ({"deadline": NOW + 601}, "outlives"),
+        ({"budget": Budget(calls=6)}, "widens_budget"),
+        ({"principal": Principal("human", "bob")}, "principal_differs"),
+        ({"agent": "researcher", "proof": None}, "proof_missing"),
+    ],
+)
+def test_a_child_is_never_more_than_its_parent(changes: dict[str, Any], code: str) -> None:
+    """Not in tools, datasets, time, calls, nor for whom it acts."""
+    with pytest.raises(TaskMistake) as caught:
+        task("task_c", task("task_p", budget=Budget(calls=5)), **changes)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("state", sorted(STATES - {"active"}))
+def test_only_an_active_task_has_children(state: TaskState) -> None:
+    """What is suspended or over hands nothing on."""
+    with pytest.raises(TaskMistake) as caught:
+        task("task_c", replace(task("task_p"), state=state))
+    assert caught.value.code == "parent_not_active"
+
+
+def test_tasks_nest_eight_deep() -> None:
+    """The ninth level is refused."""
+    here: Task = task("task_0")
+    for depth in range(1, MAX_DEPTH):
+        here = task(f"task_{depth}", here, principal=None, proof=SHOWN)
+    with pytest.raises(TaskMistake) as caught:
+        task("task_9", here)
+    assert caught.value.code == "task_too_deep"
