@@ -1,0 +1,234 @@
+"""A good edit comes into force whole and on record; a bad one changes nothing, and is told once."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from policies.model import Mode
+from proxy import reload as module
+from proxy.errors import ConfigurationError
+from proxy.reload import Keeper
+from telemetry.errors import AuditUnavailable
+from tests.fakes.waiting import until
+from tests.fakes.world import INVENTORY, POLICIES, write_files
+
+NEW_TOOL = INVENTORY.replace(
+    "{name: delete_note, effect: delete}", "{name: delete_note, effect: delete}, {name: archive, effect: write}"
+)
+NO_ARCHIVE = '@id("no-archive")\nforbid (principal, action == Action::"notes/archive", resource);\n'
+WITHOUT_DELETING = INVENTORY.replace(", {name: delete_note, effect: delete}", "")
+DELETING = '@id("no-deleting")\nforbid (principal, action == Action::"notes/delete_note", resource);\n'
+NOT_ABOUT_DELETING = POLICIES.replace(DELETING, "")
+
+
+class House:
+    """A keeper over files, and a log that can refuse."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        write_files(folder, inventory=INVENTORY, policies=POLICIES)
+        self.keeper = Keeper(folder / "inventory", folder / "policies", Mode.ENFORCE, lambda: 5.0)
+        self.records = []
+        self.broken = False
+
+    async def record(self, record):
+        if self.broken:
+            raise AuditUnavailable("full")
+        self.records.append(record)
+
+    def write(self, **files):
+        write_files(self.folder, **files)
+
+    def look(self, times=3):
+        async def main():
+            for _ in range(times):
+                await self.keeper.poll(self.record)
+
+        asyncio.run(main())
+
+    def types(self):
+        return [record["type"] for record in self.records]
+
+
+@pytest.fixture
+def house(tmp_path):
+    return House(tmp_path)
+
+
+def test_nothing_is_told_while_nothing_changes(house):
+    """Looking at the same files changes nothing and records nothing."""
+    before = house.keeper.world
+    house.look(5)
+    assert house.keeper.world is before
+    assert house.records == []
+
+
+@pytest.mark.parametrize(
+    ("edit", "kind"),
+    [
+        ({"policies": POLICIES + "// a remark\n"}, "policy.changed"),
+        ({"inventory": INVENTORY.replace("purpose: refunds", "purpose: all")}, "inventory.changed"),
+    ],
+)
+def test_a_good_edit_is_in_force_and_on_record(house, edit, kind):
+    """The new world is in force as a whole, and the log knows from which version to which."""
+    before = house.keeper.world
+    house.write(**edit)
+    house.look()
+    after = house.keeper.world
+    assert after is not before
+    (record,) = house.records
+    assert (record["type"], record["at"]) == (kind, 5.0)
+    assert (record["change"]["before"], record["change"]["after"]) == (before.version, after.version)
+
+
+@pytest.mark.parametrize(
+    ("edit", "what", "words"),
+    [
+        ({"policies": "permit (principal, action,"}, "policies", "support.cedar"),
+        ({"policies": POLICIES.replace("crm/create_refund", "crm/pay")}, "policies", "crm/pay"),
+        ({"inventory": INVENTORY.replace("owner: bob", "owner: nobody")}, "inventory", "nobody"),
+        ({"inventory": INVENTORY.replace("name: create_refund", "name: pay")}, "inventory", "crm/create_refund"),
+    ],
+)
+def test_a_bad_edit_keeps_the_last_good_world(house, edit, what, words, caplog):
+    """What cannot be used is told once, in the log and to the operator; mended, that is told once too."""
+    before = house.keeper.world
+    house.write(**edit)
+    house.look(6)
+    assert house.keeper.world is before
+    (record,) = house.records
+    assert (record["type"], record["change"]["what"]) == ("config.mistake", what)
+    assert words in " ".join(record["change"]["details"])
+    assert caplog.text.count("not in force") == len(record["change"]["details"])
+    house.write(inventory=INVENTORY, policies=POLICIES)
+    house.look(6)
+    assert house.keeper.world is before
+    assert caplog.text.count(f"{what} can be used again") == 1
+    assert len(house.records) == 1
+
+
+def test_another_mistake_is_told_anew(house):
+    """A bad edit after a bad edit is another mistake."""
+    for text in ("nonsense", "permit (principal, action, resource)\nwhen { nonsense };"):
+        house.write(policies=text)
+        house.look()
+    assert house.types() == ["config.mistake"] * 2
+
+
+@pytest.mark.parametrize("first", ["inventory", "policies", "both"])
+def test_a_policy_about_a_new_tool_comes_with_it(house, first):
+    """A tool and the policy about it, written in any order: both in force in the end."""
+    edits = {"inventory": NEW_TOOL, "policies": POLICIES + NO_ARCHIVE}
+    if first != "both":
+        house.write(**{first: edits.pop(first)})
+        house.look()
+    house.write(**edits)
+    house.look()
+    assert house.keeper.world.catalog.tool_for("notes", "archive") is not None
+    assert "no-archive" in house.keeper._bundle.sources["support.cedar"]
+    if first == "both":
+        assert house.types() == ["policy.changed", "inventory.changed"]
+
+
+@pytest.mark.parametrize("first", ["inventory", "policies"])
+def test_a_tool_goes_with_the_policy_about_it(house, first):
+    """A tool that a policy names cannot go before the policy; once both are gone, both are."""
+    edits = {"inventory": WITHOUT_DELETING, "policies": NOT_ABOUT_DELETING}
+    house.write(**{first: edits.pop(first)})
+    house.look()
+    house.write(**edits)
+    house.look()
+    assert house.keeper.world.catalog.tool_for("notes", "delete_note") is None
+    assert "no-deleting" not in house.keeper._bundle.sources["support.cedar"]
+
+
+@pytest.mark.parametrize("first", ["inventory", "policies"])
+def test_edits_that_fit_only_each_other_come_into_force_together(house, first):
+    """Neither the new inventory fits the old policies, nor the new policies the old inventory: both, or none."""
+    edits = {
+        "inventory": NEW_TOOL.replace("{name: delete_note, effect: delete}, ", ""),
+        "policies": NOT_ABOUT_DELETING + NO_ARCHIVE,
+    }
+    before = house.keeper.world
+    house.write(**{first: edits.pop(first)})
+    house.look()
+    assert house.keeper.world is before
+    house.write(**edits)
+    house.look()
+    catalog = house.keeper.world.catalog
+    assert catalog.tool_for("notes", "delete_note") is None
+    assert catalog.tool_for("notes", "archive") is not None
+    assert house.types() == ["config.mistake", "policy.changed", "inventory.changed"]
+
+
+def test_half_a_policy_file_is_never_in_force(house):
+    """A file that is being written is not believed at first sight: the part that forbids may still be missing."""
+    before = house.keeper.world
+    house.write(policies=POLICIES[: POLICIES.index('@id("no-deleting")')])
+    house.look(1)
+    house.write(policies=POLICIES)
+    house.look(3)
+    assert house.keeper.world is before
+    assert house.records == []
+
+
+def test_what_cannot_be_recorded_waits(house):
+    """With the log full neither an edit nor a mistake is lost: it waits, and comes when the log works again."""
+    before = house.keeper.world
+    house.broken = True
+    house.write(policies=POLICIES + "// a remark\n")
+    with pytest.raises(AuditUnavailable):
+        house.look()
+    assert house.keeper.world is before
+    house.broken = False
+    house.look()
+    assert house.types() == ["policy.changed"]
+    house.broken = True
+    house.write(policies="nonsense")
+    with pytest.raises(AuditUnavailable):
+        house.look()
+    house.broken = False
+    house.look()
+    assert house.types() == ["policy.changed", "config.mistake"]
+
+
+def test_policies_that_are_gone_change_nothing(house):
+    """Removing the directory is a mistake, not an empty set of rules."""
+    before = house.keeper.world
+    (house.folder / "policies").rename(house.folder / "elsewhere")
+    house.look()
+    assert house.keeper.world is before
+    assert house.types() == ["config.mistake"]
+    (house.folder / "elsewhere").rename(house.folder / "policies")
+    house.look()
+    assert house.keeper.world is before
+
+
+def test_there_must_be_something_to_begin_with(tmp_path):
+    """Without a good inventory and good policies there is no keeper, and every mistake is named."""
+    write_files(tmp_path, inventory=INVENTORY, policies="nonsense")
+    with pytest.raises(ConfigurationError, match=r"support\.cedar"):
+        Keeper(tmp_path / "inventory", tmp_path / "policies", Mode.ENFORCE, lambda: 0.0)
+    write_files(tmp_path, inventory=INVENTORY.replace("name: create_refund", "name: pay"), policies=POLICIES)
+    with pytest.raises(ConfigurationError, match="crm/create_refund"):
+        Keeper(tmp_path / "inventory", tmp_path / "policies", Mode.ENFORCE, lambda: 0.0)
+
+
+def test_watching_goes_on_whatever_the_log_says(house, monkeypatch, caplog):
+    """The watcher sees an edit by itself, outlives a log that is full, and ends when told."""
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
+
+    async def main():
+        house.broken = True
+        watching = asyncio.create_task(house.keeper.watch(house.record))
+        house.write(policies=POLICIES + "// a remark\n")
+        await until(lambda: "waits until the audit log" in caplog.text)
+        house.broken = False
+        await until(lambda: house.types() == ["policy.changed"])
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+
+    asyncio.run(main())
