@@ -24,6 +24,7 @@ _MAX_EXACT = 2**53 - 1
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ROUND = bytes.maketrans(b"[{]}", b"(())")
+_PIECE = 64
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -86,7 +87,10 @@ def fold(key: str) -> str:
     """The form under which a lax reader may take two keys for one (case, long s, full-width letters)."""
     if key.isascii():
         return key.lower()
-    return normalize("NFKC", normalize("NFKC", key).casefold())
+    # In pieces: to put many marks on one letter into order takes CPython quadratic time. Decomposed (NFKD), so that
+    # it does not matter where a piece ends.
+    pieces = (key[at : at + _PIECE] for at in range(0, len(key), _PIECE))
+    return "".join([normalize("NFKD", normalize("NFKD", piece).casefold()) for piece in pieces])
 
 
 def _ascii_object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -91,8 +91,9 @@ def _check_escapes(path: str) -> None:
         text = unquote_to_bytes(path).decode()
     except UnicodeDecodeError:
         raise _ambiguous("is not UTF-8 when decoded") from None
-    foreign = "".join(char for char in text if not char.isascii())
-    if not set("/\\.%;").isdisjoint(unicodedata.normalize("NFKC", foreign)):
+    # One by one: a normal form of all of them together takes quadratic time if they are marks on one letter.
+    foreign = {unicodedata.normalize("NFKC", char) for char in set(text) if not char.isascii()}
+    if not set("/\\.%;").isdisjoint("".join(foreign)):
         raise _ambiguous("has letters that some servers take for delimiters")
 
 

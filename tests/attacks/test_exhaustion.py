@@ -1,0 +1,33 @@
+"""Little input, much work: what used to stop a gate for everybody is refused or done at once."""
+
+import json
+
+import pytest
+
+from proxy.errors import Refused
+from proxy.listener.target import read_path
+from proxy.strict_json import fold, loads
+
+# Each of the second marks has to pass all of the first: half a million of them took CPython minutes to put in order.
+MARKS = "a" + "\u0315" * 250_000 + "\u0300" * 250_000
+
+
+def test_marks_in_a_key_cost_no_more_than_letters() -> None:
+    """A key of half a million unordered marks is read at once."""
+    key = MARKS[:320_000]
+    assert loads(json.dumps({key: 1}, ensure_ascii=False).encode()) == {key: 1}
+
+
+def test_a_long_name_folds_as_a_short_one_does() -> None:
+    """Two spellings of one long name fold alike, wherever the pieces end in which they are folded."""
+    for length in (1, 31, 32, 33, 63, 64, 65, 200):
+        assert fold("x" + "\u00e9" * length) == fold("X" + "e\u0301" * length)
+    assert fold(MARKS)
+
+
+def test_marks_in_a_path_cost_no_more_than_letters() -> None:
+    """A path full of marks is judged at once, and delimiters in disguise are still found."""
+    assert read_path("/a" + "%CC%95" * 5000 + "%CC%80" * 5000)
+    with pytest.raises(Refused) as refused:
+        read_path("/a%EF%BC%8Fb")
+    assert refused.value.refusal.reason == "path_ambiguous"
