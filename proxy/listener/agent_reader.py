@@ -13,6 +13,9 @@ from proxy.listener.options import ListenerOptions
 
 # Chunk headers, and what a client sends ahead while its last request is being answered.
 MAX_AHEAD = 64 * 1024
+# Taking a chunk apart costs the same whatever it holds, and a body is read before it is known who sends it.
+FREE_CHUNKS = 4096
+SMALLEST_MEAN = 64
 
 
 class End(Enum):
@@ -42,6 +45,7 @@ class AgentReader:
         self._phase = _Phase.HEAD
         self._body: ChunkedReader | ContentLengthReader = ContentLengthReader(0)
         self._size = 0
+        self._chunks = 0
 
     @property
     def begun(self) -> bool:
@@ -95,6 +99,7 @@ class AgentReader:
             raise self._too_large()
         self._body = ChunkedReader() if incoming.length is None else ContentLengthReader(incoming.length)
         self._size = 0
+        self._chunks = 0
         self._phase = _Phase.BODY
         return incoming
 
@@ -116,6 +121,9 @@ class AgentReader:
         self._size += len(data)
         if self._size > self._options.max_body_bytes:
             raise self._too_large()
+        self._chunks += item.chunk_start
+        if self._chunks > FREE_CHUNKS and self._size < self._chunks * SMALLEST_MEAN:
+            raise malformed("The request's body comes in too many tiny chunks; send larger ones, or its length.")
         return data
 
     def _too_large(self) -> Refused:

@@ -1,10 +1,14 @@
 """Little input, much work: what used to stop a gate for everybody is refused or done at once."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from proxy.errors import Refused
+from proxy.listener.agent_reader import FREE_CHUNKS, SMALLEST_MEAN, AgentReader, End
+from proxy.listener.canonical import Place
+from proxy.listener.options import ListenerOptions
 from proxy.listener.target import read_path
 from proxy.strict_json import fold, loads
 
@@ -31,3 +35,24 @@ def test_marks_in_a_path_cost_no_more_than_letters() -> None:
     with pytest.raises(Refused) as refused:
         read_path("/a%EF%BC%8Fb")
     assert refused.value.refusal.reason == "path_ambiguous"
+
+
+def _chunks_taken(size: int, count: int) -> int:
+    """How many chunks of this size are taken, of so many that are sent."""
+    reader = AgentReader(Place("gateway"), "peer", ListenerOptions(ca_directory=Path("unused")))
+    reader.feed(b"POST /crm HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert reader.next_item() is not None
+    reader.feed(b"%x\r\n%s\r\n" % (size, b"x" * size) * count + b"0\r\n\r\n")
+    taken = 0
+    while reader.next_item() is not End.MESSAGE:
+        taken += 1
+    return taken
+
+
+def test_a_body_of_tiny_chunks_is_refused_before_it_is_taken_apart() -> None:
+    """A million one-byte chunks from somebody unknown kept a gate busy for nine seconds; now it reads some thousands."""
+    with pytest.raises(Refused) as refused:
+        _chunks_taken(1, 100_000)
+    assert refused.value.refusal.reason == "malformed_request"
+    assert _chunks_taken(1, FREE_CHUNKS) == FREE_CHUNKS
+    assert _chunks_taken(SMALLEST_MEAN, 3 * FREE_CHUNKS) == 3 * FREE_CHUNKS
