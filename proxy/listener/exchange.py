@@ -92,22 +92,27 @@ class Exchange:
 
     def _pass_on(self, next_item: Callable[[], ResponseHead | bytes | End | None]) -> Passed:
         out: list[bytes] = []
+        body: list[bytes] = []  # searched and framed as one: what tiny chunks cost is the upstream's to choose
         while (item := next_item()) is not None:
-            if isinstance(item, ResponseHead):
+            if isinstance(item, bytes):
+                body.append(item)
+            elif isinstance(item, ResponseHead):
                 out.append(self._head(item))
                 if item.status == 101:
                     return Passed(b"".join(out), switched=True)
-            elif isinstance(item, bytes):
-                assert self._guard is not None
-                out.append(self._framed(self._guard.feed(item)))
             else:
                 assert self._guard is not None
-                out.append(self._framed(self._guard.end()))
-                if self._chunked:
-                    out.append(b"0\r\n\r\n")
-                self.account.finish(self._status)
+                out += [self._searched(body), self._framed(self._guard.end())]
+                out.append(self._closing())
                 return Passed(b"".join(out), done=True)
+        out.append(self._searched(body))
         return Passed(b"".join(out))
+
+    def _searched(self, body: list[bytes]) -> bytes:
+        if not body:
+            return b""
+        assert self._guard is not None
+        return self._framed(self._guard.feed(b"".join(body)))
 
     def _head(self, head: ResponseHead) -> bytes:
         """The answer's head, if it holds no secret and announces a body that can be searched for one."""
@@ -118,13 +123,19 @@ class Exchange:
             raise Cut("secret_leaked") from None
         if secrets and not is_readable(head.fields):
             raise UpstreamFault("the answer is encoded, so it cannot be searched for secrets")
+        self._status = head.status
+        self._guard = BodyGuard(secrets, self._still_allowed, self._session.clock)
+        self.account.received(0)
+        return self._opening(head)
+
+    def _still_allowed(self) -> str | None:
+        return self._session.still_allowed(self.account)
+
+    def _opening(self, head: ResponseHead) -> bytes:
         close = self.close or self._session.draining
         start = opening(head, method=self._incoming.draft.method, version=self._incoming.version, close=close)
         self.close = start.close
-        self._status = head.status
         self._chunked = start.chunked
-        self._guard = BodyGuard(secrets, self._session.still_allowed, self._session.clock)
-        self.account.received(0)
         return start.raw
 
     def _framed(self, data: bytes) -> bytes:
@@ -132,6 +143,10 @@ class Exchange:
             return b""
         self.account.received(len(data))
         return b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data
+
+    def _closing(self) -> bytes:
+        self.account.finish(self._status)
+        return b"0\r\n\r\n" if self._chunked else b""
 
 
 def fault_refusal(error: str, *, sent: bool) -> Refusal:

@@ -50,7 +50,7 @@ def _chunks_taken(size: int, count: int) -> int:
 
 
 def test_a_body_of_tiny_chunks_is_refused_before_it_is_taken_apart() -> None:
-    """A million one-byte chunks from somebody unknown kept a gate busy for nine seconds; now it reads some thousands."""
+    """A million one-byte chunks from somebody unknown kept a gate busy for nine seconds; now some thousands do."""
     with pytest.raises(Refused) as refused:
         _chunks_taken(1, 100_000)
     assert refused.value.refusal.reason == "malformed_request"
