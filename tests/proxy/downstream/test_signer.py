@@ -1,0 +1,76 @@
+"""Signing, publishing and changing keys."""
+
+from pathlib import Path
+
+import jwt
+import pytest
+
+from proxy.downstream.profile import MAX_LIFETIME
+from proxy.downstream.signer import OVERLAP, ROTATE_AFTER, Signer
+from tests.fakes.accounts import NOW, signer
+
+
+def decoded(signed: str, signer: Signer, now: float) -> dict:
+    """By PyJWT, with the published keys."""
+    keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(signer.jwks(now)).keys}
+    return jwt.decode(signed, keys[jwt.get_unverified_header(signed)["kid"]], algorithms=["ES256"])
+
+
+def test_another_library_verifies_what_we_sign(tmp_path: Path) -> None:
+    """A compact JWS of ES256 with `typ` and `kid`, every time."""
+    made = signer(tmp_path)
+    for number in range(50):  # r and s have leading zeros now and then
+        signed = made.sign({"n": number})
+        assert decoded(signed, made, NOW) == {"n": number}
+    assert jwt.get_unverified_header(signed) == {"typ": "txntoken+jwt", "alg": "ES256", "kid": made.key_id}
+
+
+def test_the_next_key_is_published_before_it_signs(tmp_path: Path) -> None:
+    """A service that read the keys long before a change knows the new one already."""
+    made = signer(tmp_path)
+    before = {key["kid"] for key in made.jwks(NOW)["keys"]}
+    assert len(before) == 2
+    assert not made.rotate_if_due(NOW + ROTATE_AFTER - 1)
+    first = made.key_id
+    assert made.rotate_if_due(NOW + ROTATE_AFTER)
+    assert made.key_id in before - {first}
+
+
+def test_the_last_key_stays_published_for_longer_than_its_tokens_live(tmp_path: Path) -> None:
+    """What was signed just before the change verifies until it expires; then the key goes."""
+    made = signer(tmp_path)
+    signed = made.sign({"n": 1})
+    at = NOW + ROTATE_AFTER
+    made.rotate_if_due(at)
+    assert decoded(signed, made, at + 2 * MAX_LIFETIME) == {"n": 1}
+    assert len(made.jwks(at + OVERLAP - 1)["keys"]) == 3
+    assert len(made.jwks(at + OVERLAP)["keys"]) == 2
+    made.rotate_if_due(at + ROTATE_AFTER)
+    assert len(made.jwks(at + ROTATE_AFTER)["keys"]) == 3
+
+
+def test_a_change_outlives_a_restart_and_is_made_up_for_at_one(tmp_path: Path) -> None:
+    """The file holds the new keys; a server that was off when a change was due makes it when it starts."""
+    made = signer(tmp_path)
+    made.rotate_if_due(NOW + ROTATE_AFTER)
+    assert signer(tmp_path).key_id == made.key_id
+    late = Signer.open(tmp_path / "downstream.keys", NOW + 3 * ROTATE_AFTER)
+    assert late.key_id != made.key_id
+
+
+def test_a_change_that_cannot_be_stored_is_not_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A key that nobody could find again must not sign: the old one goes on, and the operator hears of it."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    made = signer(folder)
+    first = made.key_id
+    folder.rename(tmp_path / "gone")
+    assert not made.rotate_if_due(NOW + ROTATE_AFTER)
+    assert made.key_id == first
+    assert "the signing key stays" in caplog.text
+
+
+def test_no_private_part_is_published(tmp_path: Path) -> None:
+    """Every member of every key is public."""
+    for key in signer(tmp_path).jwks(NOW)["keys"]:
+        assert set(key) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
