@@ -81,10 +81,12 @@ async def open_core(settings: Settings, clock: Callable[[], float] = time.time) 
         await core.feed.poll(clock())
         await core.holds.recover(clock())
         async with _background(core):
-            yield core
-            await core.pipeline.drain()
-            await core.holds.settle()
-            await core.broker.close(clock())
+            try:
+                yield core
+            finally:
+                await core.pipeline.drain()
+                await core.holds.settle()
+                await core.broker.close(clock())
 
 
 def _assemble(

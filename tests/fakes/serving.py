@@ -1,0 +1,36 @@
+"""A configuration on free loopback ports, over one folder, as `countersign serve` would be given it."""
+
+from pathlib import Path
+from typing import Any
+
+from proxy.settings.load import load_settings
+from proxy.settings.model import Settings
+from tests.fakes.world import INVENTORY, POLICIES, SECRET, write_files
+
+SETTINGS = """\
+version: 1
+listen: {proxy: "127.0.0.1:0", gateway: "127.0.0.1:0", control: "127.0.0.1:0"}
+state: ./state
+inventory: ./inventory
+policies: ./policies
+holds: {inline_wait_seconds: 0}
+"""
+
+
+def configured(folder: Path, *, more: str = "", inventory: str = INVENTORY, **changes: Any) -> Settings:
+    """The settings of this folder; `more` are lines of the configuration file, `changes` replace settings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    secret = folder / "crm.key"
+    secret.touch(mode=0o600)
+    secret.write_text(SECRET)
+    write_files(folder, inventory=inventory, policies=POLICIES)
+    config = folder / "countersign.yaml"
+    config.write_text(SETTINGS + more)
+    return load_settings(config).model_copy(update=changes)
+
+
+def on_loopback(port: int) -> str:
+    """The inventory with its CRM in plain text on this machine, for tests with a real upstream."""
+    return INVENTORY.replace("url: https://crm.test", f"url: http://127.0.0.1:{port}").replace(
+        "    connect: 127.0.0.1:8443\n", ""
+    )
