@@ -3,13 +3,15 @@
  1 feed        revocations are known to be up to date
  2 attribute   Arrived    -> Attributed   who, for whom, through whom, who answers for it
  3 describe    Attributed -> Described    which service, tool, datasets, arguments
- 4 decide      Described  -> Decided      allow, deny or hold
- 5 sign off    Decided    -> Claim        only for a hold: waits, parks, or reserves one use of a grant
- 6 credential             -> Injection    the secret, for this request only
- 7 record                                 durable, before the first byte goes upstream
- 8 mark sent                              only for a hold: durable, so that it can never run twice
- 9 re-check                               revocations again: all of this may have lasted
-10 release                -> Released     made here and nowhere else
+ 4 task                                   declared what is called, and runs
+ 5 decide      Described  -> Decided      allow, deny or hold
+ 6 sign off    Decided    -> Claim        only for a hold: waits, parks, or reserves one use of a grant
+ 7 budget                                 the task's, counted durably before anything is spent
+ 8 credential             -> Injection    the secret, for this request only; what an internal service is told
+ 9 record                                 durable, before the first byte goes upstream
+10 mark sent                              only for a hold: durable, so that it can never run twice
+11 re-check                               revocations again: all of this may have lasted
+12 release                -> Released     made here and nowhere else
 """
 
 import asyncio
@@ -21,6 +23,7 @@ from policies.model import Outcome
 from proxy import account
 from proxy.credentials.broker import Broker
 from proxy.deciding import denial, failure, inquiry
+from proxy.downstream.txn_token import Minter, TxnToken
 from proxy.errors import Refusal, Refused, refuse
 from proxy.holds.answers import status_reply
 from proxy.holds.service import HoldService
@@ -46,6 +49,7 @@ from proxy.stages import (
     Request,
 )
 from proxy.tasks.feed import RevocationFeed
+from proxy.tasks.guard import TaskGuard
 from proxy.upstreams import destination_of, outgoing, through_gateway
 from proxy.world import World
 from telemetry.errors import AuditUnavailable
@@ -62,15 +66,20 @@ OWN_HOST = "countersign.internal"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the path is made of. `world` gives the snapshot in force; `clock` gives UNIX seconds."""
+    """What the path is made of. `world` gives the snapshot in force; `clock` gives UNIX seconds.
+
+    Without a `minter` internal services are told nothing of their calls.
+    """
 
     world: Callable[[], World]
     resolver: Resolver
     feed: RevocationFeed
+    tasks: TaskGuard
     holds: HoldService
     broker: Broker
     recorder: Recorder
     clock: Callable[[], float]
+    minter: Minter | None = None
 
 
 @dataclass(slots=True)
@@ -86,6 +95,7 @@ class _Story:
     arguments: Redacted | None = None
     claim: Claim | None = None
     void: str = ""
+    token: TxnToken | None = None
 
 
 class Pipeline:
@@ -168,6 +178,7 @@ class Pipeline:
         """Wait for what was begun in the background: outcomes of held calls."""
         while self._background:
             await asyncio.gather(*self._background, return_exceptions=True)
+        await self._parts.tasks.drain()
 
     # --- the path -------------------------------------------------------------------------------
 
@@ -184,21 +195,25 @@ class Pipeline:
             return await status_reply(parts.holds, arrived.request, attributed.identity.agent.id)
         described = self._describe(story, attributed, world)  # 3
         self._require_fresh_feed(described)
-        decided = self._decide(story, described, world)  # 4
+        await parts.tasks.bound(described, self._now())  # 4
+        decided = self._decide(story, described, world)  # 5
         if decided.decision.outcome is Outcome.HOLD:
-            decided = await self._sign_off(story, decided)  # 5
+            decided = await self._sign_off(story, decided)  # 6
             described = decided.described
         caller = described.attributed.identity
-        injection = await parts.broker.prepare(described.call.service, arrived.request, caller, self._now())  # 6
-        index = await self._record(story, injection)  # 7
+        await parts.tasks.count(described)  # 7
+        injection = await parts.broker.prepare(described.call.service, arrived.request, caller, self._now())  # 8
+        if parts.minter is not None:
+            story.token = parts.minter.mint(decided, story.claim, story.trace.trace, self._now())
+        index = await self._record(story, injection)  # 9
         if story.claim is not None:
-            await parts.holds.sent(story.claim)  # 8
+            await parts.holds.sent(story.claim)  # 10
         internal = described.call.service.trust == "internal"
-        upstream = outgoing(arrived.request, injection, story.trace, internal=internal)
+        upstream = outgoing(arrived.request, injection, story.trace, internal=internal, token=story.token)
         # INVARIANT: nothing is awaited between this and the release.
-        self._require_fresh_feed(described)  # 9
+        self._require_fresh_feed(described)  # 11
         self._living(described.attributed.identity.proven, parts.world())
-        return Released(  # 10
+        return Released(  # 12
             decided, upstream, injection, story.claim, index, story.trace.trace, story.trace.span, self._now()
         )
 
@@ -243,6 +258,7 @@ class Pipeline:
                 "This agent's access has been ended by a person. Stop, and report it.",
                 internal=f"{ended.scope} by {ended.by}: {ended.reason}",
             )
+        self._parts.tasks.require_running(identity.scopes)
         return identity
 
     def _describe(self, story: _Story, attributed: Attributed, world: World) -> Described:
@@ -292,6 +308,7 @@ class Pipeline:
             refusal = for_gateway(refusal)
         if story.claim is not None:  # shielded: it is given back even if the agent leaves meanwhile
             await asyncio.shield(self._later(self._give_back(story.claim, refusal.reason, story.void)))
+        self._parts.tasks.settle(arrived.call_id, sent=False)
         await self._record_refusal(lambda: self._account(story, refusal), story.arguments)
         wire = wire_of(arrived.request, story.world.catalog) if story.world is not None else Wire()
         return render(refusal, wire=wire, call_id=arrived.call_id, trace_id=story.trace.trace)
@@ -321,13 +338,15 @@ class Pipeline:
         """The agent left while its call was judged: nothing went upstream."""
         if story.claim is not None:
             self._later(self._give_back(story.claim, "client left", story.void))
+        self._parts.tasks.settle(account.arrived_of(story.reached).call_id, sent=False)
         gone = Refusal("client_left", 499, "The client left before the call was judged.")
         salt = story.arguments.salt if story.arguments is not None else b""
         self._parts.recorder.append_nowait(self._account(story, gone), salt)
 
     def _finish(self, answered: Answered) -> None:
         self._parts.recorder.append_nowait(account.completed(answered))
-        claim = answered.released.claim
+        claim, arrived = answered.released.claim, account.arrived_of(answered.released.decided)
+        self._parts.tasks.settle(arrived.call_id, sent=answered.sent)
         if claim is not None:
             self._later(self._close_claim(claim, answered))
 
@@ -355,7 +374,8 @@ class Pipeline:
 
 def _known(story: _Story) -> account.Known:
     catalog = story.world.catalog if story.world is not None else None
-    return account.Known(story.reached, story.trace, story.arguments, story.claim, catalog)
+    txn = story.token.id if story.token is not None else ""
+    return account.Known(story.reached, story.trace, story.arguments, story.claim, catalog, txn)
 
 
 def _stale() -> Refused:

@@ -28,14 +28,17 @@ from proxy.settings import Settings, issuer_settings
 from proxy.stages import Identity
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.feed import RevocationFeed
+from proxy.tasks.guard import TaskGuard
 from proxy.tasks.interfaces import Revocation
 from proxy.tasks.revocations import RevocationService
+from proxy.tasks.service import TaskService
 from telemetry.errors import AuditDamaged, AuditUnavailable
 from telemetry.recorder import Recorder
 
 log = logging.getLogger("countersign.app")
 
 SWEEP_SECONDS = 1.0
+TIDY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Core:
     feed: RevocationFeed
     revocations: RevocationService
     handles: HandleService
+    tasks: TaskService
     people: PeopleService
     holds: HoldService
     broker: Broker
@@ -79,6 +83,7 @@ async def open_core(settings: Settings, clock: Callable[[], float] = time.time) 
         stack.callback(recorder.close)
         core = _assemble(settings, clock, store, recorder, keeper)
         await core.feed.poll(clock())
+        await core.tasks.hear()
         await core.holds.recover(clock())
         async with _background(core):
             try:
@@ -96,6 +101,8 @@ def _assemble(
     revocations = RevocationService(store, feed)
     handles = HandleService(store, revocations.revoke)
     feed.on_change(handles.forget)
+    tasks = TaskService(store, revocations.revoke, recorder.append)
+    feed.on_change(tasks.forget)
     holds = HoldService(
         store,
         Sealer.from_file(settings.state / "seal.key"),
@@ -109,9 +116,13 @@ def _assemble(
         Parts(
             world=lambda: keeper.world,
             resolver=Resolver(
-                handles, TokenVerifier([issuer_settings(issuer) for issuer in settings.identity.issuers]), standing
+                handles,
+                TokenVerifier([issuer_settings(one) for one in settings.identity.issuers]),
+                standing,
+                tasks.basis,
             ),
             feed=feed,
+            tasks=TaskGuard(tasks, store),
             holds=holds,
             broker=broker,
             recorder=recorder,
@@ -119,7 +130,9 @@ def _assemble(
         )
     )
     people = PeopleService(store, lambda: keeper.world.inventory)
-    return Core(settings, clock, store, recorder, keeper, feed, revocations, handles, people, holds, broker, pipeline)
+    return Core(
+        settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, holds, broker, pipeline
+    )
 
 
 def _recorder(settings: Settings) -> Recorder:
@@ -167,6 +180,8 @@ async def _background(core: Core) -> AsyncIterator[None]:
         asyncio.create_task(_forever("watching files", lambda: core.keeper.watch(core.recorder.append))),
         asyncio.create_task(_forever("waking held calls", changes.follow)),
         asyncio.create_task(_forever("sweeping held calls", lambda: _sweep(core))),
+        asyncio.create_task(_forever("ending overdue tasks", lambda: _sweep_tasks(core))),
+        asyncio.create_task(_forever("forgetting ended tasks", lambda: _tidy_tasks(core))),
         asyncio.create_task(_forever("ending obtained credentials", lambda: _end_credentials(core))),
     ]
     try:
@@ -209,7 +224,9 @@ class _Changes:
         """Waits for the next change and acts on it. What fails is tried again."""
         await self._changed.wait()
         core, ended = self._core, frozenset(self._core.feed.epochs.by_scope.values())
+        await core.tasks.hear()
         for revocation in ended - self._ended:
+            await core.tasks.ended_by(revocation)
             await core.holds.invalidate_for([revocation.scope], by=revocation.by, now=revocation.at)
         self._ended = ended
         self._changed.clear()
@@ -225,3 +242,13 @@ async def _end_credentials(core: Core) -> None:
     """Beside the other sweep, since it waits for other people's servers."""
     await asyncio.sleep(SWEEP_SECONDS)
     await core.broker.sweep(core.clock(), core.has_ended)
+
+
+async def _sweep_tasks(core: Core) -> None:
+    await asyncio.sleep(SWEEP_SECONDS)
+    await core.tasks.sweep(core.clock())
+
+
+async def _tidy_tasks(core: Core) -> None:
+    await asyncio.sleep(TIDY_SECONDS)
+    await core.tasks.tidy(core.revocations.in_force(), core.revocations.lift, core.clock())

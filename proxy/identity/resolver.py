@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Protocol
@@ -13,7 +13,7 @@ from proxy.identity.challenges import unproven
 from proxy.identity.handles import PREFIX, HandleService
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.tokens import TokenVerifier
-from proxy.stages import Chain, Evidence, Hop, Identity, Principal, Proven
+from proxy.stages import Chain, Evidence, Hop, Identity, Principal, Proven, TaskBasis
 
 
 class Standing(Protocol):
@@ -30,6 +30,7 @@ class Standing(Protocol):
 
 
 type JudgeStanding = Callable[[Agent, Inventory, date], Standing]
+type FindTask = Callable[[str], Awaitable[TaskBasis | None]]
 type Subjects = Mapping[tuple[str, str], str]
 
 _JWT = re.compile(r"[^.]*\.[^.]*\.[^.]*")
@@ -50,13 +51,17 @@ class _Known:
 class Resolver:
     """Proves who presented evidence, and says what that means under the inventory in force.
 
-    `standing` judges whether an agent has, today, a person who answers for it.
+    `standing` judges whether an agent has, today, a person who answers for it. `find_task` gives what a task
+    that was begun here proves, and None for any other.
     """
 
-    def __init__(self, handles: HandleService, tokens: TokenVerifier, standing: JudgeStanding) -> None:
+    def __init__(
+        self, handles: HandleService, tokens: TokenVerifier, standing: JudgeStanding, find_task: FindTask
+    ) -> None:
         self._handles = handles
         self._tokens = tokens
         self._standing = standing
+        self._find_task = find_task
         self._indexed: tuple[Inventory | None, Subjects] = (None, {})
         self._known: dict[str, _Known] = {}
 
@@ -68,7 +73,7 @@ class Resolver:
             raise unproven("identity_missing")
         proven: Proven | None = None
         for scheme, value in evidence.credentials:
-            one = await self._prove_one(scheme, value, now, inventory)
+            one = await self._under_task(await self._prove_one(scheme, value, now, inventory))
             proven = one if proven is None else _agreed(proven, one)
         assert proven is not None  # there was at least one credential
         return proven
@@ -120,6 +125,27 @@ class Resolver:
             evidence=f"sha256:{token.digest}",
         )
 
+    async def _under_task(self, proven: Proven) -> Proven:
+        """With what the task adds: its chain in place of anybody's word, its scopes, its end.
+
+        Since it is as old as its task, whatever ended a party of the chain meanwhile ends it too.
+        """
+        basis = await self._find_task(proven.task)
+        if basis is None:
+            return proven
+        root = basis.chain.root
+        human = root.id if root.kind == "human" else None
+        if basis.agent != proven.agent or proven.on_behalf_of not in {None, human}:
+            raise unproven("identity_conflict", f"task {proven.task} is of {basis.agent} for {human or 'nobody'}")
+        return replace(
+            proven,
+            issued_at=min(proven.issued_at, basis.since),
+            not_after=min(proven.not_after, basis.not_after),
+            on_behalf_of=human,
+            scopes=tuple(dict.fromkeys(proven.scopes + basis.scopes)),
+            chain=basis.chain,
+        )
+
     def _subjects(self, inventory: Inventory) -> Subjects:
         """Agents by issuer and subject, indexed once for each inventory."""
         known, subjects = self._indexed
@@ -154,7 +180,26 @@ class Resolver:
             raise refuse(
                 standing.reason or "agent_refused", 403, standing.detail or "Nobody answers for this agent today."
             )
-        return Identity(agent, owner, _chain(proven, agent, inventory), proven, _scopes(proven, agent, owner))
+        chain = _chain(proven, agent, inventory)
+        scopes = [*_agent_scopes(agent, owner), *self._party_scopes(chain, agent, inventory, today), *proven.scopes]
+        return Identity(agent, owner, chain, proven, tuple(dict.fromkeys(["global", *scopes])))
+
+    def _party_scopes(self, chain: Chain, caller: Agent, inventory: Inventory, today: date) -> Iterator[str]:
+        """What ends the other parties of the chain; refuses a chain in which one of them does not stand today."""
+        for member in chain.members:
+            if member.kind == "human":
+                _require_person(member.id, inventory)
+                yield f"principal:{member.id}"
+            elif member.kind != "agent":
+                raise refuse("principal_unknown", 403, "A party that this agent acts for is not known.")
+            elif member.id != caller.id:
+                agent = inventory.agents.get(member.id)
+                owner = self._standing(agent, inventory, today).owner if agent is not None else None
+                if agent is None or owner is None:
+                    raise refuse(
+                        "delegator_refused", 403, "An agent that this one acts for may not call anything today."
+                    )
+                yield from _agent_scopes(agent, owner)
 
 
 def _index(inventory: Inventory) -> Subjects:
@@ -194,28 +239,33 @@ def _standing_task(token: VerifiedToken) -> str:
 
 
 def _chain(proven: Proven, agent: Agent, inventory: Inventory) -> Chain:
+    if proven.chain is not None:
+        return proven.chain
     caller = Principal("agent", agent.id)
     if proven.on_behalf_of is None:
         return Chain(root=caller)
-    person = inventory.people.get(proven.on_behalf_of)
+    _require_person(proven.on_behalf_of, inventory)
+    root = Principal("human", proven.on_behalf_of)
+    return Chain(root=root, hops=(Hop(root, caller, "endorsed", proven.method, proven.evidence),))
+
+
+def _require_person(person_id: str, inventory: Inventory) -> None:
+    person = inventory.people.get(person_id)
     if person is None:
         raise refuse("principal_unknown", 403, "The person that this agent acts for is not known.")
     if not person.active:
         raise refuse("principal_inactive", 403, "The person that this agent acts for is no longer active.")
-    root = Principal("human", person.id)
-    return Chain(root=root, hops=(Hop(root, caller, "endorsed", proven.method, proven.evidence),))
 
 
-def _scopes(proven: Proven, agent: Agent, owner: Person) -> tuple[str, ...]:
-    """Every revocation key that ends this identity."""
-    scopes = ["global", f"agent:{agent.id}", f"class:{agent.agent_class}", f"owner:{owner.id}"]
+def _agent_scopes(agent: Agent, owner: Person) -> Iterator[str]:
+    """Every revocation key that ends this agent."""
+    yield f"agent:{agent.id}"
+    yield f"class:{agent.agent_class}"
+    yield f"owner:{owner.id}"
     if agent.owner is not None and agent.owner != owner.id:
-        scopes.append(f"owner:{agent.owner}")
+        yield f"owner:{agent.owner}"
     if agent.team is not None:
-        scopes.append(f"team:{agent.team}")
-    if proven.on_behalf_of is not None:
-        scopes.append(f"principal:{proven.on_behalf_of}")
-    return (*scopes, *proven.scopes)
+        yield f"team:{agent.team}"
 
 
 def _unknown_agent(internal: str) -> Refused:

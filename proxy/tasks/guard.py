@@ -3,7 +3,10 @@
 A task that nobody began here, such as a name that an operator made up for a handle, bounds nothing.
 """
 
-from proxy.errors import Refused, refuse
+import asyncio
+import logging
+
+from proxy.errors import Refused, StoreUnavailable, refuse
 from proxy.stages import Call, Described
 from proxy.tasks.bounds import covers_tool, touches_service, undeclared_dataset
 from proxy.tasks.budget import CALLS, Charge
@@ -11,18 +14,21 @@ from proxy.tasks.interfaces import TaskStore
 from proxy.tasks.service import TaskService
 from proxy.tasks.task import Task
 
+log = logging.getLogger("countersign.tasks")
+
 
 class TaskGuard:
     """Asked twice for each call: whether the task bounds it, and, once it may happen, whether the budget bears it.
 
     What is counted is durable before the call goes upstream, and given back only when not one byte went there.
-    A process that dies in between has counted too much, never too little.
+    A process that dies in between, or a caller who leaves at that moment, has counted too much, never too little.
     """
 
     def __init__(self, tasks: TaskService, store: TaskStore) -> None:
         self._tasks = tasks
         self._store = store
         self._counted: dict[str, tuple[Charge, ...]] = {}
+        self._background: set[asyncio.Task[None]] = set()
 
     def require_running(self, scopes: tuple[str, ...]) -> None:
         """Refuses what runs under a suspended task, without looking into the store."""
@@ -59,15 +65,24 @@ class TaskGuard:
             )
         self._counted[arrived.call_id] = charges
 
-    def counted(self, call_id: str) -> bool:
-        """Whether this call has been counted and not yet settled."""
-        return call_id in self._counted
-
-    async def settle(self, call_id: str, *, sent: bool) -> None:
-        """The call is over. If nothing of it went upstream, what was counted is given back."""
+    def settle(self, call_id: str, *, sent: bool) -> None:
+        """The call is over. If nothing of it went upstream, what was counted is given back, in the background."""
         charges = self._counted.pop(call_id, ())
         if charges and not sent:
+            task = asyncio.get_running_loop().create_task(self._give_back(charges))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+
+    async def drain(self) -> None:
+        """Wait until everything is given back."""
+        while self._background:
+            await asyncio.gather(*self._background)
+
+    async def _give_back(self, charges: tuple[Charge, ...]) -> None:
+        try:
             await self._store.discharge(charges)
+        except StoreUnavailable as error:
+            log.warning("what an unsent call cost its task is not given back: %s", error)
 
 
 def _require_state(task: Task, now: float) -> None:

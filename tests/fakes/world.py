@@ -26,7 +26,9 @@ from proxy.reload import Keeper
 from proxy.stages import Answered, Arrived, Entrance, Evidence, Headers, Released, Reply, Request
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.feed import RevocationFeed
+from proxy.tasks.guard import TaskGuard
 from proxy.tasks.revocations import RevocationService
+from proxy.tasks.service import TaskService
 from telemetry import reader
 from telemetry.ids import new_id
 from telemetry.record import validate
@@ -140,6 +142,7 @@ class World:
     feed: RevocationFeed
     revocations: RevocationService
     handles: HandleService
+    tasks: TaskService
     holds: HoldService
     parts: Parts
     pipeline: Pipeline
@@ -287,9 +290,12 @@ def _assemble(folder: Path, clock: Clock, store: SqliteStore, recorder: Recorder
         options=HoldOptions(inline_wait=wait, new_per_minute=1000, open_per_agent=1000),
         clock=clock,
     )
+    tasks = TaskService(store, revocations.revoke, recorder.append)
+    feed.on_change(tasks.forget)
     parts = Parts(
         world=lambda: keeper.world,
-        resolver=Resolver(handles, TokenVerifier([]), standing),
+        resolver=Resolver(handles, TokenVerifier([]), standing, tasks.basis),
+        tasks=TaskGuard(tasks, store),
         feed=feed,
         holds=holds,
         broker=Broker(References()),
@@ -297,7 +303,7 @@ def _assemble(folder: Path, clock: Clock, store: SqliteStore, recorder: Recorder
         clock=clock,
     )
     return World(
-        folder, clock, store, recorder, keeper, feed, revocations, handles, holds, parts, Pipeline(parts)
+        folder, clock, store, recorder, keeper, feed, revocations, handles, tasks, holds, parts, Pipeline(parts)
     )  # fmt: skip
 
 

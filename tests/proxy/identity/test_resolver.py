@@ -16,7 +16,7 @@ from proxy.identity.issuers import IssuerSettings
 from proxy.identity.resolver import Resolver
 from proxy.identity.tokens import TokenVerifier
 from proxy.inventory.ownership import standing
-from proxy.stages import Chain, Evidence, Hop, Identity, Principal, Proven
+from proxy.stages import Chain, Evidence, Hop, Identity, Principal, Proven, TaskBasis
 from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, SUBJECT, claims, header, jwk, key_set, sign
 from tests.fakes.stores import MemoryHandleStore
 
@@ -56,8 +56,12 @@ class House:
         keys = folder / "jwks.json"
         keys.write_bytes(key_set(jwk("ES256")))
         self.handles = HandleService(MemoryHandleStore(), self._revoke_scope)
+        self.tasks: dict[str, TaskBasis] = {}
         profile = IssuerSettings(issuer=ISSUER, audience=AUDIENCE, algorithms=("ES256",), jwks_file=keys)
-        self.resolver = Resolver(self.handles, TokenVerifier([profile]), standing)
+        self.resolver = Resolver(self.handles, TokenVerifier([profile]), standing, self._find_task)
+
+    async def _find_task(self, task_id: str) -> TaskBasis | None:
+        return self.tasks.get(task_id)
 
     async def _revoke_scope(self, scope: str, by: str, reason: str, now: float) -> None:
         """Nothing runs here that would have to end."""
@@ -285,7 +289,7 @@ def test_no_owner_is_a_refusal_whatever_else_is_said(house: House) -> None:
         reason = ""
         detail = ""
 
-    resolver = Resolver(house.handles, TokenVerifier([]), lambda *_: Empty())
+    resolver = Resolver(house.handles, TokenVerifier([]), lambda *_: Empty(), house._find_task)
     with pytest.raises(Refused, match="agent_refused"):
         resolver.attribute(house.prove(("basic", house.handle()[0])), WORLD, NOW)
 
