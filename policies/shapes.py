@@ -13,6 +13,7 @@ from typing import Protocol
 from policies.model import Json
 
 _LONG = 1 << 63
+_LONGEST_PATH = 200
 _DECIMAL_PLACES = 4
 _DECIMAL_STEP = Decimal(1).scaleb(-_DECIMAL_PLACES)
 _DECIMAL_LIMIT = _LONG * _DECIMAL_STEP
@@ -22,7 +23,8 @@ class DoesNotFit(Exception):
     """An argument is not what the tool's schema says. The text names it and what it must be."""
 
     def __init__(self, path: str, text: str) -> None:
-        super().__init__(f"`{path}` {text}")
+        shown = path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}..."  # a caller may have named it
+        super().__init__(f"`{shown}` {text}")
 
 
 class Shape(Protocol):
