@@ -96,7 +96,7 @@ class AgentReader:
         head = read_request_head(raw[: end + 4], self._options.max_header_count)
         incoming = canonical(head, self._place, self._peer)
         if incoming.length is not None and incoming.length > self._options.max_body_bytes:
-            raise self._too_large()
+            raise too_large(self._options.max_body_bytes)
         self._body = ChunkedReader() if incoming.length is None else ContentLengthReader(incoming.length)
         self._size = 0
         self._chunks = 0
@@ -120,13 +120,14 @@ class AgentReader:
         data = bytes(item.data)
         self._size += len(data)
         if self._size > self._options.max_body_bytes:
-            raise self._too_large()
+            raise too_large(self._options.max_body_bytes)
         self._chunks += item.chunk_start
         if self._chunks > FREE_CHUNKS and self._size < self._chunks * SMALLEST_MEAN:
             raise malformed("The request's body comes in too many tiny chunks; send larger ones, or its length.")
         return data
 
-    def _too_large(self) -> Refused:
-        limit = self._options.max_body_bytes
-        detail = f"The request's body is larger than the {limit} bytes that can be inspected."
-        return refuse("body_too_large", 413, detail, "fix_request")
+
+def too_large(limit: int) -> Refused:
+    """What a request is told whose body is larger than what can be judged."""
+    detail = f"The request's body is larger than the {limit} bytes that can be inspected."
+    return refuse("body_too_large", 413, detail, "fix_request")

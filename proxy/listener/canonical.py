@@ -59,8 +59,11 @@ class Incoming:
         return replace(self.draft, body=body) if body else self.draft
 
 
-def canonical(head: RequestHead, place: Place, peer: str) -> Incoming:
-    """What this head asks for at this place; raises the refusal if it is ambiguous or not for us."""
+def canonical(head: RequestHead, place: Place, peer: str, *, open_ended: bool = False) -> Incoming:
+    """What this head asks for at this place; raises the refusal if it is ambiguous or not for us.
+
+    `open_ended`: a body follows whose end the protocol marks by itself, as HTTP/2 does.
+    """
     kept, read = _sort(head.fields)
     if head.method == "CONNECT":
         return _tunnel(head, place, read, peer)
@@ -68,7 +71,7 @@ def canonical(head: RequestHead, place: Place, peer: str) -> Incoming:
         raise refuse("method_not_supported", 501, "This method is not passed on.", "fix_request")
     scheme, host, port, target, hint = _destination(head, place, read)
     path, query = read_path(target)
-    length = _framing(head, read)
+    length = _framing(head, read, open_ended=open_ended)
     options = _connection_options(read)
     websocket = _websocket(head, read, options)
     headers = (("host", _authority(scheme, host, port)), *kept, *_rebuilt(read, place.entrance, websocket=websocket))
@@ -157,8 +160,8 @@ def _gateway_path(target: str) -> tuple[str, str]:
     return hint, f"/{rest}{mark}{query}"
 
 
-def _framing(head: RequestHead, read: dict[str, list[str]]) -> int | None:
-    """The body's length, or None for chunked; raises the refusal for anything that could be read otherwise."""
+def _framing(head: RequestHead, read: dict[str, list[str]], *, open_ended: bool) -> int | None:
+    """The body's length, or None if only its end tells; raises the refusal for what could be read otherwise."""
     lengths, codings = read.get("content-length", []), read.get("transfer-encoding", [])
     if "trailer" in read:
         raise refuse("trailers_refused", 400, "Requests with trailers are not passed on.", "fix_request")
@@ -168,8 +171,10 @@ def _framing(head: RequestHead, read: dict[str, list[str]]) -> int | None:
         length = None
     elif len(lengths) > 1 or (lengths and _LENGTH.fullmatch(lengths[0]) is None):
         raise _bad_framing()
+    elif lengths:
+        length = int(lengths[0])
     else:
-        length = int(lengths[0]) if lengths else 0
+        length = None if open_ended else 0
     if length != 0:
         if head.method in {"GET", "HEAD"}:
             raise refuse("body_refused", 400, f"A {head.method} request must not have a body.", "fix_request")
@@ -222,7 +227,7 @@ def _expects_continue(head: RequestHead, read: dict[str, list[str]], length: int
         return False
     if len(values) > 1 or values[0].lower() != "100-continue":
         raise refuse("expectation_failed", 417, "The only expectation that is met is `100-continue`.", "fix_request")
-    return length != 0 and head.version == "HTTP/1.1"
+    return length != 0 and head.version != "HTTP/1.0"
 
 
 def _rebuilt(read: dict[str, list[str]], entrance: Entrance, *, websocket: bool) -> Fields:

@@ -265,7 +265,7 @@ class Conversation(layer.Layer):
             yield from self._reply(problem(refusal))
             return
         self._exchange = exchange
-        server = self._upstreams.idle(destination)
+        server = self._upstreams.take(destination)
         if server is not None:
             yield from self._send(exchange, server)
             return
@@ -276,6 +276,7 @@ class Conversation(layer.Layer):
         reason = self._session.still_allowed()
         if reason is not None:
             exchange.account.fail(reason)
+            yield from self._handle(self._upstreams.give_back(server))
             yield from self._reply(problem(ENDED))
             return
         self._phase = Phase.ANSWERING
@@ -339,8 +340,9 @@ class Conversation(layer.Layer):
         if passed.switched:
             yield from self._switch(exchange)
         elif passed.done:
-            if not exchange.reusable and exchange.server is not None:
-                yield from self._handle(self._upstreams.close(exchange.server))
+            if exchange.server is not None:
+                leave = self._upstreams.give_back if exchange.reusable else self._upstreams.close
+                yield from self._handle(leave(exchange.server))
             yield from self._answered(close=exchange.close)
             yield from self._progress()
 

@@ -14,7 +14,8 @@ from proxy.stages import Reply
 class Session:
     """One agent connection: who it talks to, what is under way, and until when it must have sent more.
 
-    `deadline` is on `clock`; None while the agent waits for us.
+    `deadline` is on `clock`; None while the agent waits for us. `account` is the latest call's. On a `multiplexed`
+    connection several calls are under way at a time, and each of them is asked for by its own account.
     """
 
     def __init__(
@@ -27,6 +28,8 @@ class Session:
         self.clock = clock
         self.permits = Permits()
         self.account: Account | None = None
+        self._accounts: set[Account] = set()
+        self.multiplexed = False
         self.draining = False
         self.busy = False
         self.deadline: float | None = clock() + options.header_timeout
@@ -34,17 +37,21 @@ class Session:
     def released(self, permit: Permit) -> Account:
         """A call has been released: from here on it is accounted for, and its permit is in force."""
         self.permits.add(permit)
-        self.account = Account(self.gate, self.permits, permit, time.time)
-        return self.account
+        account = Account(self.gate, self.permits, permit, time.time)
+        self._accounts = {kept for kept in self._accounts if not kept.ended} | {account}
+        self.account = account
+        return account
 
     @property
     def passing(self) -> bool:
         """Whether a released call is under way."""
-        return self.account is not None and not self.account.ended
+        return any(not account.ended for account in self._accounts)
 
-    def still_allowed(self) -> str | None:
-        """None, or the reason why nothing more may pass on this connection."""
-        released = self.account.permit.released if self.account is not None and not self.account.ended else None
+    def still_allowed(self, account: Account | None = None) -> str | None:
+        """None, or the reason why nothing more may pass: of this call, else on this connection."""
+        if account is None and not self.multiplexed:
+            account = self.account
+        released = account.permit.released if account is not None and not account.ended else None
         return self.gate.still_allowed(self.connection, released)
 
     def expect_within(self, seconds: float | None) -> None:
@@ -52,9 +59,9 @@ class Session:
         self.deadline = None if seconds is None else self.clock() + seconds
 
     def abandon(self, error: str) -> None:
-        """The connection is over. A call that was under way is accounted for, and nothing may be sent any more."""
-        if self.account is not None:
-            self.account.fail(error)
+        """The connection is over. Calls that were under way are accounted for, and nothing may be sent any more."""
+        for account in self._accounts:
+            account.fail(error)
         self.permits.clear()
 
     async def refuse(self, refusal: Refusal, summary: str) -> Reply:

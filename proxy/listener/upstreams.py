@@ -1,4 +1,4 @@
-"""The upstream connections behind one agent connection: at most one in use, a few kept for the next request."""
+"""The upstream connections behind one agent connection: one for each call under way, a few kept for the next."""
 
 from mitmproxy.connection import Connection, Server
 from mitmproxy.proxy import commands, events, layer
@@ -7,7 +7,7 @@ from proxy.listener.permit import Permit
 from proxy.listener.profile import GovernedContext, GovernedServer
 from proxy.listener.session import Session
 from proxy.listener.upstream_layer import upstream_stack
-from proxy.listener.wire import Hangup, Outgoing, Reached
+from proxy.listener.wire import Hangup, Outgoing
 from proxy.stages import Destination
 
 MAX_KEPT = 8
@@ -16,37 +16,47 @@ type Orders = list[commands.Command]
 
 
 class Upstreams:
-    """Every method returns the commands that it leads to. A connection is used again only for an equal destination."""
+    """Methods return the commands that they lead to. A connection is used again only for an equal destination.
+
+    Nobody has a connection together with another: who opens or takes one gives it back, or closes it.
+    """
 
     def __init__(self, context: GovernedContext, session: Session) -> None:
         self._context = context
         self._session = session
         self._layers: dict[Connection, layer.Layer] = {}
-        self._ready: dict[GovernedServer, None] = {}
+        self._idle: dict[Server, Destination] = {}
         self._sources: dict[commands.Command, Connection] = {}
 
-    def idle(self, destination: Destination) -> Server | None:
-        """An open connection to this very destination, TLS and all."""
-        for server in self._ready:
-            if server.destination == destination and server.connected:
+    def take(self, destination: Destination) -> Server | None:
+        """An open connection to this very destination, TLS and all, that nobody else has."""
+        for server, place in self._idle.items():
+            if place == destination and server.connected:
+                del self._idle[server]
                 return server
         return None
 
+    def give_back(self, server: Server) -> Orders:
+        """The answer is complete, and the connection may carry another request."""
+        orders: Orders = []
+        if len(self._idle) >= MAX_KEPT:
+            orders += self.close(next(iter(self._idle)))
+        if isinstance(server, GovernedServer) and server in self._layers:
+            self._idle[server] = server.destination
+        return orders
+
     def open(self, permit: Permit) -> Orders:
         """Opens a connection; a `Reached` will report on it."""
-        orders: Orders = []
-        if len(self._ready) >= MAX_KEPT:
-            orders += self.close(next(iter(self._ready)))
         server = GovernedServer(permit)
         self._layers[server] = upstream_stack(self._context.fork(), server, self._session.permits)
-        return orders + self._run(server, events.Start())
+        return self._run(server, events.Start())
 
     def send(self, server: Server, permit: Permit, data: bytes) -> Orders:
         return self._run(server, Outgoing(permit, data))
 
     def close(self, server: Server) -> Orders:
         """Closes this connection; it is not used again from now on."""
-        self._ready.pop(server, None)  # type: ignore[call-overload]  # compared by id, whatever its class
+        self._idle.pop(server, None)
         return self._run(server, Hangup())
 
     def hang_up(self) -> Orders:
@@ -56,7 +66,7 @@ class Upstreams:
     def forget(self, server: Server) -> None:
         """It is closed, and nothing more will come of it."""
         self._layers.pop(server, None)
-        self._ready.pop(server, None)  # type: ignore[call-overload]  # compared by id, whatever its class
+        self._idle.pop(server, None)
 
     def received(self, event: events.ConnectionEvent) -> Orders:
         return self._run(event.connection, event)
@@ -75,6 +85,4 @@ class Upstreams:
         for order in orders:
             if order.blocking:
                 self._sources[order] = server
-            elif isinstance(order, Reached) and order.error is None and isinstance(order.server, GovernedServer):
-                self._ready[order.server] = None
         return orders

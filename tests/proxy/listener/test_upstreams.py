@@ -41,13 +41,24 @@ def test_used_again_for_the_same_destination_only() -> None:
     """Equal means equal in everything: pin, bundle and permissions included."""
     these = upstreams()
     server = opened(these)
-    assert these.idle(HERE) is server
+    these.give_back(server)
     for other in (
         Destination("http", "a.test", 81),
         Destination("http", "a.test", 80, connect=("127.0.0.1", 1)),
         Destination("http", "a.test", 80, allow_private_addresses=True),
     ):
-        assert these.idle(other) is None
+        assert these.take(other) is None
+    assert these.take(HERE) is server
+
+
+def test_nobody_shares_a_connection() -> None:
+    """A connection that is in use is not given to another call, whether it was opened or taken."""
+    these = upstreams()
+    server = opened(these)
+    assert these.take(HERE) is None
+    assert these.give_back(server) == []
+    assert these.take(HERE) is server
+    assert these.take(HERE) is None
 
 
 def test_a_connection_that_failed_or_closed_is_not_used() -> None:
@@ -56,20 +67,24 @@ def test_a_connection_that_failed_or_closed_is_not_used() -> None:
     opening = these.open(permit(HERE))[-1]
     assert isinstance(opening, commands.OpenConnection)
     these.completed(events.OpenConnectionCompleted(opening, "no route"))
-    assert these.idle(HERE) is None
+    assert these.take(HERE) is None
     server = opened(these)
+    these.give_back(server)
     server.state = ConnectionState.CAN_WRITE
-    assert these.idle(HERE) is None
+    assert these.take(HERE) is None
     other = opened(these)
+    these.give_back(other)
     assert isinstance(these.close(other)[-1], commands.CloseConnection)
-    assert these.idle(HERE) is None
+    assert these.take(HERE) is None
 
 
 def test_only_a_few_are_kept() -> None:
     """An agent that talks to many places through one connection does not keep a connection to each."""
     these = upstreams()
-    servers = [opened(these, Destination("http", "a.test", port)) for port in range(1, MAX_KEPT + 1)]
-    closing = these.open(permit(HERE))[0]
+    servers = [opened(these, Destination("http", "a.test", port)) for port in range(1, MAX_KEPT + 2)]
+    for server in servers[:-1]:
+        assert these.give_back(server) == []
+    (closing,) = these.give_back(servers[-1])
     assert isinstance(closing, commands.CloseConnection)
     assert closing.connection is servers[0]
 
@@ -79,6 +94,8 @@ def test_late_events_are_dropped() -> None:
     these = upstreams()
     server = opened(these)
     these.forget(server)
+    assert these.give_back(server) == []
+    assert these.take(HERE) is None
     assert these.received(events.DataReceived(server, b"x")) == []
     assert these.close(server) == []
     assert these.hang_up() == []
