@@ -5,6 +5,7 @@ short-lived upstream credentials answer that, not this file.
 """
 
 import base64
+import html
 import json
 import re
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from proxy.errors import Refusal, Refused
 from proxy.stages import Headers, Secret
 
 _SHORTEST_DISGUISE = 6
+# What JSON writers escape lest a browser take it for HTML: Go and Rails, Gson, .NET.
+_HTML_IN_JSON = ("<>&", "<>&='", "<>&'+`")
 
 
 class Leaked(Refused):
@@ -119,12 +122,20 @@ def _disguises(text: str, raw: bytes) -> set[bytes]:
     percent |= {re.sub(r"%..", lambda match: match[0].lower(), form) for form in percent}
     escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
     escaped |= {form.replace("/", "\\/") for form in escaped}
+    escaped |= {_with_escapes(form, special) for form in escaped for special in _HTML_IN_JSON}
+    escaped |= {re.sub(r"\\u....", lambda match: "\\u" + match[0][2:].upper(), form) for form in escaped}
+    escaped |= {html.escape(text), html.escape(text, quote=False), html.escape(text).replace("&#x27;", "&#39;")}
     hexadecimal = {raw.hex(), raw.hex().upper()}
     forms = {form.encode("utf-8") for form in percent | escaped | hexadecimal}
+    forms |= {text.encode(charset) for charset in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")}
     for shift in range(3):
         inside = _base64_inside(raw, shift)
         forms |= {inside, inside.replace(b"+", b"-").replace(b"/", b"_")}
     return forms
+
+
+def _with_escapes(text: str, special: str) -> str:
+    return "".join(f"\\u{ord(char):04x}" if char in special else char for char in text)
 
 
 def _base64_inside(raw: bytes, shift: int) -> bytes:
