@@ -307,3 +307,79 @@ def test_what_was_known_yesterday_is_judged_anew(house: House) -> None:
     assert house.attribute(replace(proven, task="t2"), world).scopes[-1] == proven.scopes[-1]
     again = house.attribute(replace(proven, on_behalf_of="alice"), world)
     assert again.chain.root == Principal("human", "alice")
+
+
+# --- under a task -----------------------------------------------------------------------------------
+
+ALICE, REFUND_BOT, REPORT_BOT = (
+    Principal("human", "alice"),
+    Principal("agent", "refund-bot"),
+    Principal("agent", "report-bot"),
+)
+CHAIN = Chain(
+    ALICE,
+    (
+        Hop(ALICE, REPORT_BOT, "verified", "personal_token", "sha256:aa"),
+        Hop(REPORT_BOT, REFUND_BOT, "verified", "handle", "sha256:bb"),
+    ),
+)
+BASIS = TaskBasis("refund-bot", CHAIN, NOW - 100, NOW + 60, ("task:task_7", "task:task_1"))
+
+
+def test_a_task_says_for_whom_and_until_when(house: House) -> None:
+    """Its chain, its root, its age and its end take the place of what the credential alone would mean."""
+    house.tasks["task_7"] = BASIS
+    handle, row = house.handle(task="task_7")
+    proven = house.prove(("basic", handle))
+    assert (proven.chain, proven.on_behalf_of) == (CHAIN, "alice")
+    assert (proven.issued_at, proven.not_after) == (NOW - 100, NOW + 60)
+    assert proven.scopes == (f"handle:{row.id}", "task:task_7", "task:task_1")
+    identity = house.attribute(proven)
+    assert identity.chain == CHAIN
+    assert {"principal:alice", "agent:report-bot", "agent:refund-bot", "owner:olga", "team:crm"} <= set(identity.scopes)
+
+
+@pytest.mark.parametrize("more", [{"agent": "report-bot"}, {"on_behalf_of": "olga"}])
+def test_a_credential_that_contradicts_its_task_is_refused(house: House, more: dict[str, Any]) -> None:
+    """Another agent, or another person, than the task is of."""
+    house.tasks["task_7"] = BASIS
+    handle, _ = house.handle(task="task_7", **more)
+    assert house.refusal(("basic", handle)) == (407, "identity_conflict")
+
+
+@pytest.mark.parametrize(
+    ("world", "reason"),
+    [
+        (inventory(agent()), "delegator_refused"),
+        (inventory(agent(), agent("report-bot", owner=None)), "delegator_refused"),
+        (inventory(agent(), agent("report-bot", expires=date(2020, 1, 1))), "delegator_refused"),
+        (inventory(agent(), agent("report-bot", enabled=False)), "delegator_refused"),
+    ],
+)
+def test_a_party_that_does_not_stand_ends_the_chain(house: House, world: Inventory, reason: str) -> None:
+    """An agent in the middle that is unknown, without an owner, expired or disabled hands nothing on."""
+    house.tasks["task_7"] = BASIS
+    proven = house.prove(("basic", house.handle(task="task_7")[0]))
+    with pytest.raises(Refused) as caught:
+        house.attribute(proven, world)
+    assert (caught.value.refusal.status, caught.value.refusal.reason) == (403, reason)
+
+
+@pytest.mark.parametrize(
+    ("root", "reason"),
+    [
+        (Principal("human", "gone"), "principal_inactive"),
+        (Principal("human", "nobody"), "principal_unknown"),
+        (Principal("human", "https://idp.example|x"), "principal_unknown"),
+        (Principal("business_process", "nightly"), "principal_unknown"),
+        (Principal("service", "crm"), "principal_unknown"),
+    ],
+)
+def test_a_root_that_nobody_answers_for_is_no_root(house: House, root: Principal, reason: str) -> None:
+    """People must be active in the inventory; processes and services that it does not know are nobody."""
+    chain = Chain(root, (Hop(root, REFUND_BOT, "verified", "x", "sha256:aa"),))
+    house.tasks["task_7"] = replace(BASIS, chain=chain)
+    proven = house.prove(("basic", house.handle(task="task_7")[0]))
+    with pytest.raises(Refused) as caught:
+        house.attribute(proven)
+    assert caught.value.refusal.reason == reason
