@@ -10,7 +10,9 @@ from proxy.stages import Reply
 _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "alt-svc"}
 )
-_PREFIXES = ("proxy-", "countersign-", "x-countersign-")
+# Only we speak of approvals; and a session that our credential opened is a credential, not for the agent. It could
+# not use one anyway: `Cookie` never goes upstream.
+_PREFIXES = ("proxy-", "countersign-", "x-countersign-", "approval-", "set-cookie")
 _UNSAFE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
 

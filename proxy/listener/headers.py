@@ -43,7 +43,7 @@ _DROP_PREFIXES = ("proxy-", "workload-", "x-forwarded-", "x-countersign-", "coun
 _REFUSE = frozenset(
     {
         "x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url",
-        "x-original-method", "x-override-url",
+        "x-original-method", "x-override-url", "x-original-uri", "x-original-path", "x-rewrite-uri",
     }
 )  # fmt: skip
 
@@ -71,4 +71,6 @@ def _judge(name: str) -> Rule:
         if twin != name:
             return Rule.REFUSE
         return Rule.READ if twin in _READ else Rule.ONCE
+    if twin != name and twin.startswith("mcp-"):
+        return Rule.REFUSE  # it would route a message that is compared with the real one's only
     return Rule.KEEP

@@ -34,7 +34,7 @@ def test_framing(
 
 
 def test_fields_that_stay_behind() -> None:
-    """Hop-by-hop fields, those that `Connection` names, and those that only we may send."""
+    """Hop-by-hop fields, those that `Connection` names, sessions, and those that only we may send."""
     names = [
         "connection",
         "keep-alive",
@@ -43,6 +43,8 @@ def test_fields_that_stay_behind() -> None:
         "upgrade",
         "alt-svc",
         "countersign-call",
+        "approval-status",
+        "set-cookie",
         "x-named",
     ]
     fields = [(name, "x-named" if name == "connection" else "1") for name in names]

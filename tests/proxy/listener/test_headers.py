@@ -16,6 +16,7 @@ from proxy.listener.headers import Rule, rule_for
         (["workload-identity-token", "workload_identity_token", "countersign-agent", "x_countersign_agent"], Rule.DROP),
         (["x_forwarded_host", "forwarded", "x-real-ip", "x_real_ip", "tracestate", "remote_user"], Rule.DROP),
         (["x-http-method-override", "x_http_method_override", "x-rewrite-url", "x_original_url"], Rule.REFUSE),
+        (["x-original-uri", "mcp_method", "mcp_name", "mcp-name_", "mcp_param_region"], Rule.REFUSE),
         (["content_length", "transfer_encoding", "content_type", "proxy_authorization"], Rule.REFUSE),
     ],
 )  # fmt: skip
