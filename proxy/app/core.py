@@ -14,6 +14,8 @@ from pathlib import Path
 from proxy.control.people import PeopleService
 from proxy.credentials.broker import Broker
 from proxy.credentials.references import References
+from proxy.downstream.signer import Signer
+from proxy.downstream.txn_token import Minter
 from proxy.errors import CountersignError
 from proxy.facts import Inventory
 from proxy.holds.sealing import Sealer
@@ -38,6 +40,7 @@ from telemetry.recorder import Recorder
 log = logging.getLogger("countersign.app")
 
 SWEEP_SECONDS = 1.0
+KEY_SECONDS = 3600.0
 TIDY_SECONDS = 60.0
 
 
@@ -58,6 +61,7 @@ class Core:
     holds: HoldService
     broker: Broker
     pipeline: Pipeline
+    signer: Signer | None = None
 
     def inventory(self) -> Inventory:
         """The inventory in force."""
@@ -112,6 +116,7 @@ def _assemble(
         clock=clock,
     )
     broker = Broker(References())
+    signer = _signer(settings, clock())
     pipeline = Pipeline(
         Parts(
             world=lambda: keeper.world,
@@ -127,12 +132,14 @@ def _assemble(
             broker=broker,
             recorder=recorder,
             clock=clock,
+            minter=_minter(settings, signer),
         )
     )
     people = PeopleService(store, lambda: keeper.world.inventory)
     return Core(
-        settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, holds, broker, pipeline
-    )
+        settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, holds, broker, pipeline,
+        signer,
+    )  # fmt: skip
 
 
 def _recorder(settings: Settings) -> Recorder:
@@ -142,6 +149,18 @@ def _recorder(settings: Settings) -> Recorder:
     except (AuditDamaged, AuditUnavailable) as error:
         raise CountersignError(str(error)) from error
     return recorder
+
+
+def _signer(settings: Settings, now: float) -> Signer | None:
+    """None where internal services are told nothing: then there is no key either."""
+    return Signer.open(settings.state / "downstream.keys", now) if settings.downstream.trust_domain else None
+
+
+def _minter(settings: Settings, signer: Signer | None) -> Minter | None:
+    downstream = settings.downstream
+    if signer is None or downstream.trust_domain is None:
+        return None
+    return Minter(signer, downstream.trust_domain, downstream.lifetime_seconds)
 
 
 def _hold_options(settings: Settings) -> HoldOptions:
@@ -184,6 +203,8 @@ async def _background(core: Core) -> AsyncIterator[None]:
         asyncio.create_task(_forever("forgetting ended tasks", lambda: _tidy_tasks(core))),
         asyncio.create_task(_forever("ending obtained credentials", lambda: _end_credentials(core))),
     ]
+    if core.signer is not None:
+        tasks.append(asyncio.create_task(_forever("changing the signing key", lambda: _change_key(core))))
     try:
         yield
     finally:
@@ -227,7 +248,9 @@ class _Changes:
         await core.tasks.hear()
         for revocation in ended - self._ended:
             await core.tasks.ended_by(revocation)
-            await core.holds.invalidate_for([revocation.scope], by=revocation.by, now=revocation.at)
+            if not revocation.scope.startswith("handle:"):
+                # A handle ends with its program; what that asked for still waits, for the program's next run.
+                await core.holds.invalidate_for([revocation.scope], by=revocation.by, now=revocation.at)
         self._ended = ended
         self._changed.clear()
         await core.holds.changed()
@@ -252,3 +275,9 @@ async def _sweep_tasks(core: Core) -> None:
 async def _tidy_tasks(core: Core) -> None:
     await asyncio.sleep(TIDY_SECONDS)
     await core.tasks.tidy(core.revocations.in_force(), core.revocations.lift, core.clock())
+
+
+async def _change_key(core: Core) -> None:
+    await asyncio.sleep(KEY_SECONDS)
+    if core.signer is not None:
+        core.signer.rotate_if_due(core.clock())

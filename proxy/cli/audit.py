@@ -231,5 +231,6 @@ def line_of(record: dict[str, Any]) -> str:
         f"{approval.get('id', '')} {approval.get('state', '')}".strip(),
         f"status {upstream['status']}" if "status" in upstream else "",
         f"{change.get('what', '')} {change.get('reason', '')}".strip(),
+        record.get("call", ""),
     ]
     return show.plain(" ".join(piece for piece in pieces if piece))
