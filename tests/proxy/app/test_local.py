@@ -1,0 +1,74 @@
+"""The local operator's client: of the running server, or of the state itself; never of both."""
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from proxy.app.core import open_core
+from proxy.app.local import LONGEST_SOCKET_PATH, open_control, operator_socket
+from proxy.app.serve import serving
+from proxy.errors import CountersignError
+from proxy.settings.model import Settings
+from tests.fakes.serving import configured
+
+
+def test_the_socket_is_in_the_state_directory(tmp_path):
+    """Everybody who knows the configuration finds it."""
+    assert operator_socket(Settings(state=tmp_path)) == tmp_path / "control" / "operator.sock"
+
+
+def test_a_long_path_is_reached_from_where_we_stand(tmp_path, monkeypatch):
+    """The kernel takes about a hundred bytes: a longer path is used relative to the working directory."""
+    deep = tmp_path / ("d" * 90)
+    deep.mkdir()
+    monkeypatch.chdir(deep)
+    short = operator_socket(Settings(state=deep / "state"))
+    assert len(os.fsencode(short)) <= LONGEST_SOCKET_PATH
+    assert short.absolute() == deep / "state" / "control" / "o"
+
+
+def test_a_path_that_is_too_long_from_everywhere_is_named(tmp_path, monkeypatch):
+    """If not even that is short enough, we say which setting to shorten."""
+    monkeypatch.chdir("/")
+    with pytest.raises(CountersignError, match="too long for a UNIX socket; use a shorter `state`"):
+        operator_socket(Settings(state=Path("/" + "x" * 120)))
+
+
+async def status(settings, **how):
+    async with open_control(settings, **how) as client:
+        answer = await client.get("/v1/status")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+def test_without_a_server_the_state_itself_answers(tmp_path):
+    """The same API, over the state; a socket that nobody serves any more does not mislead."""
+    settings = configured(tmp_path)
+    assert asyncio.run(status(settings))["agents"] == 3
+    path = operator_socket(settings)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    assert asyncio.run(status(settings))["agents"] == 3
+
+
+def test_what_needs_a_server_says_so(tmp_path):
+    """A command that only makes sense against a running server is told that there is none."""
+    with pytest.raises(CountersignError, match="not running with this configuration; start it first"):
+        asyncio.run(status(configured(tmp_path), running=True))
+
+
+def test_a_running_server_answers_itself(tmp_path):
+    """While it serves, its own socket answers, with its own addresses."""
+    settings = configured(tmp_path)
+
+    async def main():
+        async with open_core(settings) as core, serving(core) as running:
+            told = await status(settings, running=True)
+            assert told["proxy"] == running.proxy
+            assert told["ready"] is True
+
+    asyncio.run(main())
