@@ -22,6 +22,8 @@ WITHOUT_OWN_TEST: dict[str, str] = {
     "proxy/identity/interfaces.py": "a protocol; tests/conformance holds its suite",
     "proxy/tasks/interfaces.py": "a protocol; tests/conformance holds its suite",
     "proxy/holds/interfaces.py": "a protocol; tests/conformance holds its suite",
+    "proxy/credentials/interfaces.py": "protocols; tests/conformance holds their suite",
+    "proxy/credentials/means.py": "values without behaviour",
     "proxy/control/needs.py": "protocols; tests/proxy/control runs the API against the real services",
     "proxy/console/needs.py": "protocols; tests/proxy/console runs the pages against the control API's own desks",
     "proxy/control/interfaces.py": "a protocol; tests/conformance holds its suite",

@@ -10,6 +10,7 @@ from proxy.credentials.references import References
 from proxy.errors import Refused
 from proxy.facts import Service, StaticBinding
 from proxy.stages import Injection, Request
+from tests.fakes.authorities import OAuthServer
 from tests.fakes.delegations import NOW, caller
 
 VALUE = "s3cr3t-value-1"
@@ -114,3 +115,59 @@ def test_a_secret_never_travels_in_plain(url: str, changes: dict[str, Any], allo
 def test_a_secret_goes_into_no_odd_place(bound: dict[str, str]) -> None:
     """Not into a header that frames or routes the message, and not without its place in the value."""
     assert refused(service(bound=bound)) == "credential_unavailable"
+
+
+AWS = {
+    "id": "aws", "kind": "aws_sigv4", "region": "eu-central-1", "service": "s3", "access_key_id": "env:CRM_TOKEN",
+    "secret_access_key": "env:CRM_TOKEN", "methods": ["GET"], "paths": ["/bucket/*"],
+}  # fmt: skip
+
+
+def test_a_presigned_url_is_refused_where_we_sign() -> None:
+    """On any path of a service that we sign for, bound or not; the same query is nothing special elsewhere."""
+    aws = Service.model_validate({"id": "s3", "owner": "olga", "url": "https://crm.example", "bindings": [AWS]})
+    for path in ("/bucket/key", "/other"):
+        with pytest.raises(Refused) as caught:
+            prepare(aws, path=path, query="X-Amz-Credential=AKIA&X-Amz-Signature=ab")
+        assert (caught.value.refusal.status, caught.value.refusal.reason) == (403, "credential_in_query")
+    assert dict(prepare(aws, path="/bucket/key", query="list-type=2").headers)["authorization"].startswith("AWS4-")
+    assert prepare(aws, path="/other", query="list-type=2") == Injection()
+    assert prepare(service(), query="X-Amz-Signature=ab").secrets
+
+
+def test_a_kind_that_nobody_obtains_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unknown means no."""
+    monkeypatch.setattr("proxy.credentials.broker.KINDS", {})
+    assert refused(service()) == "credential_unavailable"
+
+
+def test_no_kind_goes_over_plain_http() -> None:
+    """Not even one whose secret would not be sent as it is."""
+    plain = {"id": "s3", "owner": "olga", "url": "http://crm.example", "bindings": [AWS]}
+    with pytest.raises(Refused) as caught:
+        prepare(Service.model_validate(plain), path="/bucket/key", **PLAIN)
+    assert caught.value.refusal.reason == "credential_plaintext"
+
+
+def test_what_was_obtained_ends_with_its_caller_and_with_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep ends what belongs to identities that have ended; the close ends the rest."""
+    with OAuthServer() as server:
+        monkeypatch.setenv("CRM_TOKEN", server.secret)
+        oauth = {
+            "id": "crm", "kind": "oauth_client_credentials", "token_url": f"{server.url}/token",
+            "client_id": "countersign", "revocation_url": f"{server.url}/revoke", "secret": "env:CRM_TOKEN", "methods": ["GET"],
+            "paths": ["/*"], "unsafe_http_loopback": True,
+        }  # fmt: skip
+        crm = Service.model_validate({"id": "crm", "owner": "olga", "url": "https://crm.example", "bindings": [oauth]})
+        request = Request("GET", "https", "crm.example", 443, "/v1", "", (), b"")
+
+        async def story() -> None:
+            broker = Broker(References())
+            for task in ("task_1", "task_2"):
+                await broker.prepare(crm, request, caller(task=task), NOW)
+            await broker.sweep(NOW, lambda identity: identity.proven.task == "task_1")
+            assert len(server.live) == 1
+            await broker.close(NOW)
+            assert server.live == {}
+
+        asyncio.run(story())

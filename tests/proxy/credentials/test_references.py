@@ -100,3 +100,24 @@ def test_loose_permissions_are_warned_of(tmp_path: Path) -> None:
     assert References.loose_permissions(f"file:{path}") is None
     assert References.loose_permissions("env:CRM_TOKEN") is None
     assert References.loose_permissions(f"file:{path}x") is not None
+
+
+def test_a_key_may_have_several_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A private key is read as it is, and never as something for a header; too short is no key."""
+    monkeypatch.setenv("KEY", "-----BEGIN-----\nabc\n-----END-----\n")
+    assert References().read_key("env:KEY").value.count("\n") == 3
+    refused("env:KEY")
+    monkeypatch.setenv("KEY", "short")
+    with pytest.raises(Refused):
+        References().read_key("env:KEY")
+
+
+def test_many_files_are_not_remembered_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """References that name a file for each task do not fill the memory."""
+    monkeypatch.setattr("proxy.credentials.references._MOST_FILES", 2)
+    references = References()
+    for number in range(5):
+        path = tmp_path / str(number)
+        path.write_text(f"secret-value-{number}")
+        assert references.read(f"file:{path}").value == f"secret-value-{number}"
+    assert len(references._files) <= 2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.credentials.strip import agent_credentials, without_agent_credentials
+from proxy.credentials.strip import agent_credentials, signed_query, without_agent_credentials
 from proxy.stages import Injection
 
 PLAIN = (("accept", "application/json"), ("content-type", "application/json"), ("x-request-id", "7"))
@@ -34,3 +34,17 @@ def test_the_rest_stays_as_it_is() -> None:
     headers = (*PLAIN, *PLAIN)
     assert without_agent_credentials(headers, Injection()) == headers
     assert agent_credentials(headers) == ()
+
+
+@pytest.mark.parametrize(
+    ("query", "signed"),
+    [
+        ("", False), ("a=1&signed=2", False), ("q=X-Amz-Signature", False),
+        ("X-Amz-Signature=ab", True), ("a=1&x-amz-credential=AKIA", True), ("X-Amz-Algorithm", True),
+        ("X%2DAmz-Signature=ab", True), ("AWSAccessKeyId=A&Signature=b&Expires=1", True), ("Signature=b", True),
+        ("X-Amz-Security-Token=t", True),
+    ],
+)  # fmt: skip
+def test_a_signature_in_the_query_is_seen(query: str, signed: bool) -> None:
+    """By its parameters' names, however they are written; not by their values."""
+    assert signed_query(query) is signed

@@ -1,0 +1,176 @@
+"""Obtained credentials. The life of one is in tests/conformance/credential_kind.py, by every kind that obtains."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from proxy.credentials.held import HeldCredentials
+from proxy.credentials.interfaces import Held
+from proxy.credentials.references import unavailable
+from proxy.errors import Refused
+from proxy.facts import Obtained
+from proxy.stages import Identity
+from tests.fakes.delegations import NOW, caller
+from tests.fakes.waiting import until
+
+BINDING = Obtained(id="b", kind="vault", methods=("GET",), paths=("/*",))
+
+
+class Source:
+    """Gives out numbers for a hundred seconds, when it is let; remembers what it was told to end."""
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+        self.ended: list[str] = []
+        self.fails: Exception | None = None
+        self.open = asyncio.Event()
+        self.open.set()
+        self.life = 100.0
+
+    async def fetch(self, binding: Any, identity: Identity, now: float) -> Held[str]:
+        await self.open.wait()
+        if self.fails is not None:
+            raise self.fails
+        self.given.append(f"{identity.proven.task}#{len(self.given)}")
+        return Held(self.given[-1], now, now + self.life, revocable=True)
+
+    async def revoke(self, binding: Any, held: Held[str], now: float) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.ended.append(held.value)
+
+
+def test_what_does_not_fit_is_ended() -> None:
+    """The one that was not asked for longest makes room, and is ended at its source."""
+
+    async def story() -> None:
+        source, held = Source(), HeldCredentials(most=2)
+        for task in ("a", "b", "a", "c"):
+            await held.get(source, BINDING, caller(task=task), NOW)
+        assert source.given == ["a#0", "b#1", "c#2"]
+        await held.sweep(NOW, lambda _: False)
+        assert source.ended == ["b#1"]
+
+    asyncio.run(story())
+
+
+def test_what_arrives_after_it_was_forgotten_is_ended() -> None:
+    """A fetch that comes in when its place is gone serves those who wait, and is then ended."""
+
+    async def story() -> None:
+        source, held = Source(), HeldCredentials(most=1)
+        source.open.clear()
+        first = asyncio.ensure_future(held.get(source, BINDING, caller(task="a"), NOW))
+        await asyncio.sleep(0)
+        second = asyncio.ensure_future(held.get(source, BINDING, caller(task="b"), NOW))
+        await asyncio.sleep(0)
+        source.open.set()
+        assert [(await first)[0], (await second)[0]] == ["a", "b"]
+        await held.sweep(NOW, lambda _: False)
+        assert [value[0] for value in source.ended] == ["a"]
+
+    asyncio.run(story())
+
+
+def test_a_failed_renewal_refuses_nobody_who_has_one() -> None:
+    """From 80 % on the old one serves while a new one fails; at its end, the failure is everybody's."""
+
+    async def story() -> None:
+        source, held = Source(), HeldCredentials()
+
+        def ask(now: float) -> Any:
+            return held.get(source, BINDING, caller(), now)
+
+        assert await ask(NOW) == "task_1#0"
+        source.fails = unavailable("b", "down")
+        assert await ask(NOW + 85) == "task_1#0"
+        await until(lambda: len(asyncio.all_tasks()) == 1)
+        assert await ask(NOW + 94) == "task_1#0"
+        await until(lambda: len(asyncio.all_tasks()) == 1)
+        with pytest.raises(Refused):
+            await ask(NOW + 96)
+
+    asyncio.run(story())
+
+
+def test_what_has_expired_on_arrival_is_not_used() -> None:
+    """A source that gives out what is over already has given nothing."""
+
+    async def story() -> None:
+        source, held = Source(), HeldCredentials()
+        source.life = 0
+        with pytest.raises(Refused) as caught:
+            await held.get(source, BINDING, caller(), NOW)
+        assert caught.value.refusal.reason == "credential_unavailable"
+
+    asyncio.run(story())
+
+
+def test_a_bug_in_a_source_reaches_its_callers() -> None:
+    """Anything but a refusal is raised as it is, for the boundary to refuse; the next call asks again."""
+
+    async def story() -> None:
+        source, held = Source(), HeldCredentials()
+        source.fails = ZeroDivisionError()
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                await held.get(source, BINDING, caller(), NOW)
+        source.fails = None
+        assert await held.get(source, BINDING, caller(), NOW)
+
+    asyncio.run(story())
+
+
+def test_a_longer_identity_keeps_the_credential() -> None:
+    """Of two handles for one task the longer one counts: the credential ends with the last of them."""
+
+    async def story() -> None:
+        source, held = Source(), HeldCredentials()
+        await held.get(source, BINDING, caller(not_after=NOW + 10), NOW)
+        await held.get(source, BINDING, caller(not_after=NOW + 50), NOW)
+        await held.sweep(NOW + 11, lambda _: False)
+        assert source.ended == []
+        await held.sweep(NOW + 50, lambda _: False)
+        assert source.ended == ["task_1#0"]
+
+    asyncio.run(story())
+
+
+def test_what_expired_is_not_ended_again() -> None:
+    """Its source has forgotten it already."""
+
+    async def story() -> None:
+        source, held = Source(), HeldCredentials()
+        await held.get(source, BINDING, caller(), NOW)
+        await held.sweep(NOW + 101, lambda _: True)
+        assert source.ended == []
+
+    asyncio.run(story())
+
+
+def test_the_close_waits_for_what_is_under_way_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A credential that comes in while we close is ended; a source that hangs does not hold the process."""
+
+    async def story() -> None:
+        source, held = Source(), HeldCredentials()
+        source.open.clear()
+        asking = asyncio.ensure_future(held.get(source, BINDING, caller(), NOW))
+        await asyncio.sleep(0)
+        closing = asyncio.ensure_future(held.close(NOW))
+        await asyncio.sleep(0)
+        source.open.set()
+        await closing
+        assert source.ended == [await asking]
+
+        monkeypatch.setattr("proxy.credentials.held.CLOSE_WITHIN_SECONDS", 0.01)
+        source.open.clear()
+        hanging = asyncio.ensure_future(held.get(source, BINDING, caller(), NOW))
+        await asyncio.sleep(0)
+        await held.close(NOW)
+        assert "could not be ended in time" in caplog.text
+        hanging.cancel()
+
+    asyncio.run(story())
