@@ -38,7 +38,10 @@ _NO_WORD = re.compile(r"(?<=/)(?!(?:[A-Za-z_-]{1,24}|v\d{1,3})(?:/|$))[^/]+")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a call. `arguments` are those of a described call, redacted once: every record of it agrees."""
+    """What is known of a call. `arguments` are those of a described call, redacted once: every record of it agrees.
+
+    `txn` is the id of the token that accounts for it to an internal service.
+    """
 
     reached: Reached
     trace: TraceContext
@@ -47,6 +50,7 @@ class Known:
     catalog: Catalog | None = None
 
 
+    txn: str = ""
 def refused(known: Known, refusal: Refusal, at: float) -> Section:
     """The record of a call that does not go on, with all that is known of it by then."""
     record = _so_far(known, at)
@@ -72,6 +76,8 @@ def decided(known: Known, injection: Injection, at: float) -> Section:
         record["credential"] = {"id": injection.binding.id, "reference": injection.binding.reference}
     if claim is not None:
         record["approval"] = {
+    if known.txn:
+        record["downstream"] = {"txn": known.txn}
             "id": claim.hold_id,
             "attempt": claim.attempt_id,
             "state": "granted",

@@ -25,6 +25,13 @@ STORE_DOWN = Refusal(
 )
 
 
+STALE = Refusal(
+    "revocations_stale",
+    503,
+    "Countersign has not heard of revocations for too long, so this call did not pass.",
+    "retry",
+)
+
 AUDIT_DOWN = Refusal(
     "audit_unavailable",
     503,
@@ -76,7 +83,7 @@ def denial(decided: Decided) -> Refused:
 
 
 def failure(error: Exception, what: str) -> Refusal:
-    """What the agent is told when this stopped its call. What we did not foresee goes to the operator, with its trace."""
+    """What the agent is told when this stopped its call. What nobody foresaw goes to the operator, with its trace."""
     match error:
         case Refused():
             return error.refusal

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from policies.model import Outcome
 from proxy import account
 from proxy.credentials.broker import Broker
-from proxy.deciding import denial, failure, inquiry
+from proxy.deciding import STALE, denial, failure, inquiry
 from proxy.downstream.txn_token import Minter, TxnToken
 from proxy.errors import Refusal, Refused, refuse
 from proxy.holds.answers import status_reply
@@ -66,10 +66,7 @@ OWN_HOST = "countersign.internal"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the path is made of. `world` gives the snapshot in force; `clock` gives UNIX seconds.
-
-    Without a `minter` internal services are told nothing of their calls.
-    """
+    """What the path is made of. `world` gives the snapshot in force; `clock` gives UNIX seconds."""
 
     world: Callable[[], World]
     resolver: Resolver
@@ -79,7 +76,7 @@ class Parts:
     broker: Broker
     recorder: Recorder
     clock: Callable[[], float]
-    minter: Minter | None = None
+    minter: Minter | None = None  # without one, internal services are told nothing of their calls
 
 
 @dataclass(slots=True)
@@ -224,7 +221,7 @@ class Pipeline:
             return
         if standing == "degraded" and (described is None or _only_reads(described.call)):
             return
-        raise _stale()
+        raise Refused(STALE)
 
     async def _attribute(self, arrived: Arrived, evidence: Evidence | None, world: World) -> Identity:
         if evidence is not None:
@@ -239,7 +236,7 @@ class Pipeline:
     async def _bind(self, connection: str, evidence: Evidence, world: World) -> None:
         """Who this connection proved to be, until it ends; it can never become somebody else."""
         if connection not in self._bound and self._parts.feed.standing(self._now()) != "fresh":
-            raise _stale()  # nobody new, while we might not know that they were ended
+            raise Refused(STALE)  # nobody new, while we might not know that they were ended
         proven = await self._parts.resolver.prove(evidence, self._now(), world.inventory)
         bound = self._bound.get(connection)
         if bound is not None and _who(bound) != _who(proven):
@@ -376,15 +373,6 @@ def _known(story: _Story) -> account.Known:
     catalog = story.world.catalog if story.world is not None else None
     txn = story.token.id if story.token is not None else ""
     return account.Known(story.reached, story.trace, story.arguments, story.claim, catalog, txn)
-
-
-def _stale() -> Refused:
-    return refuse(
-        "revocations_stale",
-        503,
-        "Countersign has not heard of revocations for too long, so this call did not pass.",
-        "retry",
-    )
 
 
 def _who(proven: Proven) -> tuple[str, str, str | None]:

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from proxy.credentials.bindings import place_of
 from proxy.credentials.strip import without_agent_credentials
+from proxy.downstream.profile import HEADER
+from proxy.downstream.txn_token import TxnToken
 from proxy.errors import refuse
 from proxy.facts import Service
 from proxy.stages import Arrived, Destination, Injection, Request
@@ -24,7 +26,7 @@ def _destination(
     url: str,
     connect: str | None,
     ca_bundle: str | None,
-    private: bool,
+    private: bool,  # noqa: FBT001 - a key
     websocket: bool,  # noqa: FBT001 - a key
 ) -> Destination:
     """All that a destination depends on, since hashing a whole service costs more than making one."""
@@ -80,9 +82,16 @@ def _host_header(place: Destination) -> str:
     ).authority
 
 
-def outgoing(request: Request, injection: Injection, trace: TraceContext, *, internal: bool) -> Request:
-    """The request as it is sent: the agent's credentials gone, ours in place. Only our own house sees the trace."""
+def outgoing(
+    request: Request, injection: Injection, trace: TraceContext, *, internal: bool, token: TxnToken | None = None
+) -> Request:
+    """The request as it is sent: the agent's credentials gone, ours in place.
+
+    Only our own house sees the trace, and the token that accounts for the call.
+    """
     headers = without_agent_credentials(request.headers, injection)
     if internal:
         headers = (*headers, ("traceparent", trace.traceparent))
+        if token is not None:
+            headers = (*headers, (HEADER, token.value))
     return replace(request, headers=(*headers, *injection.headers))

@@ -210,6 +210,13 @@ class Binding(TypedDict, total=False):
 
 
 @_strict
+class Downstream(TypedDict, total=False):
+    """What an internal service was told of the call: the id (`jti`) of its transaction token, never the token."""
+
+    txn: str
+
+
+@_strict
 class Error(TypedDict, total=False):
     """`reason` and `status` as the agent saw them; `internal` is for us only."""
 
@@ -269,6 +276,7 @@ class Record(TypedDict):
     approval: NotRequired[Approval]
     upstream: NotRequired[Upstream]
     credential: NotRequired[Binding]
+    downstream: NotRequired[Downstream]
     error: NotRequired[Error]
     change: NotRequired[Change]
     gap: NotRequired[Gap]

@@ -66,7 +66,8 @@ class ControlDeps:
 
     `auditors` are the teams whose people see every agent's calls and holds; none by default. `status`
     tells what runs and what is in force; `ready` is None, or why we cannot serve. `record` is durable
-    when it returns. A handle lives for `handle_ttl` seconds if nothing else is asked for.
+    when it returns. A handle lives for `handle_ttl` seconds if nothing else is asked for. `jwks` are the keys
+    that internal services verify the accounts of their calls with; None if they are told nothing.
     """
 
     holds: Holds
@@ -88,3 +89,4 @@ class ControlDeps:
     def secure(self) -> bool:
         """True if browsers reach us over TLS only."""
         return bool(self.origins) and all(origin.startswith("https://") for origin in self.origins)
+    jwks: Callable[[], Mapping[str, Json]] | None = None

@@ -1,4 +1,4 @@
-"""What machines ask without signing in: are we alive, are we ready, how are we doing, what is the API."""
+"""What machines ask without signing in: are we alive, ready, well, what is the API, what are our keys."""
 
 import ipaddress
 from collections.abc import Callable
@@ -31,11 +31,20 @@ def probes(deps: ControlDeps, document: Callable[[], dict[str, Any]]) -> list[Ro
     async def describe(_: Request) -> Response:
         return JSONResponse(document())
 
+    async def keys(_: Request) -> Response:
+        if deps.jwks is None:
+            raise Declined(
+                404, "keys_unknown", "nothing is signed for others here: `downstream.trust_domain` is not set"
+            )
+        headers = {"cache-control": "public, max-age=300"}
+        return JSONResponse(deps.jwks(), media_type="application/jwk-set+json", headers=headers)
+
     return [
         Route("/healthz", alive, methods=["GET"]),
         Route("/readyz", ready, methods=["GET"]),
         Route("/metrics", metrics, methods=["GET"]),
         Route("/openapi.json", describe, methods=["GET"]),
+        Route("/.well-known/jwks.json", keys, methods=["GET"]),
     ]
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from policies.model import Mode
+from proxy.downstream.profile import trust_domain
 from proxy.inventory.addresses import is_loopback, parse_host_port, parse_url
 
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+")
@@ -58,6 +59,7 @@ def _origin(text: str) -> str:
 
 type Listening = Annotated[Address, BeforeValidator(_address)]
 type Url = Annotated[str, AfterValidator(_url)]
+type TrustDomain = Annotated[str, AfterValidator(trust_domain)]
 type Reference = Annotated[str, AfterValidator(_reference)]
 
 
@@ -141,6 +143,17 @@ class Audit(Group):
     )
 
 
+class Downstream(Group):
+    """What internal services are told of the calls that reach them."""
+
+    trust_domain: TrustDomain | None = Field(
+        None,
+        description="Tell services of class `internal` who is behind each call, in a signed Txn-Token for this domain, "
+        "such as prod.example.com. Empty: they are told nothing.",
+    )
+    lifetime_seconds: int = Field(60, ge=10, le=120, description="How long such a token is valid.")
+
+
 class Telemetry(Group):
     otlp_endpoint: Url | None = Field(
         None, description="OTLP/HTTP traces, such as http://127.0.0.1:4318/v1/traces. Empty: nothing leaves."
@@ -169,4 +182,5 @@ class Settings(Group):
     limits: Limits = Field(Limits(), description="How much a peer may send.")
     holds: Holds = Field(Holds(), description="Calls that wait for a person.")
     audit: Audit = Field(Audit(), description="The record that stands as evidence.")
+    downstream: Downstream = Field(Downstream(), description="What internal services are told of their calls.")
     telemetry: Telemetry = Field(Telemetry(), description="Traces for your collector.")

@@ -149,6 +149,13 @@ def test_a_release_after_sign_off_names_who_approved():
     assert gone["approval"] == {"id": "hld_1", "attempt": "att_1"}
 
 
+def test_what_an_internal_service_was_told_is_on_record_by_its_id():
+    """The released call names the token that accounts for it; a call without one, and a refused one, name none."""
+    assert as_stored(decided(known(stage(), txn="txn_1"), Injection(), 0.0))["downstream"] == {"txn": "txn_1"}
+    assert "downstream" not in decided(known(stage()), Injection(), 0.0)
+    assert "downstream" not in refused(known(stage(), txn="txn_1"), NO, 0.0)
+
+
 def test_mcp_has_its_id_and_revision():
     """A JSON-RPC call is on record with its id, its revision and its tool."""
     record = as_stored(

@@ -1,7 +1,10 @@
 """Where a call is sent, and what of it."""
 
+from dataclasses import replace
+
 import pytest
 
+from proxy.downstream.txn_token import TxnToken
 from proxy.errors import Refused
 from proxy.facts import Service
 from proxy.stages import Arrived, Injection, Request
@@ -95,6 +98,17 @@ def test_the_agents_credentials_stay_here_and_ours_go():
         ("host", "crm.test"),
         ("x-custom-key", "ours"),
     )
+
+
+def test_only_internal_services_get_the_account():
+    """One token, in place of whatever the agent sent as one; handed to the wrong place, it goes nowhere."""
+    request = sent()
+    request = replace(request, headers=(*request.headers, ("txn-token", "an agent's"), ("txn_token", "another")))
+    token = TxnToken("txn_1", "a.b.c")
+    inside = outgoing(request, Injection(), begin(), internal=True, token=token).headers
+    assert [value for name, value in inside if "txn" in name] == ["a.b.c"]
+    outside = outgoing(request, Injection(), begin(), internal=False, token=token).headers
+    assert [value for name, value in outside if "txn" in name] == []
 
 
 def test_only_internal_services_see_our_trace():

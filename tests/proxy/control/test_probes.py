@@ -1,11 +1,13 @@
 """What machines may ask without signing in."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from proxy.control.api import create_api
 from tests.fakes.control_house import ORIGIN, House
 
 
@@ -38,5 +40,22 @@ def test_metrics_stay_on_this_machine(house: House, client: Any, status: int) ->
             assert (await asked.get("/metrics")).status_code == status
         async with house.operator() as operator:
             assert (await operator.get("/metrics")).text == "countersign_calls_total 3\n"
+
+    asyncio.run(scenario())
+
+
+def test_services_read_our_keys(house: House) -> None:
+    """Whoever verifies what we sign may know the keys, and keep them for a while; without any there is nothing here."""
+
+    async def scenario() -> None:
+        async with house.client() as client:
+            answer = await client.get("/.well-known/jwks.json")
+            assert (answer.status_code, answer.json()["code"]) == (404, "keys_unknown")
+        house.app = create_api(replace(house.deps, jwks=lambda: {"keys": []}), house.door)
+        async with house.client() as client:
+            answer = await client.get("/.well-known/jwks.json")
+        assert (answer.status_code, answer.json()) == (200, {"keys": []})
+        assert answer.headers["content-type"] == "application/jwk-set+json"
+        assert answer.headers["cache-control"] == "public, max-age=300"
 
     asyncio.run(scenario())

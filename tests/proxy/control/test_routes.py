@@ -15,6 +15,7 @@ DOORS = {
     ("GET", "/readyz"): "open",
     ("GET", "/metrics"): "local",
     ("GET", "/openapi.json"): "open",
+    ("GET", "/.well-known/jwks.json"): "open",
     ("POST", "/v1/handles"): "operator",
     ("GET", "/v1/handles"): "member",
     ("POST", "/v1/handles/{id}/revoke"): "member",

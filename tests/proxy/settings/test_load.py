@@ -114,7 +114,7 @@ def test_an_issuer_becomes_a_verifiers_profile(tmp_path):
           "2: state: must be text; put the value in quotes",
           "3: limits.header_count: must be at least 10",
           ("4: foo: is not a field here; known are `version`, `mode`, `state`, `inventory`, `policies`, "
-          "`trusted_roots`, `listen`, `control`, `identity`, `limits`, `holds`, `audit`, `telemetry`")]),
+          "`trusted_roots`, `listen`, `control`, `identity`, `limits`, `holds`, `audit`, `downstream`, `telemetry`")]),
     ],
 )  # fmt: skip
 def test_every_mistake_is_located_and_worded(tmp_path, monkeypatch, text, expected):
@@ -155,3 +155,23 @@ def test_any_file_is_settings_or_a_configuration_error(raw, tmp_path_factory):
     except ConfigurationError as wrong:
         outcome = list(wrong.mistakes)
     assert outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("trust_domain: Prod", "2: downstream.trust_domain: must be 1 to 64 of a-z"),
+        ("lifetime_seconds: 121", "2: downstream.lifetime_seconds: "),
+        ("trust_domian: prod", "2: downstream.trust_domian: "),
+    ],
+)
+def test_what_internal_services_are_told_is_checked(tmp_path, monkeypatch, text, expected):
+    """A trust domain is a plain name, a token lives for two minutes at most, and a misspelt setting is a mistake."""
+    (mistake,) = mistakes_of(tmp_path, monkeypatch, f"downstream:\n  {text}\n")
+    assert mistake.startswith(expected)
+
+
+def test_internal_services_are_told_nothing_by_default(tmp_path):
+    """The feature is off until a trust domain is named."""
+    assert load_settings(write(tmp_path, "")).downstream.trust_domain is None
+    assert load_settings(write(tmp_path, "downstream: {trust_domain: prod.example}")).downstream.lifetime_seconds == 60
