@@ -25,6 +25,7 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
     deps = ControlDeps(
         holds=core.holds,
         handles=core.handles,
+        tasks=core.tasks,
         revocations=core.revocations,
         records=records,
         people=core.people,
@@ -37,18 +38,18 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
         origins=origins,
         auditors=frozenset(core.settings.control.auditors),
         handle_ttl=core.settings.identity.handle_ttl_seconds,
-    )
         jwks=_jwks(core),
+    )
     door = Door(deps, EventFeed(core.holds, records))
     return create_api(deps, door, create_console(door, clock=core.clock, origins=origins))
 
 
-async def _status(core: Core, addresses: Addresses) -> Mapping[str, Json]:
 def _jwks(core: Core) -> Callable[[], Mapping[str, Json]] | None:
     signer = core.signer
     return None if signer is None else lambda: signer.jwks(core.clock())
 
 
+async def _status(core: Core, addresses: Addresses) -> Mapping[str, Json]:
     world, recorder = core.keeper.world, core.recorder
     return {
         **addresses(),

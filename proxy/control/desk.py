@@ -13,6 +13,7 @@ from proxy.control.handles import HandleDesk
 from proxy.control.journal import Journal
 from proxy.control.needs import ControlDeps
 from proxy.control.sign_off import SignOff
+from proxy.control.tasks import TaskDesk
 from proxy.control.ways_in import WaysIn
 
 
@@ -26,6 +27,7 @@ class Desk:
     ending: EndingDesk
     handles: HandleDesk
     sign_off: SignOff
+    tasks: TaskDesk
     ways_in: WaysIn
     subscription: Subscription
     now: float
@@ -43,6 +45,7 @@ def desk_for(caller: Caller, deps: ControlDeps, feed: EventFeed) -> Desk:
         ending=EndingDesk(caller, deps, journal),
         handles=HandleDesk(caller, deps, journal),
         sign_off=sign_off,
+        tasks=TaskDesk(caller, deps),
         ways_in=WaysIn(caller, deps, journal),
         subscription=Subscription(feed, sign_off.sees, calls.sees),
         now=deps.clock(),

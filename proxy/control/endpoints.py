@@ -47,7 +47,7 @@ async def issue_handle(request: Request, desk: Desk) -> Response:
 
 
 async def list_handles(request: Request, desk: Desk) -> Response:
-    rows = await desk.handles.list(agent=request.query_params.get("agent"), live=_flag(request, "live"))
+    rows = await desk.handles.list(agent=request.query_params.get("agent"), live=flag(request, "live"))
     return JSONResponse({"handles": [handle_json(row, desk.now) for row in rows]})
 
 
@@ -168,7 +168,8 @@ async def show_status(_: Request, desk: Desk) -> Response:
     return JSONResponse(dict(await desk.status()))
 
 
-def _flag(request: Request, name: str) -> bool:
+def flag(request: Request, name: str) -> bool:
+    """Whether this parameter of the query says `true`; absent means that it does not."""
     value = request.query_params.get(name, "false")
     if value not in {"true", "false"}:
         raise Declined(422, "flag_invalid", f"`{name}` is `true` or `false`")

@@ -1,18 +1,23 @@
 """Connection handles, as one caller may issue, see and revoke them."""
 
 import math
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from proxy.control.callers import Caller, may_end, may_see_agent
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
+from proxy.control.tasks import handle_life, require_usable
 from proxy.errors import Declined
 from proxy.identity.interfaces import HandleRow
 from proxy.inventory.ownership import standing
 from proxy.names import identifier
+from proxy.tasks.task import Task
 
 MAX_TTL = 8 * 3600
 MAX_PURPOSE = 200
+_OURS = re.compile(r"task_[0-9a-f]{32}")
 
 
 class HandleDesk:
@@ -31,6 +36,10 @@ class HandleDesk:
             raise Declined(403, "operator_required", "only the operator issues handles, over the local socket")
         now, life = self._deps.clock(), self._deps.handle_ttl if ttl is None else ttl
         self._check(agent, task, purpose, on_behalf_of, life)
+        family = await self._family(task)
+        if family:
+            require_usable(family, agent, on_behalf_of, now)
+            life = handle_life(family[0], now, life, asked=ttl is not None)
         await self._journal.write(
             "handle.issued",
             f"agent:{agent}",
@@ -63,6 +72,15 @@ class HandleDesk:
         why = required_reason(reason)
         await self._journal.write("handle.revoked", f"handle:{handle_id}", kind="revoke", reason=why)
         await self._deps.handles.revoke(handle_id, by=self._caller.name, reason=why, now=now)
+
+    async def _family(self, task: str | None) -> Sequence[Task]:
+        """The task and what is above it; nothing for a name of the operator's own. A mistyped id is no such name."""
+        if task is None:
+            return ()
+        family = await self._deps.tasks.family(task)
+        if not family and _OURS.fullmatch(task) and all(row.task != task for row in await self._deps.handles.list()):
+            raise Declined(404, "task_unknown", f"there is no task `{task}`")
+        return family
 
     def _check(self, agent: str, task: str | None, purpose: str, on_behalf_of: str | None, life: float) -> None:
         inventory = self._deps.inventory()

@@ -12,6 +12,7 @@ from proxy.holds.view import HoldView
 from proxy.holds.voting import VoteDetails
 from proxy.identity.interfaces import HandleRow
 from proxy.tasks.interfaces import Revocation
+from proxy.tasks.task import End, NewTask, Task
 
 
 class Holds(Protocol):
@@ -35,6 +36,26 @@ class Handles(Protocol):
     async def revoke(self, handle_id: str, *, by: str, reason: str, now: float) -> bool: ...
 
     async def list(self, *, agent: str | None = None, live_at: float | None = None) -> Sequence[HandleRow]: ...
+
+
+class Tasks(Protocol):
+    """Raises `TaskMistake` for a person's mistake; then nothing has changed."""
+
+    async def create(self, new: NewTask, *, parent: str | None = None, by: str, now: float) -> Task: ...
+
+    async def find(self, task_id: str) -> Task | None: ...
+
+    async def family(self, task_id: str) -> Sequence[Task]: ...
+
+    async def list(self, *, agent: str | None = None, live: bool = False) -> Sequence[Task]: ...
+
+    async def spent(self, task_id: str) -> dict[str, int]: ...
+
+    async def end(self, task_id: str, state: End, *, by: str, reason: str, now: float) -> Task: ...
+
+    async def suspend(self, task_id: str, *, by: str, reason: str, now: float) -> Task: ...
+
+    async def resume(self, task_id: str, *, by: str, reason: str, now: float) -> Task: ...
 
 
 class Revocations(Protocol):
@@ -72,6 +93,7 @@ class ControlDeps:
 
     holds: Holds
     handles: Handles
+    tasks: Tasks
     revocations: Revocations
     records: Records
     people: PeopleService
@@ -84,9 +106,9 @@ class ControlDeps:
     origins: tuple[str, ...]
     auditors: frozenset[str] = field(default_factory=frozenset)
     handle_ttl: float = 3600.0
+    jwks: Callable[[], Mapping[str, Json]] | None = None
 
     @property
     def secure(self) -> bool:
         """True if browsers reach us over TLS only."""
         return bool(self.origins) and all(origin.startswith("https://") for origin in self.origins)
-    jwks: Callable[[], Mapping[str, Json]] | None = None

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from proxy.errors import CountersignError, Declined, StoreUnavailable
 from proxy.holds.mistakes import HoldError
+from proxy.tasks.mistakes import TaskMistake
 from telemetry.errors import AuditUnavailable
 
 _HOLD_STATUS: Final = {
@@ -20,6 +21,8 @@ _HOLD_STATUS: Final = {
     "unreadable": 409,
 }
 
+_TASK_CONFLICTS: Final = frozenset({"task_state", "parent_not_active"})
+
 
 def declined(error: Exception) -> Declined:
     """Any of our own errors, as what a person is told."""
@@ -28,6 +31,9 @@ def declined(error: Exception) -> Declined:
             return error
         case HoldError():
             return Declined(_HOLD_STATUS.get(error.code, 409), error.code, str(error))
+        case TaskMistake():
+            status = 404 if error.code.endswith("_unknown") else 409 if error.code in _TASK_CONFLICTS else 422
+            return Declined(status, error.code, str(error))
         case AuditUnavailable():
             return Declined(503, "audit_unavailable", "this cannot be written down at the moment, so it is not done")
         case StoreUnavailable():

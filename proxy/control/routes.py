@@ -7,7 +7,7 @@ from enum import StrEnum
 from starlette.requests import Request
 from starlette.responses import Response
 
-from proxy.control import bodies, endpoints
+from proxy.control import bodies, endpoints, task_endpoints
 from proxy.control.desk import Desk
 from proxy.control.door import Door
 
@@ -45,11 +45,17 @@ def entries(door: Door) -> tuple[Entry, ...]:
     async def events(request: Request, desk: Desk) -> Response:
         return await endpoints.events(request, desk, door)
 
-    do = endpoints
+    do, task = endpoints, task_endpoints
     return (
         Entry("POST", "/v1/handles", operator, do.issue_handle, "Issue a handle", bodies.IssueHandle, 201),
         Entry("GET", "/v1/handles", member, do.list_handles, "List handles"),
         Entry("POST", "/v1/handles/{id}/revoke", member, do.revoke_handle, "Revoke a handle", bodies.Why),
+        Entry("POST", "/v1/tasks", member, task.create_task, "Begin a task", task.CreateTask, 201),
+        Entry("GET", "/v1/tasks", member, task.list_tasks, "List tasks"),
+        Entry("GET", "/v1/tasks/{id}", member, task.show_task, "Show a task"),
+        Entry("POST", "/v1/tasks/{id}/complete", member, task.complete_task, "End a task", bodies.Why),
+        Entry("POST", "/v1/tasks/{id}/suspend", member, task.suspend_task, "Suspend a task", bodies.Why),
+        Entry("POST", "/v1/tasks/{id}/resume", member, task.resume_task, "Resume a task", bodies.Why),
         Entry("GET", "/v1/holds", member, do.list_holds, "List held calls"),
         Entry("GET", "/v1/holds/{id}", member, do.show_hold, "Show a held call"),
         Entry("POST", "/v1/holds/{id}/approve", person, do.approve_hold, "Approve exactly this call", bodies.Decide),

@@ -39,6 +39,7 @@ from proxy.stages import (
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.revocations import RevocationService
+from proxy.tasks.service import TaskService
 from telemetry.errors import AuditUnavailable
 from telemetry.ids import new_id
 from telemetry.record import timestamp
@@ -129,11 +130,13 @@ class House:
         )
         self.revocations = RevocationService(self.store, RevocationFeed(self.store))
         self.handles = HandleService(self.store, self.revocations.revoke)
+        self.tasks = TaskService(self.store, self.revocations.revoke, self.log.append)
         self.people = PeopleService(self.store, lambda: self.facts)
         self.ready: str | None = None
         self.deps = ControlDeps(
             holds=self.holds,
             handles=self.handles,
+            tasks=self.tasks,
             revocations=self.revocations,
             records=self.log,
             people=self.people,
