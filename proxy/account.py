@@ -48,9 +48,9 @@ class Known:
     arguments: Redacted | None = None
     claim: Claim | None = None
     catalog: Catalog | None = None
-
-
     txn: str = ""
+
+
 def refused(known: Known, refusal: Refusal, at: float) -> Section:
     """The record of a call that does not go on, with all that is known of it by then."""
     record = _so_far(known, at)
@@ -74,10 +74,10 @@ def decided(known: Known, injection: Injection, at: float) -> Section:
     record["type"] = "call.resumed" if claim else "call.decided"
     if injection.binding is not None:
         record["credential"] = {"id": injection.binding.id, "reference": injection.binding.reference}
-    if claim is not None:
-        record["approval"] = {
     if known.txn:
         record["downstream"] = {"txn": known.txn}
+    if claim is not None:
+        record["approval"] = {
             "id": claim.hold_id,
             "attempt": claim.attempt_id,
             "state": "granted",
