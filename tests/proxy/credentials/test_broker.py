@@ -155,8 +155,8 @@ def test_what_was_obtained_ends_with_its_caller_and_with_us(monkeypatch: pytest.
         monkeypatch.setenv("CRM_TOKEN", server.secret)
         oauth = {
             "id": "crm", "kind": "oauth_client_credentials", "token_url": f"{server.url}/token",
-            "client_id": "countersign", "revocation_url": f"{server.url}/revoke", "secret": "env:CRM_TOKEN", "methods": ["GET"],
-            "paths": ["/*"], "unsafe_http_loopback": True,
+            "client_id": "countersign", "revocation_url": f"{server.url}/revoke", "secret": "env:CRM_TOKEN",
+            "methods": ["GET"], "paths": ["/*"], "unsafe_http_loopback": True,
         }  # fmt: skip
         crm = Service.model_validate({"id": "crm", "owner": "olga", "url": "https://crm.example", "bindings": [oauth]})
         request = Request("GET", "https", "crm.example", 443, "/v1", "", (), b"")

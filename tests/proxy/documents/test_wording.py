@@ -4,10 +4,11 @@ from datetime import date
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from proxy.documents import read_tree, validate
 from proxy.documents.wording import nearest
+from proxy.errors import Mistake
 
 
 class Inner(BaseModel):
@@ -71,3 +72,50 @@ def test_nearest_names_a_close_word_or_the_short_list_or_nothing():
     assert nearest("x", ["owner", "team"]) == "; known are `owner`, `team`"
     assert nearest("x", [f"name-{n}" for n in range(30)]) == ""
     assert nearest("x", []) == ""
+
+
+class Cat(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["cat"] = "cat"
+    lives: int
+
+
+class Dog(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["dog"] = "dog"
+    tricks: tuple[Inner, ...] = ()
+
+
+class Shelter(BaseModel):
+    pets: tuple[
+        Annotated[
+            Annotated[Cat, Tag("cat")] | Annotated[Dog, Tag("dog")],
+            Discriminator(lambda given: str(given.get("kind", "cat")) if isinstance(given, dict) else ""),
+        ],
+        ...,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pet", "expected"),
+    [
+        ("{kind: cow}", "f.yaml:2: pets[0].kind: `cow` is not one of `cat`, `dog`"),
+        ("{kind: dug}", "f.yaml:2: pets[0].kind: `dug` is not one of `cat`, `dog`; did you mean `dog`?"),
+        ("{kind: [dog]}", "f.yaml:2: pets[0].kind: must be one of `cat`, `dog`"),
+        ("{kind: }", "f.yaml:2: pets[0].kind: must be one of `cat`, `dog`"),
+        ("dog", "f.yaml:2: pets[0]: must be a group of `name: value` lines"),
+        ("{}", "f.yaml:2: pets[0].lives: is missing; add it"),
+        ("{lives: nine}", "f.yaml:2: pets[0].lives: must be a whole number"),
+        ("{lives: 9, live: 1}", "f.yaml:2: pets[0].live: is not a field here; did you mean `lives`?"),
+        ("{kind: dog, trick: 1}", "f.yaml:2: pets[0].trick: is not a field here; did you mean `tricks`?"),
+        ("{kind: dog, tricks: [{pat: /}]}",
+         "f.yaml:2: pets[0].tricks[0].pat: is not a field here; did you mean `path`?"),
+    ],
+)  # fmt: skip
+def test_one_of_several_kinds_is_told_by_its_kind(pet, expected):
+    """The place is the one that was written; the fields that are known are those of the kind that was meant."""
+    mistakes: list[Mistake] = []
+    document = read_tree(f"pets:\n  - {pet}\n".encode(), "f.yaml", mistakes)
+    assert document is not None
+    assert validate(document, Shelter, mistakes) is None
+    assert [str(mistake) for mistake in mistakes] == [expected]

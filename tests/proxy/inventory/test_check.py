@@ -89,3 +89,19 @@ def test_mistakes_come_without_warnings(tmp_path):
     assert found.loaded is None
     assert len(found.mistakes) == 1
     assert found.warnings == ()
+
+
+def test_every_reference_of_a_binding_is_looked_at(tmp_path, monkeypatch):
+    """Each secret and each bundle of authorities that is not there; a file for each principal cannot be looked at."""
+    own = (
+        "      - id: crm-key\n        kind: token_exchange\n        token_url: https://idp.example/token\n"
+        "        client_id: c\n        secret: env:A\n        subject_token: 'file:/nowhere/{principal}'\n"
+        "        actor_token: file:actor\n        audience: [crm]\n        ca_bundle: ca.pem\n"
+    )
+    services = SERVICES.replace("      - id: crm-key\n        secret: env:CRM_KEY\n", own)
+    later = "; calls that need it are refused until it is"
+    assert warnings_of(tmp_path, monkeypatch, services=services, environment=()) == [
+        f"services.yaml:17: services[crm].bindings[crm-key].actor_token: the file `actor` does not exist{later}",
+        f"services.yaml:19: services[crm].bindings[crm-key].ca_bundle: the file `ca.pem` does not exist{later}",
+        f"services.yaml:15: services[crm].bindings[crm-key].secret: the variable `A` is not set here{later}",
+    ]
