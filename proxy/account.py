@@ -26,6 +26,8 @@ from telemetry.record import clip
 from telemetry.redaction import Redacted
 from telemetry.trace_context import TraceContext
 
+_CODE = re.compile(r"[a-z]+(?:_[a-z]+)+")
+
 type Reached = Arrived | Attributed | Described | Decided
 type Section = dict[str, Json]
 
@@ -108,7 +110,11 @@ def completed(answered: Answered) -> Section:
         "upstream": upstream,
     }
     if answered.error:
-        record["error"] = {"reason": "upstream_failed", "internal": clip(answered.error, MOST)}
+        ours = _CODE.fullmatch(answered.error)  # we cut it, or the agent left: then the upstream is not to blame
+        record["error"] = {
+            "reason": answered.error if ours else "upstream_failed",
+            "internal": clip(answered.error, MOST),
+        }
     if released.claim is not None:
         record["approval"] = {"id": released.claim.hold_id, "attempt": released.claim.attempt_id}
     return record

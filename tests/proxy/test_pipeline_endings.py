@@ -36,7 +36,7 @@ def test_a_call_that_was_cut_is_on_record_as_such(tmp_path):
         released = await house.released(get())
         house.answer(released, 0, error="agent_revoked")
         ended = await house.last("call.aborted")
-        assert ended["error"] == {"reason": "upstream_failed", "internal": "agent_revoked"}
+        assert ended["error"] == {"reason": "agent_revoked", "internal": "agent_revoked"}
         assert ended["upstream"]["sent"] is True
 
     run(tmp_path, scenario)
