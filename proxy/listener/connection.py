@@ -5,6 +5,7 @@ everything that is unexpected closes the connection: an exception in a layer, an
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -351,4 +352,5 @@ class AgentConnection(asyncio.Protocol):
         """Lets the agent read what was written, even if it is still sending: a reset would destroy it."""
         self._ending = self._house.loop.time() + LINGER
         if not self._transport.is_closing() and self._transport.can_write_eof():
-            self._transport.write_eof()
+            with contextlib.suppress(OSError):  # the agent has gone: there is nobody left to read
+                self._transport.write_eof()
