@@ -8,18 +8,21 @@ numbers beyond any type), is refused here.
 import json
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from json.encoder import encode_basestring
 from typing import cast
 from unicodedata import normalize
 
 import orjson
 
 from policies.model import Json
+from telemetry.jcs import jcs, survey
 
 _MAX_DIGITS = 64
-_MAX_EXACT = 2**53 - 1
+_LARGE = 4096
+_ROUNDED_FROM = 2.0**63
+_COLON_ESCAPE = re.compile(rb"\\u003[aA]")
 
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -28,12 +31,51 @@ _PIECE = 64
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What was read. `plain`: its sorted JSON is known to be its canonical form, and so is that of any part of it."""
+
+    value: Json
+    plain: bool = False
+
+
 def loads(data: bytes, *, max_bytes: int = 1_048_576, max_depth: int = 32) -> Json:
     """The one value that these bytes mean; `ValueError` with a short text if readers could disagree."""
+    return read(data, max_bytes=max_bytes, max_depth=max_depth).value
+
+
+def read(data: bytes, *, max_bytes: int = 1_048_576, max_depth: int = 32) -> Document:
+    """As `loads`, with what was learnt about the value on the way."""
     if len(data) > max_bytes:
         raise ValueError(f"more than {max_bytes} bytes")
     if data.startswith(b"\xef\xbb\xbf"):
         raise ValueError("a byte-order mark before the value")
+    quick = _read_quickly(data, max_depth) if len(data) >= _LARGE else None
+    return quick or Document(_read_slowly(data, max_depth))
+
+
+def _read_quickly(data: bytes, max_depth: int) -> Document | None:
+    """The document, if one look at all of it shows that `_read_slowly` would give it; None if that must say so.
+
+    orjson is as strict with the grammar. It takes the last of two equal keys, which shows by the colons that are
+    missing when the value is written again, and rounds integers that do not fit into 64 bits.
+    """
+    try:
+        value = orjson.loads(data)
+        seen = survey(value)
+    except ValueError:
+        return None
+    if seen.depth > max_depth or seen.largest >= _ROUNDED_FROM or _COLON_ESCAPE.search(data) is not None:
+        return None
+    # INVARIANT: if no two keys of the whole document look alike, no two keys of one object do.
+    if len(set(map(fold, seen.keys))) != len(seen.keys) or "\0" in "".join(seen.keys):
+        return None
+    if data.count(b":") != orjson.dumps(value).count(b":"):
+        return None
+    return Document(value, seen.plain)
+
+
+def _read_slowly(data: bytes, max_depth: int) -> Json:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -147,39 +189,9 @@ def _constant(name: str) -> Json:
 # --- canonical bytes ---------------------------------------------------------------------------
 
 
-def canonical(value: Json) -> bytes:
-    """The value's RFC 8785 (JCS) bytes; `ValueError` if a number or a string has none."""
-    try:
-        if _is_plain(value):
-            return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-        out: list[str] = []
-        _write(value, out.append)
-        return "".join(out).encode("utf-8")
-    except (UnicodeEncodeError, orjson.JSONEncodeError):
-        raise ValueError("half of a surrogate pair, or nesting too deep, has no canonical form") from None
-    except RecursionError:
-        raise ValueError("nested too deeply for a canonical form") from None
-    except TypeError:
-        raise ValueError("a key that is no string has no canonical form") from None
-
-
-def _is_plain(value: Json) -> bool:
-    """Whether sorted JSON already is RFC 8785: no floats, no inexact integers, keys that sort alike everywhere."""
-    kind = type(value)
-    if kind is str or value is None or kind is bool:
-        return True
-    if kind is int:
-        return -_MAX_EXACT <= cast("int", value) <= _MAX_EXACT
-    if kind is dict:
-        members = cast("dict[str, Json]", value)
-        if not "".join(members).isascii():
-            return False
-        items: Iterable[Json] = members.values()
-    elif kind is list:
-        items = cast("list[Json]", value)
-    else:
-        return False
-    return all(map(_is_plain, items))
+def canonical(value: Json, *, plain: bool = False) -> bytes:
+    """The value's RFC 8785 (JCS) bytes; `ValueError` if a number or a string has none. `plain`: see `Document`."""
+    return jcs(value, plain=plain)
 
 
 def canonical_of_plain(value: Json) -> bytes:
@@ -188,81 +200,3 @@ def canonical_of_plain(value: Json) -> bytes:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
     except orjson.JSONEncodeError as error:
         raise ValueError("half of a surrogate pair, or a large integer, has no canonical form") from error
-
-
-def _write(value: Json, put: Callable[[str], None]) -> None:
-    if isinstance(value, str):
-        put(encode_basestring(value))
-    elif value is None:
-        put("null")
-    elif isinstance(value, bool):
-        put("true" if value else "false")
-    elif isinstance(value, int):
-        put(_exact(value))
-    elif isinstance(value, float):
-        put(_shortest(value))
-    elif isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        _write_object(value, put)
-    elif isinstance(value, list | tuple):
-        _write_list(value, put)
-    else:
-        raise ValueError(f"a {type(value).__name__} has no canonical form")
-
-
-def _write_object(value: dict[str, Json], put: Callable[[str], None]) -> None:
-    between = "{"
-    for key in sorted(value) if all(map(str.isascii, value)) else sorted(value, key=_utf16):
-        put(between)
-        put(encode_basestring(key))
-        put(":")
-        _write(value[key], put)
-        between = ","
-    put("}" if value else "{}")
-
-
-def _write_list(value: list[Json] | tuple[Json, ...], put: Callable[[str], None]) -> None:
-    between = "["
-    for item in value:
-        put(between)
-        _write(item, put)
-        between = ","
-    put("]" if value else "[]")
-
-
-def _utf16(key: str) -> bytes:
-    return key.encode("utf-16-be")
-
-
-def _exact(number: int) -> str:
-    if not -_MAX_EXACT <= number <= _MAX_EXACT:
-        raise ValueError("an integer beyond 2^53 has no canonical form")
-    return str(number)
-
-
-def _shortest(number: float) -> str:
-    """ECMAScript's Number::toString, from the same shortest digits that `repr` finds."""
-    if not math.isfinite(number):
-        raise ValueError(f"{number} has no canonical form")
-    if number == 0:
-        return "0"
-    sign = "-" if number < 0 else ""
-    mantissa, _, exponent = repr(abs(number)).partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    fraction = fraction.rstrip("0")
-    digits = (whole + fraction).lstrip("0")
-    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
-    digits = digits.rstrip("0")
-    return sign + _placed(digits, point)
-
-
-def _placed(digits: str, point: int) -> str:
-    """`0.digits` times ten to the `point`, written as ECMAScript writes it."""
-    count = len(digits)
-    if count <= point <= 21:
-        return digits + "0" * (point - count)
-    if 0 < point <= 21:
-        return f"{digits[:point]}.{digits[point:]}"
-    if -6 < point <= 0:
-        return f"0.{'0' * -point}{digits}"
-    exponent = f"{point - 1:+d}"
-    return f"{digits[0]}.{digits[1:]}e{exponent}" if count > 1 else f"{digits}e{exponent}"

@@ -8,20 +8,22 @@ belong together; once the salt is erased nobody can.
 import hmac
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from itertools import chain, islice
+from types import NoneType
 from typing import Literal
 
-import orjson
-
 from policies.model import Json
+from telemetry.jcs import jcs
 from telemetry.record import clip
 
 _SALT_BYTES = 32
 _MOST_NAMES = 64
 _DEEPEST = 16
+_FEW = 8
 _SHORTEST_SECRET = 14
 _LONGEST_NAME = 64
 STRIPPED = "[secret]"
@@ -58,12 +60,12 @@ def redact(arguments: Mapping[str, Json], level: Literal[0, 1] = 1) -> Redacted:
     """What the record keeps of the arguments: nothing (0), or commitment and shape (1)."""
     if level == 0:
         return Redacted("", [], 0, b"")
-    shape: list[str] = []
-    data = jcs(_without_secrets(arguments, shape))
+    shape = _Shape()
+    for name, value in arguments.items():
+        shape.add(name, name, value, 1)
+    data = _committed(arguments, spotless=shape.spotless)
     salt = os.urandom(_SALT_BYTES)
-    if len(shape) > _MOST_NAMES:
-        shape[_MOST_NAMES:] = [f"… {len(shape) - _MOST_NAMES} more"]
-    return Redacted(commitment(salt, data), shape, len(data), salt)
+    return Redacted(commitment(salt, data), shape.lines(), len(data), salt)
 
 
 def commitment(salt: bytes, data: bytes) -> str:
@@ -72,49 +74,128 @@ def commitment(salt: bytes, data: bytes) -> str:
 
 def matches(commit: str, salt: bytes, arguments: Mapping[str, Json]) -> bool:
     """True if these arguments, secrets aside, are the ones that were committed to under this salt."""
-    return hmac.compare_digest(commit, commitment(salt, jcs(_without_secrets(arguments, []))))
+    return hmac.compare_digest(commit, commitment(salt, _committed(arguments, spotless=False)))
 
 
-def _without_secrets(arguments: Mapping[str, Json], shape: list[str]) -> dict[str, Json]:
-    """The arguments without secrets; `shape` gains a line for each value."""
-    return {name: _strip(name, name, value, shape, 1) for name, value in arguments.items()}
+def _committed(arguments: Mapping[str, Json], *, spotless: bool) -> bytes:
+    """What is committed to. `spotless`: there is nothing to be left out."""
+    kept = dict(arguments) if spotless else {name: _strip(name, value, 1) for name, value in arguments.items()}
+    return jcs(kept, rounded=True)
 
 
-def _strip(name: str, path: str, value: Json, shape: list[str], depth: int) -> Json:
+class _Shape:
+    """Names, types and lengths of values, one line for each. What stands at one place of a list is taken together."""
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[str, str], None] = {}
+        self.spotless = True
+
+    def lines(self) -> list[str]:
+        """The lines, and beyond the most that a record keeps only their number."""
+        lines = [f"{clip(path, _LONGEST_NAME)}:{kind}" for path, kind in islice(self._lines, _MOST_NAMES)]
+        more = len(self._lines) - len(lines)
+        return [*lines, f"… {more} more"] if more else lines
+
+    def add(self, name: str, path: str, value: Json, depth: int) -> None:
+        """The value at this path. `name` is what the last object on the way calls it, if it is one."""
+        if name and _names_secret(name):
+            self._spot(path, "secret")
+        elif isinstance(value, str):
+            if len(value) >= _SHORTEST_SECRET and _looks_secret(value):
+                self._spot(path, "secret")
+            else:
+                self._lines[path, f"string({len(value)})"] = None
+        elif isinstance(value, list):
+            self._add_lists(path, [value], depth)
+        elif isinstance(value, dict) and value and depth < _DEEPEST:
+            for key, item in value.items():
+                self.add(key, f"{path}.{key}", item, depth + 1)
+        elif isinstance(value, dict):
+            self._add_objects(path, [value], depth)
+        else:
+            self._lines[path, _SCALARS[type(value)]] = None
+
+    def _add_all(self, name: str, path: str, values: list[Json], depth: int) -> None:
+        """Many values at this path, each kind of them at once."""
+        if len(values) <= _FEW:
+            for value in values:
+                self.add(name, path, value, depth)
+            return
+        if name and _names_secret(name):
+            self._spot(path, "secret")
+            return
+        kinds = set(map(type, values))
+        if str in kinds:
+            self._add_texts(path, [value for value in values if isinstance(value, str)])
+        for kind, label in _SCALARS.items():
+            if kind in kinds:
+                self._lines[path, label] = None
+        if dict in kinds:
+            self._add_objects(path, [value for value in values if isinstance(value, dict)], depth)
+        if list in kinds:
+            self._add_lists(path, [value for value in values if isinstance(value, list)], depth)
+
+    def _add_texts(self, path: str, texts: list[str]) -> None:
+        long = [text for text in texts if len(text) >= _SHORTEST_SECRET]
+        if long and _may_look_secret("\0".join(long)):
+            secrets = set(filter(_looks_secret, long))
+            if secrets:
+                self._spot(path, "secret")
+                texts = [text for text in texts if text not in secrets]
+        for length in dict.fromkeys(map(len, texts)):
+            self._lines[path, f"string({length})"] = None
+
+    def _add_objects(self, path: str, objects: list[dict[str, Json]], depth: int) -> None:
+        groups: dict[str, list[Json]] = {}
+        for value in objects:
+            for name, item in value.items():
+                groups.setdefault(name, []).append(item)
+        if not all(objects):
+            self._lines[path, "object(0)"] = None
+        if groups and depth >= _DEEPEST:
+            self._spot(path, "deeper")
+            return
+        for name, items in groups.items():
+            self._add_all(name, f"{path}.{name}", items, depth + 1)
+
+    def _add_lists(self, path: str, lists: list[list[Json]], depth: int) -> None:
+        if not all(lists):
+            self._lines[path, "array(0)"] = None
+        items = [*chain.from_iterable(lists)]
+        if items and depth >= _DEEPEST:
+            self._spot(path, "deeper")
+        elif items:
+            for length in dict.fromkeys(map(len, filter(None, lists))):
+                self._lines[path, f"array({length})"] = None
+            self._add_all("", f"{path}[]", items, depth + 1)
+
+    def _spot(self, path: str, kind: str) -> None:
+        self.spotless = False
+        self._lines[path, kind] = None
+
+
+def _strip(name: str, value: Json, depth: int) -> Json:
+    """The value without secrets, and without what lies too deep to be searched for them."""
     if name and _names_secret(name):
-        shape.append(f"{clip(path, _LONGEST_NAME)}:secret")
         return STRIPPED
     if isinstance(value, str):
-        if len(value) >= _SHORTEST_SECRET and _looks_secret(value):
-            shape.append(f"{clip(path, _LONGEST_NAME)}:secret")
-            return STRIPPED
-        shape.append(f"{clip(path, _LONGEST_NAME)}:string({len(value)})")
+        return STRIPPED if len(value) >= _SHORTEST_SECRET and _looks_secret(value) else value
+    if not isinstance(value, dict | list) or not value:
         return value
-    if isinstance(value, dict) and value:
-        if depth >= _DEEPEST:
-            return _too_deep(path, shape)
-        return {key: _strip(key, f"{path}.{key}", item, shape, depth + 1) for key, item in value.items()}
-    if isinstance(value, list) and value:
-        if depth >= _DEEPEST:
-            return _too_deep(path, shape)
-        shape.append(f"{clip(path, _LONGEST_NAME)}:array({len(value)})")
-        seen: list[str] = []
-        kept: list[Json] = [_strip("", f"{path}[]", item, seen, depth + 1) for item in value]
-        shape.extend(dict.fromkeys(seen))
-        return kept
-    shape.append(f"{clip(path, _LONGEST_NAME)}:{_TYPES[type(value)]}")
-    return value
-
-
-def _too_deep(path: str, shape: list[str]) -> Json:
-    """Where we do not look for secrets any more, nothing is committed to."""
-    shape.append(f"{clip(path, _LONGEST_NAME)}:deeper")
-    return TOO_DEEP
+    if depth >= _DEEPEST:
+        return TOO_DEEP
+    if isinstance(value, dict):
+        return {key: _strip(key, item, depth + 1) for key, item in value.items()}
+    return [_strip("", item, depth + 1) for item in value]
 
 
 def _looks_secret(value: str) -> bool:
+    return _may_look_secret(value) and _SECRET_VALUE.search(value) is not None
+
+
+def _may_look_secret(text: str) -> bool:
     # Substrings first: the expression alone costs ten times as much on ordinary text.
-    return any(marker in value for marker in _MARKERS) and _SECRET_VALUE.search(value) is not None
+    return any(marker in text for marker in _MARKERS)
 
 
 @lru_cache(4096)
@@ -122,77 +203,4 @@ def _names_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
-_TYPES = {
-    type(None): "null",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    list: "array(0)",
-    dict: "object(0)",
-}
-
-
-# --- RFC 8785 for any JSON, not only for the restricted form of records ---------------------------------
-
-
-def jcs(value: Json) -> bytes:
-    """The RFC 8785 form. Infinite numbers cannot be written: `ValueError`."""
-    if _plain(value):
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    return b"".join(_pieces(value))
-
-
-def _plain(value: Json) -> bool:
-    """True if orjson's sorted form is the RFC's: no floats, ASCII keys, integers within 2**53."""
-    kind = type(value)
-    if kind is str or kind is bool or value is None:
-        return True
-    if isinstance(value, dict):
-        return all(key.isascii() and _plain(item) for key, item in value.items())
-    if isinstance(value, list):
-        return all(map(_plain, value))
-    return isinstance(value, int) and -(2**53) < value < 2**53
-
-
-def _pieces(value: Json) -> Iterator[bytes]:
-    match value:
-        case bool() | None | str():
-            yield orjson.dumps(value)
-        case int() | float():
-            yield _number(float(value)).encode()
-        case list():
-            yield b"["
-            for number, item in enumerate(value):
-                yield b"," if number else b""
-                yield from _pieces(item)
-            yield b"]"
-        case dict():
-            yield b"{"
-            for number, key in enumerate(sorted(value, key=lambda key: key.encode("utf-16-be"))):
-                yield b"," if number else b""
-                yield orjson.dumps(key) + b":"
-                yield from _pieces(value[key])
-            yield b"}"
-
-
-def _number(value: float) -> str:
-    """As ECMAScript writes it (RFC 8785 section 3.2.2.3)."""
-    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - that is how NaN is known
-        raise ValueError("a number that is not finite has no JSON form")
-    if value == 0:
-        return "0"
-    sign = "-" if value < 0 else ""
-    mantissa, _, exponent = f"{abs(value)!r}".partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
-    point = len(whole) + int(exponent or 0) if whole != "0" else int(exponent or 0) - (len(fraction) - len(digits))
-    digits = digits.rstrip("0")
-    if len(digits) <= point <= 21:
-        return sign + digits + "0" * (point - len(digits))
-    if 0 < point <= 21:
-        return f"{sign}{digits[:point]}.{digits[point:]}"
-    if -6 < point <= 0:
-        return f"{sign}0.{'0' * -point}{digits}"
-    power = point - 1
-    tail = f".{digits[1:]}" if len(digits) > 1 else ""
-    return f"{sign}{digits[0]}{tail}e{'+' if power > 0 else '-'}{abs(power)}"
+_SCALARS: Mapping[type, str] = {NoneType: "null", bool: "boolean", int: "integer", float: "number"}

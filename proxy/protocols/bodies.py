@@ -16,12 +16,16 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What the body means. `media` is the normalised content type; `value` is for JSON, `pairs` for forms."""
+    """What the body means. `media` is the normalised content type; `value` is for JSON, `pairs` for forms.
+
+    `plain`: see `strict_json.Document`.
+    """
 
     kind: Literal["none", "json", "form"]
     media: str = ""
     value: Json = None
     pairs: tuple[tuple[str, str], ...] = ()
+    plain: bool = False
 
 
 NOTHING = Body("none")
@@ -59,15 +63,11 @@ def _read(content_type: str, body: bytes) -> Body:
     media = _KNOWN.get(content_type) or _normalised(content_type)
     essence = media.partition(";")[0]
     if essence == "application/json" or essence.endswith("+json"):
-        return Body("json", media, read_json(body))
+        document = _tried("not JSON that all readers read alike", strict_json.read, body)
+        return Body("json", media, document.value, plain=document.plain)
     if essence == "application/x-www-form-urlencoded":
         return Body("form", media, pairs=_tried("not a form that all readers read alike", _form, body))
     raise _unknown_type("it is neither JSON nor a URL-encoded form")
-
-
-def read_json(body: bytes) -> Json:
-    """The JSON value of these bytes, or a refusal that says what is wrong with them."""
-    return _tried("not JSON that all readers read alike", strict_json.loads, body)
 
 
 def _tried[T](what: str, read: Callable[[bytes], T], body: bytes) -> T:

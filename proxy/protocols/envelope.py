@@ -109,13 +109,13 @@ def body_part(media: str, canon: str, body: bytes) -> dict[str, Json]:
     return {"media": media, "canon": canon, "sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)}
 
 
-def exact_json(value: Json) -> tuple[str, bytes]:
+def exact_json(value: Json, *, plain: bool = False) -> tuple[str, bytes]:
     """Bytes that two values share only if they are the same, and what made them.
 
-    RFC 8785 where it can say the value; else sorted JSON with every digit kept.
+    RFC 8785 where it can say the value; else sorted JSON with every digit kept. `plain`: see `strict_json.Document`.
     """
     try:
-        return "jcs", canonical(value)
+        return "jcs", canonical(value, plain=plain)
     except ValueError:
         return "digits", json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 

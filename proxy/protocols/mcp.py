@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from policies.model import Json
 from proxy.errors import Refused, refuse
-from proxy.protocols.bodies import read_body
+from proxy.protocols.bodies import Body, read_body
 from proxy.protocols.catalog import Entry
 from proxy.protocols.datasets import datasets_of
 from proxy.protocols.envelope import body_part, exact_json, http_part, seal
@@ -26,12 +26,16 @@ _CALL_PARAMS = EXCHANGE | {"name", "arguments"}
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One JSON-RPC message from the client. `method` is empty for an answer to a request of the server."""
+    """One JSON-RPC message from the client. `method` is empty for an answer to a request of the server.
+
+    `plain`: see `strict_json.Document`.
+    """
 
     method: str
     id: str | int | None
     params: Mapping[str, Json]
     meta: Mapping[str, Json]
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ def describe_mcp(attributed: Attributed, entry: Entry) -> Call:
     headers = mcp_headers(request.headers)
     if request.method != "POST":
         return _stream_or_end(attributed, entry, protocol_version(headers, {}, is_request=False))
-    message = read_message(_json(request))
+    body = _json(request)
+    message = read_message(body.value, plain=body.plain)
     version = protocol_version(headers, message.meta, is_request=message.method != "" and message.id is not None)
     check_method(headers, version, message.method, message.params)
     asked = _asked(message, entry)
@@ -62,14 +67,14 @@ def describe_mcp(attributed: Attributed, entry: Entry) -> Call:
     return _call(attributed, entry, asked, message, version)
 
 
-def _json(request: Request) -> Json:
+def _json(request: Request) -> Body:
     body = read_body(request)
     if body.kind == "json" and body.media.partition(";")[0] == "application/json":
-        return body.value
+        return body
     raise refuse("content_type_unknown", 415, "An MCP message must be sent as application/json.", "fix_request")
 
 
-def read_message(value: Json) -> Message:
+def read_message(value: Json, *, plain: bool = False) -> Message:
     """The one JSON-RPC message that this value is; refused if it is several, or none exactly."""
     if isinstance(value, list):
         raise _invalid("rpc_batch", "it is a batch; send one message in each request")
@@ -82,14 +87,14 @@ def read_message(value: Json) -> Message:
     if "method" not in value:
         if value.keys() not in _ANSWER_MEMBERS:
             raise _invalid("rpc_invalid", "it is neither a request, a notification nor an answer")
-        return Message("", number, {}, {})
+        return Message("", number, {}, {}, plain)
     method, params = value["method"], value.get("params", {})
     if not isinstance(method, str) or not method or not value.keys() <= _MEMBERS or not isinstance(params, dict):
         raise _invalid("rpc_invalid", "its members are not those of a request with named parameters")
     meta = params.get("_meta", {})
     if not isinstance(meta, dict):
         raise _invalid("rpc_invalid", "its `_meta` is no object")
-    return Message(method, number, params, meta)
+    return Message(method, number, params, meta, plain)
 
 
 def _asked(message: Message, entry: Entry) -> _Asked:
@@ -143,7 +148,7 @@ def _stream_or_end(attributed: Attributed, entry: Entry, version: str) -> Call:
 def _call(attributed: Attributed, entry: Entry, asked: _Asked, message: Message, version: str) -> Call:
     request, service = attributed.arrived.request, entry.service
     tool = asked.operation.tool if asked.operation else None
-    canon, exact = exact_json(dict(asked.arguments))
+    canon, exact = exact_json(dict(asked.arguments), plain=message.plain)
     sealed: dict[str, Json] = {
         "service": service.id,
         "tool": tool.name if tool else None,
@@ -183,7 +188,7 @@ def _exchange(message: Message, *, everything: bool) -> Json:
         found["_meta"] = meta
     if not found:
         return None
-    canon, exact = exact_json(found)
+    canon, exact = exact_json(found, plain=message.plain)
     return body_part("", canon, exact)
 
 

@@ -83,7 +83,7 @@ def _sealed(request: Request, body: Body) -> Json:
         pairs: list[Json] = [[name, value] for name, value in body.pairs]
         return body_part(body.media, "pairs", strict_json.canonical(pairs))
     try:
-        return body_part(body.media, "jcs", strict_json.canonical(body.value))
+        return body_part(body.media, "jcs", strict_json.canonical(body.value, plain=body.plain))
     except ValueError:
         return body_part(body.media, "raw", request.body)
 

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.model import Json
@@ -90,6 +90,85 @@ def test_what_means_one_thing_is_kept_exactly(data: bytes, value: Json) -> None:
     read = strict_json.loads(data)
     assert read == value
     assert type(read) is type(value)
+
+
+PIECES = [
+    "a",
+    "A",
+    "b",
+    "\\u0061",
+    ":",
+    "\\u003a",
+    "\\u003A",
+    "\\\\u003a",
+    "s",
+    "\u017f",
+    "\\u0000",
+    "{",
+    '\\"',
+    "\\/",
+    "\u00e9",
+]
+TOKENS = ["0", "-0", "1", "-0.0", "1.5", "1E3", "1e-400", "1e999", "1e20", "9007199254740993", "18446744073709551615"]
+TOKENS += ["18446744073709551616", "-9223372036854775809", "9" * 64, "9" * 65, "0." + "1" * 80, "true", "null", "NaN"]
+SPACES = st.sampled_from(["", "", "", " ", "\n\t", "\u00a0"])
+strings = st.lists(st.sampled_from([*PIECES, "\\ud800", "\\ud83d\\ude00", "\t"]), max_size=3).map(
+    lambda pieces: f'"{"".join(pieces)}"'
+)
+
+
+@st.composite
+def _objects(draw: st.DrawFn, inner: st.SearchStrategy[str]) -> str:
+    names = st.sampled_from(PIECES).map(lambda piece: f'"{piece}"')
+    members = draw(st.lists(st.tuples(names, SPACES, inner), max_size=4))
+    return "{" + ",".join(f"{name}{space}:{value}{space}" for name, space, value in members) + "}"
+
+
+def _texts(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return _objects(inner) | st.lists(inner, max_size=4).map(lambda items: f"[{','.join(items)}]")
+
+
+TEXTS = st.recursive(strings | st.sampled_from(TOKENS), _texts, max_leaves=12)
+
+
+@settings(max_examples=300)
+@given(TEXTS)
+def test_the_quick_way_gives_what_the_slow_way_gives(text: str) -> None:
+    """A document that is read quickly is read slowly, too, as the same value; what is refused is never quick."""
+    data = text.encode()
+    quick = strict_json._read_quickly(data, 4)
+    if quick is not None:
+        slow = strict_json._read_slowly(data, 4)
+        assert repr(quick.value) == repr(slow)
+        if quick.plain:
+            assert strict_json.canonical(slow, plain=True) == rfc8785.dumps(slow)
+
+
+@pytest.mark.parametrize(("data", "why"), REFUSED.values(), ids=REFUSED.keys())
+def test_size_is_no_way_around_a_refusal(data: bytes, why: str) -> None:
+    """What is refused in a small document is refused in a large one, for the same reason."""
+    if data.startswith(b"\xef\xbb\xbf"):
+        return
+    filler = json.dumps([{"filler": number} for number in range(500)]).encode()
+    with pytest.raises(ValueError, match=f"{why.replace(chr(39), '.')}|not JSON|brackets"):
+        strict_json.loads(b"[" + filler + b"," + data + b"]")
+
+
+QUICK = {
+    "objects": json.dumps([{"id": number, "name": "x", "rate": 0.25} for number in range(500)]),
+    "escapes": json.dumps([{"name": "Zo\u00eb \U0001f600 <&>", "10:30": number} for number in range(500)]),
+    "keys in other scripts": json.dumps([{"gr\u00f6\u00dfe": number} for number in range(500)], ensure_ascii=False),
+    "large integers": json.dumps([2**60 + number for number in range(500)]),
+    "white space": json.dumps([{"a": {"b": [number]}} for number in range(500)], indent=4),
+}
+
+
+@pytest.mark.parametrize("text", QUICK.values(), ids=QUICK.keys())
+def test_ordinary_large_documents_are_read_quickly(text: str) -> None:
+    """What agents send is not left to the slow way, which would hold up other calls."""
+    quick = strict_json._read_quickly(text.encode(), 32)
+    assert quick is not None
+    assert quick.value == strict_json._read_slowly(text.encode(), 32)
 
 
 def test_size_is_limited_before_reading() -> None:
