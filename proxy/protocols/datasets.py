@@ -6,8 +6,17 @@ from dataclasses import dataclass
 
 from policies.model import Access, DatasetUse, Json
 from proxy.facts import Dataset, Selector
+from proxy.protocols.routes import relaxed
+from proxy.strict_json import fold
+
+type Place = tuple[str, ...]
 
 _WILDCARDS = re.compile(r"(\*\*|\*|\{[^{}/]+\})")
+# A call with more arguments than this counts as using every dataset that its arguments could select.
+_MOST_VALUES = 10_000
+_DEEPEST = 16
+# How forms write what is inside what: `from[table]`, `tables[0]`, `from.table`.
+_NESTED = re.compile(r"[\[\].]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,17 +26,14 @@ class CompiledSelector:
     use: DatasetUse
     tools: frozenset[str]
     paths: tuple[re.Pattern[str], ...]
-    arguments: tuple[tuple[tuple[str, ...], tuple[Json, ...]], ...]
+    arguments: tuple[tuple[Place, tuple[Json, ...]], ...]
 
-    def fits(self, tool: str | None, path: str, arguments: Mapping[str, Json]) -> bool:
+    def fits(self, tool: str | None, touched: "_Touched") -> bool:
         if self.tools and tool not in self.tools:
             return False
-        if self.paths and not any(pattern.fullmatch(path) for pattern in self.paths):
+        if self.paths and not any(pattern.fullmatch(path) for pattern in self.paths for path in touched.paths):
             return False
-        return all(
-            any(_same(value, wanted) for value in _values(arguments, place) for wanted in values)
-            for place, values in self.arguments
-        )
+        return all(touched.holds(place, values) for place, values in self.arguments)
 
 
 def compile_selectors(datasets: Iterable[Dataset]) -> dict[str, tuple[CompiledSelector, ...]]:
@@ -43,7 +49,53 @@ def datasets_of(
     selectors: tuple[CompiledSelector, ...], tool: str | None, path: str, arguments: Mapping[str, Json]
 ) -> tuple[DatasetUse, ...]:
     """Every dataset that this call uses, each access once. `path` is relative to the service's URL, decoded."""
-    return tuple(dict.fromkeys(one.use for one in selectors if one.fits(tool, path, arguments)))
+    if not selectors:
+        return ()
+    touched = _Touched(path, arguments)
+    return tuple(dict.fromkeys(one.use for one in selectors if one.fits(tool, touched)))
+
+
+class _Touched:
+    """A call's path and arguments, in every spelling that a lax server might take for a selector's."""
+
+    __slots__ = ("_arguments", "_left", "_texts", "paths")
+
+    def __init__(self, path: str, arguments: Mapping[str, Json]) -> None:
+        self.paths = tuple(dict.fromkeys((fold(path), "/".join(map(relaxed, path.split("/"))))))
+        self._arguments = arguments
+        self._texts: dict[Place, set[str]] = {}
+        self._left = _MOST_VALUES
+
+    def holds(self, place: Place, wanted: tuple[Json, ...]) -> bool:
+        """Whether one of these values stands at this place, or anywhere inside of it."""
+        if not self._texts:
+            self._gather(self._arguments, ())
+        texts = {_text(one) for one in wanted if not isinstance(one, dict | list)}
+        if texts and self._left < 0:
+            return True  # more than is looked through might hold it
+        if not texts.isdisjoint(self._texts.get(_parts(".".join(place)), ())):
+            return True
+        whole = [one for one in wanted if isinstance(one, dict | list)]
+        return bool(whole) and any(value == one for value in _values(self._arguments, place) for one in whole)
+
+    def _gather(self, value: Json | Mapping[str, Json], at: Place) -> None:
+        """Every single value as text, under its place and every place around it; with commas, each part as well."""
+        inner: Iterable[tuple[Place, Json]] = ()
+        if isinstance(value, Mapping):
+            inner = (((*at, *_parts(name))[:_DEEPEST], one) for name, one in value.items())
+        elif isinstance(value, list):
+            inner = ((at, one) for one in value)
+        else:
+            text = _text(value)
+            self._left -= text.count(",")
+            found = {text, *map(str.strip, text.split(","))} if "," in text else {text}
+            for depth in range(len(at) + 1 if self._left >= 0 else 0):
+                self._texts.setdefault(at[:depth], set()).update(found)
+        for place, one in inner:
+            self._left -= 1
+            if self._left < 0:
+                return
+            self._gather(one, place)
 
 
 def _compiled(dataset: str, selector: Selector) -> CompiledSelector:
@@ -66,12 +118,21 @@ def _pattern(path: str) -> re.Pattern[str]:
     """
     pieces = _WILDCARDS.split(path)
     pattern = "".join(
-        ".*" if piece == "**" else "[^/]*" if index % 2 else re.escape(piece) for index, piece in enumerate(pieces)
+        ".*" if piece == "**" else "[^/]*" if index % 2 else re.escape(fold(piece))
+        for index, piece in enumerate(pieces)
     )
-    return re.compile(pattern + "/?", re.DOTALL | re.IGNORECASE)
+    return re.compile(pattern + "/?", re.DOTALL)
 
 
-def _values(arguments: Mapping[str, Json], place: tuple[str, ...]) -> list[Json]:
+def _parts(name: str) -> Place:
+    """The names in one name, without numbers, which only count."""
+    if name.isascii() and name.isalpha():
+        return (name.lower(),)
+    plain = (fold(part.strip()) for part in _NESTED.split(name, _DEEPEST))
+    return tuple(part for part in plain if part and not part.isdecimal())
+
+
+def _values(arguments: Mapping[str, Json], place: Place) -> list[Json]:
     """What stands at this place; in a list, what stands there in any item."""
     found: list[Json] = [dict(arguments)]
     for name in place:
@@ -87,16 +148,10 @@ def _items(values: list[Json]) -> Iterator[Json]:
             yield value
 
 
-def _same(value: Json, wanted: Json) -> bool:
-    """Equal, also as text (`7` from a query string is `7`), and whatever the letter case."""
-    if isinstance(value, dict | list) or isinstance(wanted, dict | list):
-        return value == wanted
-    return _text(value) == _text(wanted)
-
-
 def _text(value: Json) -> str:
+    """What to compare: `7` from a query string is `7`, whatever the letter case, and blanks around it."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value).casefold()
+    return fold(str(value).strip())

@@ -97,7 +97,7 @@ def _mirrored(schema: Schema | Json, depth: int, place: tuple[str, ...] = ()) ->
 
 
 def check_lookalikes(shape: Shape, value: Json) -> None:
-    """Refused if a name differs from a declared one only for strict readers: `Amount` beside a declared `amount`.
+    """Refused if a name is a declared one to lax readers: `Amount` or `amount[]`, where `amount` is declared.
 
     INVARIANT: an argument that policy does not see under its declared name does not reach the upstream under
     another spelling of it.
@@ -110,13 +110,18 @@ def check_lookalikes(shape: Shape, value: Json) -> None:
                 nested = shape.inner.get(name)
                 if nested is not None:
                     check_lookalikes(nested, inner)
-            elif fold(name) in shape.folded:
+            elif fold(name) in shape.folded or _stem(name) in shape.folded:
                 raise refuse(
                     "argument_lookalike",
                     400,
                     f"The argument {name[:40]!a} is almost a declared one. Use the declared spelling.",
                     "fix_request",
                 )
+
+
+def _stem(name: str) -> str:
+    """The name that readers of forms find in this one: `amount` in ` amount`, `amount[]` and `amount[0]`."""
+    return fold(name.partition("[")[0].strip())
 
 
 def from_text(schema: Schema | None, name: str, texts: list[str]) -> Json:

@@ -93,6 +93,8 @@ OVER_HTTP: dict[str, tuple[Request, str]] = {
     "amount only in the folded form": (refund(b'{"customer":"c1","AMOUNT":5000000}'), "argument_lookalike"),
     "amount from the query wins": (refund(GOOD % b"", query="?amount=5000000"), "argument_conflict"),
     "folded amount from the query": (refund(GOOD % b"", query="?AMOUNT=5000000"), "argument_conflict"),
+    "PHP makes a list of it": (refund(GOOD % b"", query="?amount%5B%5D=5000000"), "argument_lookalike"),
+    "PHP strips the blank": (refund(GOOD % b"", query="?+amount=5000000"), "argument_lookalike"),
     "NUL-ended amount": (refund(GOOD % b',"amount\\u0000":5000000'), "body_invalid"),
     "second amount in a form": (refund(b"customer=c1&amount=5&amount=5000000", FORM), "argument_conflict"),
     "semicolon splits the form": (refund(b"customer=c1;amount=5000000&amount=5", FORM), "body_invalid"),

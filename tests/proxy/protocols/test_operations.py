@@ -26,6 +26,9 @@ LOOKALIKES: list[Json] = [
     {"Amount": 1},
     {"AMOUNT": 1},
     {"\uff41mount": 1},
+    {"amount[]": 1},
+    {"Amount [0]": 1},
+    {" amount": 1},
     {"customer": {"IBAN": "x"}},
     {"lines": [{"sku": "a"}, {"Sku": "b"}]},
 ]
