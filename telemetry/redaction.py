@@ -6,7 +6,6 @@ belong together; once the salt is erased nobody can.
 """
 
 import hmac
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from types import NoneType
 from typing import Literal
 
 from policies.model import Json
+from telemetry.ids import random_bytes
 from telemetry.jcs import jcs
 from telemetry.record import clip
 
@@ -64,7 +64,7 @@ def redact(arguments: Mapping[str, Json], level: Literal[0, 1] = 1) -> Redacted:
     for name, value in arguments.items():
         shape.add(name, name, value, 1)
     data = _committed(arguments, spotless=shape.spotless)
-    salt = os.urandom(_SALT_BYTES)
+    salt = random_bytes(_SALT_BYTES)
     return Redacted(commitment(salt, data), shape.lines(), len(data), salt)
 
 

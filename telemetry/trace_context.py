@@ -4,10 +4,11 @@ An inbound `traceparent` can neither switch recording off nor choose our trace i
 begun and the inbound one is kept as a link.
 """
 
-import os
 import re
 from dataclasses import dataclass
 from typing import Literal
+
+from telemetry.ids import random_bytes
 
 type Origin = Literal["continued", "restarted", "generated"]
 
@@ -60,7 +61,7 @@ def parse_traceparent(text: str) -> Inbound | None:
 
 def begin(traceparent: str | None = None, *, continue_trusted: bool = False) -> TraceContext:
     """Fresh ids for a call. `continue_trusted` only for an agent registered to have its trace ids believed."""
-    fresh = os.urandom(32).hex()
+    fresh = random_bytes(32).hex()
     inbound = parse_traceparent(traceparent) if traceparent else None
     origin: Origin = "restarted" if traceparent else "generated"
     trace = fresh[:32]
