@@ -8,6 +8,7 @@ import pytest
 
 from proxy.app import core as module
 from proxy.app.core import open_core
+from proxy.downstream.signer import ROTATE_AFTER
 from proxy.errors import CountersignError
 from proxy.stages import Released
 from proxy.storage.sqlite import SqliteStore
@@ -15,9 +16,11 @@ from proxy.tasks.interfaces import Revocation
 from telemetry import reader
 from telemetry.errors import AuditUnavailable
 from telemetry.verify import verify
+from tests.fakes.accounts import claims_of
+from tests.fakes.authorities import OAuthServer
 from tests.fakes.serving import configured
 from tests.fakes.waiting import until
-from tests.fakes.world import arrived, problem, refund, shown
+from tests.fakes.world import INVENTORY, arrived, get, problem, refund, shown
 
 
 async def evidence(core):
@@ -257,3 +260,74 @@ def test_an_identity_that_has_ended_is_known_to_have(tmp_path):
             assert core.has_ended(identity)
 
     asyncio.run(main())
+
+
+def test_internal_services_are_told_of_calls_where_a_trust_domain_is_set(tmp_path):
+    """Then there is a key that only we may read, the same after a restart; else there is none, and no token."""
+    told = configured(tmp_path / "told", more="downstream: {trust_domain: prod.example, lifetime_seconds: 30}\n")
+    silent = configured(tmp_path / "silent")
+
+    async def main():
+        ids = set()
+        for _ in range(2):
+            async with open_core(told) as core:
+                released = await core.pipeline.admit_call(arrived(refund(100)), await evidence(core))
+                (token,) = [value for name, value in released.upstream.headers if name == "txn-token"]
+                claims = claims_of(token)
+                assert (claims["aud"], claims["exp"] - claims["iat"]) == ("prod.example", 30)
+                ids.add(core.signer.key_id)
+        assert len(ids) == 1
+        async with open_core(silent) as core:
+            released = await core.pipeline.admit_call(arrived(refund(100)), await evidence(core))
+            assert "txn-token" not in dict(released.upstream.headers)
+            assert core.signer is None
+
+    asyncio.run(main())
+    assert (told.state / "downstream.keys").stat().st_mode & 0o777 == 0o600
+    assert not (silent.state / "downstream.keys").exists()
+
+
+def test_the_signing_key_changes_while_we_run(tmp_path, monkeypatch):
+    """A server that runs for months does not sign with one key for months."""
+    monkeypatch.setattr(module, "KEY_SECONDS", 0.01)
+    settings = configured(tmp_path, more="downstream: {trust_domain: prod.example}\n")
+    clock = Clock(time.time())
+
+    async def main():
+        async with open_core(settings, clock) as core:
+            first = core.signer.key_id
+            clock.now += ROTATE_AFTER
+            await until(lambda: core.signer.key_id != first)
+            assert first in {key["kid"] for key in core.signer.jwks(clock())["keys"]}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("ended_by", ["revocation", "close"])
+def test_what_was_obtained_for_an_agent_ends_with_it(tmp_path, monkeypatch, ended_by):
+    """The token of a call comes from its own server; a revocation ends it there, and so does the end of ours."""
+    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.01)
+    with OAuthServer() as server:
+        monkeypatch.setenv("OAUTH_SECRET", server.secret)
+        bound = (
+            "{id: crm-token, kind: oauth_client_credentials, secret: env:OAUTH_SECRET, client_id: countersign, "
+            f"token_url: '{server.url}/token', revocation_url: '{server.url}/revoke', unsafe_http_loopback: true,"
+        )
+        inventory = INVENTORY.replace('{id: crm-key, secret: "file:SECRET_FILE",', bound)
+        settings = configured(tmp_path, inventory=inventory)
+
+        async def main():
+            async with open_core(settings) as core:
+                released = await core.pipeline.admit_call(arrived(get()), await evidence(core))
+                assert isinstance(released, Released)
+                (token,) = server.live
+                assert dict(released.upstream.headers)["authorization"] == f"Bearer {token}"
+                assert [secret.value for secret in released.injection.secrets] == [token]
+                if ended_by == "revocation":
+                    await core.revocations.revoke("agent:support-bot", "operator", "x", core.clock())
+                    await until(lambda: server.live == {})
+
+        asyncio.run(main())
+        assert server.live == {}
+    recorded = [record for record in reader.records(settings.state / "audit") if record["type"] == "call.decided"]
+    assert [record["credential"] for record in recorded] == [{"id": "crm-token", "reference": "env:OAUTH_SECRET"}]
