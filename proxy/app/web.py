@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
-from typing import Literal
 
 import uvicorn
 from starlette.applications import Starlette
 
 from proxy.control.operator_socket import OperatorProtocol
+from proxy.control.public_protocol import PublicProtocol
 from proxy.errors import CountersignError
 
 
@@ -25,7 +25,7 @@ class _Server(uvicorn.Server):
 async def web_servers(application: Starlette, listening: socket.socket, operator: socket.socket) -> AsyncIterator[None]:
     """Serves both sockets until left; open streams are given a moment."""
     servers = [
-        (_Server(_config(application, "h11")), listening),
+        (_Server(_config(application, PublicProtocol)), listening),
         (_Server(_config(application, OperatorProtocol)), operator),
     ]
     tasks = [asyncio.create_task(server.serve(sockets=[sock])) for server, sock in servers]
@@ -41,7 +41,7 @@ async def web_servers(application: Starlette, listening: socket.socket, operator
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _config(application: Starlette, http: Literal["h11"] | type[OperatorProtocol]) -> uvicorn.Config:
+def _config(application: Starlette, http: type[PublicProtocol | OperatorProtocol]) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http=http,
