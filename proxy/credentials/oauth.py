@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from urllib.parse import quote_plus, urlencode
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from policies.model import Json
 from proxy.credentials.endpoints import EndpointReply, Endpoints
@@ -97,7 +98,7 @@ def signed(
     key = references.read_key(reference).value
     try:
         return jwt.encode(claims, key, algorithm=algorithm, headers=headers)
-    except (jwt.PyJWTError, ValueError, TypeError) as error:
+    except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError) as error:
         # The cause may quote the key.
         raise unavailable(reference, f"not a private key for {algorithm}: {type(error).__name__}") from None
 

@@ -20,7 +20,10 @@ _SIGNED_BY = frozenset({
 
 
 def without_agent_credentials(headers: Headers, injection: Injection) -> Headers:
-    """The headers without any credential of the agent's own, and without those that the injection sets."""
+    """The headers without any credential of the agent's own, and without those that the injection sets.
+
+    INVARIANT: `proxy.credentials.kinds.aws_sigv4` signs what this leaves, and nothing after it changes those headers.
+    """
     gone = _CREDENTIALS | {_plain(name) for name, _ in injection.headers}
     return tuple((name, value) for name, value in headers if _plain(name) not in gone)
 
