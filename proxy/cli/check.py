@@ -9,7 +9,9 @@ from proxy.cli.options import DEFAULT_CONFIG, AsJson, Config
 
 
 def check(config: Config = DEFAULT_CONFIG, json: AsJson = False) -> None:
-    """Report every mistake in the configuration, inventory and policies.
+    """Report every mistake in the configuration, before it matters.
+
+    In the inventory and the policies, too: each with its file and line, and what to do.
 
     Exit status: 0 there is none, 2 there are some. Warnings do not count.
 

@@ -22,7 +22,9 @@ def demo(
         bool, typer.Option("--yes", help="Sign as the owner through the public API, without a click.")
     ] = False,
 ) -> None:
-    """Start a real API, a real MCP server and a real agent on free ports, and show what Countersign does.
+    """Show the whole product with real traffic, in a minute.
+
+    Starts a real API, a real MCP server and a real agent on free ports, and tells what becomes of its calls.
 
     Exit status: 0 if every story went as told, 1 if one differs.
 

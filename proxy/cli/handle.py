@@ -71,7 +71,9 @@ def revoke(
     config: Config = DEFAULT_CONFIG,
     json: AsJson = False,
 ) -> None:
-    """Revoke a handle: its calls are refused and its open connections cut within a second.
+    """Revoke a handle.
+
+    Its calls are refused, and its open connections cut within a second.
 
     \b
     countersign handle revoke hnd_01a2... --reason "laptop lost"

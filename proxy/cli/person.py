@@ -15,7 +15,9 @@ Person = Annotated[str, typer.Argument(help="The person's id in the inventory.")
 
 @app.command()
 def link(person: Person, config: Config = DEFAULT_CONFIG, json: AsJson = False) -> None:
-    """Print a link that signs this person in to the console, once, within ten minutes.
+    """Print a link that signs this person in to the console.
+
+    Once, within ten minutes.
 
     \b
     countersign person link alice
@@ -34,6 +36,7 @@ def token(
     """Print a token with which this person may use the control API.
 
     \b
+    countersign person token alice --ttl 600
     curl -H "Authorization: Bearer $(countersign person token alice)" http://127.0.0.1:8082/v1/holds
     """
     made = call(config, "POST", f"/v1/people/{person}/tokens", {"ttl_seconds": ttl})

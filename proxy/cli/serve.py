@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def serve(config: Config = DEFAULT_CONFIG) -> None:
-    """Serve the proxy, the gateway, the control API and the console.
+    """Serve the proxy, the control API and the console.
 
     Until SIGTERM or SIGINT; calls under way may then end. `ready` on stderr says that all doors are open.
     Edits of the inventory and the policies take effect while it runs.

@@ -113,7 +113,7 @@ def furnish(directory: Path, *, crm: int, notes: int, root: Path, secret: Path, 
             root=root,
             secret=secret,
             expires=today + timedelta(days=30),
-            review=today + timedelta(days=14),
+            review=today + timedelta(days=30),
         )
     )
     (directory / "policies" / "support.cedar").write_text(POLICIES)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,12 +114,16 @@ def told(response: httpx.Response) -> Any:
 
 
 @contextlib.contextmanager
-def open_stage(*, agent: bool = True) -> Iterator[Stage]:
-    """Everything started on free loopback ports; everything ended and removed at the end."""
+def open_stage(*, agent: bool = True, prepare: Callable[[Stage], None] = lambda _: None) -> Iterator[Stage]:
+    """Everything started on free loopback ports; everything ended and removed at the end.
+
+    `prepare` may change what is furnished before it is served.
+    """
     with tempfile.TemporaryDirectory(prefix="countersign-demo-", ignore_cleanup_errors=True) as name:
         stage = Stage(Path(name), crm_key=secrets.token_urlsafe(24), task="task_refund-for-ada")
         try:
             _furnish(stage)
+            prepare(stage)
             start_server(stage)
             if agent:
                 _start_agent(stage)
@@ -157,7 +161,7 @@ def start_server(stage: Stage) -> None:
         lines.append(line)
         name, _, value = line.partition(" ")
         if name in {"proxy", "gateway", "console"}:
-            setattr(stage, name, value.split()[0])
+            setattr(stage, name, value.split()[0].removesuffix("/<service>"))
         if line.strip() == "ready":
             # what it says later is read too, or it would wait for us with a full pipe
             threading.Thread(target=_listen, args=(stage, process), daemon=True).start()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from proxy.cli.environment import BUNDLE_VARIABLES, PROXY_VARIABLES, agent_environment
+from proxy.cli.environment import BUNDLE_VARIABLES, PROXY_VARIABLES, WAYS_AROUND, agent_environment
 
 
 def environment(**inherited: str) -> dict[str, str]:
@@ -31,10 +31,11 @@ def test_every_trust_variable_names_the_bundle() -> None:
 
 
 def test_an_inherited_way_around_the_proxy_is_closed() -> None:
-    """NO_PROXY of the parent is emptied in both spellings, so that no host is reached directly."""
-    made = environment(NO_PROXY="*", no_proxy="crm.example")
-    assert made["NO_PROXY"] == ""
-    assert made["no_proxy"] == ""
+    """What of the parent would let a host be reached directly is emptied, in every spelling."""
+    made = environment(NO_PROXY="*", no_proxy="crm.example", no_grpc_proxy="*", grpc_proxy="http://elsewhere")
+    for name in WAYS_AROUND:
+        assert made[name] == ""
+    assert made["grpc_proxy"] == made["https_proxy"]
 
 
 def test_what_is_not_ours_is_inherited() -> None:
@@ -45,3 +46,14 @@ def test_what_is_not_ours_is_inherited() -> None:
 def test_node_is_told_to_read_the_environment() -> None:
     """Node ignores proxy variables unless it is told to read them."""
     assert environment()["NODE_USE_ENV_PROXY"] == "1"
+
+
+def test_the_operators_own_variables_are_not_the_agents() -> None:
+    """Where our configuration lies is not told to the child."""
+    assert "COUNTERSIGN_CONFIG" not in environment(COUNTERSIGN_CONFIG="countersign.yaml")
+
+
+def test_without_a_gateway_none_is_named() -> None:
+    """An empty gateway gives an empty variable, not half an address."""
+    made = agent_environment({}, agent="a", handle="h", proxy="127.0.0.1:1", gateway="", bundle=Path("b"))
+    assert made["COUNTERSIGN_GATEWAY"] == ""

@@ -1,0 +1,33 @@
+"""Rules for the whole suite."""
+
+import os
+import re
+from collections.abc import Generator
+
+import pytest
+
+# The words in which a test says that a part is not there which it needs: a browser, a program, a package.
+MISSING_PART = re.compile(r"missing|there is no|not installed|could not import|not found", re.IGNORECASE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test may be skipped; not on the build machine for want of a part."""
+    return _judged((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A whole file may be skipped as well, when it is read; the same holds."""
+    return _judged((yield))
+
+
+def _judged[R: pytest.TestReport | pytest.CollectReport](report: R) -> R:
+    """On the build machine every part is there: what is skipped for want of one has not been shown, and fails."""
+    if not report.skipped or hasattr(report, "wasxfail") or os.environ.get("CI") != "true":
+        return report
+    reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+    if MISSING_PART.search(reason):
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid}: on the build machine nothing may be missing: {reason}"
+    return report

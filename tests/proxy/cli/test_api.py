@@ -1,0 +1,74 @@
+"""How commands reach the control API."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from proxy.cli.api import ApiError, call, control, request
+from proxy.errors import CountersignError
+
+
+def test_without_a_server_the_state_itself_answers(config: Path) -> None:
+    """Reading and writing works offline, as the operator."""
+    made = call(config, "POST", "/v1/handles", {"agent": "support-bot"})
+    (listed,) = call(config, "GET", "/v1/handles")["handles"]
+    assert listed["id"] == made["id"]
+
+
+def test_with_a_server_that_server_answers(serving: tuple[Path, list[str]]) -> None:
+    """The status names the running server's addresses."""
+    assert call(serving[0], "GET", "/v1/status")["proxy"].startswith("127.0.0.1:")
+
+
+def test_what_needs_a_server_says_so(config: Path) -> None:
+    """Where the state alone is not enough, a missing server is a mistake in words."""
+
+    async def story() -> None:
+        async with control(config, running=True):
+            pass
+
+    with pytest.raises(CountersignError, match="countersign serve is not running"):
+        asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (httpx.Response(422, json={"detail": "say why"}), "say why"),
+        (httpx.Response(403, json={"title": "Forbidden"}), "Forbidden"),
+        (httpx.Response(500, text="<html>"), "answered 500"),
+        (httpx.Response(500, json=[1]), "answered 500"),
+        (httpx.Response(500, json={}), "answered 500"),
+    ],
+)
+def test_a_refusal_is_told_in_the_apis_words(answer: httpx.Response, words: str) -> None:
+    """Whatever comes back, it becomes a sentence."""
+
+    async def story() -> None:
+        async with httpx.AsyncClient(
+            transport=httpx.MockTransport(lambda _: answer), base_url="http://localhost"
+        ) as client:
+            await request(client, "GET", "/v1/status")
+
+    with pytest.raises(ApiError, match=words):
+        asyncio.run(story())
+
+
+def test_acting_as_a_person_is_said_in_a_header() -> None:
+    """`--as` becomes the header that only the local operator may use."""
+    seen: list[Any] = []
+
+    def answer(asked: httpx.Request) -> httpx.Response:
+        seen.append(asked.headers.get("countersign-as"))
+        return httpx.Response(200, json={})
+
+    async def story() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://localhost") as client:
+            await request(client, "GET", "/", as_person="alice")
+            await request(client, "GET", "/")
+
+    asyncio.run(story())
+    assert seen == ["alice", None]

@@ -1,0 +1,56 @@
+"""`countersign trace`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.cli.trace import wrapped
+from tests.fakes.audit_records import completed, decided, write_log
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A log of one call, start to end."""
+    write_log(tmp_path / "audit", [decided("call_1"), completed("call_1")])
+    return tmp_path / "audit"
+
+
+def test_a_call_is_a_tree(give: Any, log: Path) -> None:
+    """From the log alone, with no configuration: who, what was decided, what came of it."""
+    said = give("trace", "call_1", "--log", log)
+    assert said.status == 0
+    assert "└─" in said.out
+    assert "call_1" in said.out
+
+
+def test_for_programs_it_is_the_records(give: Any, log: Path) -> None:
+    """One record a line."""
+    lines = give("trace", "call_1", "--log", log, "--json").out.splitlines()
+    assert [json.loads(line)["type"] for line in lines] == ["call.decided", "call.completed"]
+
+
+def test_a_directory_without_a_log_is_a_mistake_in_words(give: Any, tmp_path: Path) -> None:
+    """The directory is named."""
+    said = give("trace", "call_1", "--log", tmp_path)
+    assert said.status == 2
+    assert f"{tmp_path}: there is no audit log here" in said.err
+
+
+def test_a_long_line_stays_in_its_branch() -> None:
+    """What goes on below a line leaves the branches of the tree in their columns."""
+    line = "│  ├─ #2 " + "words " * 12
+    pieces = wrapped(line.rstrip(), 60)
+    assert len(pieces) > 1
+    assert all(len(piece) <= 60 for piece in pieces)
+    assert pieces[0].startswith("│  ├─ #2 words")
+    assert all(piece.startswith("│  │  ") and "├" not in piece for piece in pieces[1:])
+    assert " ".join(piece.strip(" │├─") for piece in pieces) == line.strip(" │├─")
+
+
+@pytest.mark.parametrize("width", [0, 20, 500])
+def test_a_line_is_left_whole_where_that_reads_better(width: int) -> None:
+    """Into a file, in a very narrow terminal, or where it fits."""
+    line = "└─ " + "word " * 20
+    assert wrapped(line, width) == [line]
