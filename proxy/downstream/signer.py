@@ -43,18 +43,24 @@ class Signer:
     def _adopt(self, ring: KeyRing) -> None:
         self._ring = ring
         self._private = ring.current.private
-        self._head = _b64(orjson.dumps({"typ": TYP, "alg": ALGORITHM, "kid": ring.current.key_id})) + b"."
+        self._heads: dict[str, bytes] = {}
 
     @property
     def key_id(self) -> str:
         """Of the key that signs now."""
         return self._ring.current.key_id
 
-    def sign(self, claims: Mapping[str, Json]) -> str:
+    def sign(self, claims: Mapping[str, Json], typ: str = TYP) -> str:
         """These claims as a compact JWS (RFC 7515, RFC 7518 section 3.4). Straight, since each call pays for it."""
-        signed = self._head + _b64(orjson.dumps(claims))
+        head = self._heads.get(typ) or self._head(typ)
+        signed = head + _b64(orjson.dumps(claims))
         r, s = decode_dss_signature(self._private.sign(signed, _ES256))
         return (signed + b"." + _b64(r.to_bytes(32) + s.to_bytes(32))).decode()
+
+    def _head(self, typ: str) -> bytes:
+        head = _b64(orjson.dumps({"typ": typ, "alg": ALGORITHM, "kid": self._ring.current.key_id})) + b"."
+        self._heads[typ] = head
+        return head
 
     def jwks(self, now: float) -> dict[str, Json]:
         """The keys that verify what was signed, is signed, and will be (RFC 7517)."""

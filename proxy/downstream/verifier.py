@@ -28,8 +28,8 @@ class Verifier:
     """Verifies tokens of one trust domain, for the service that is called under `destination`.
 
     `destination` is one origin or several, such as `https://crm.internal`, exactly as in Countersign's inventory: never
-    taken from a request, or a token for one service would do for all. The keys come from `jwks_url` (`ca_file` vouches
-    for it, besides the system's roots being used otherwise), or are given as `jwks`.
+    taken from a request, or a token for one service would do for all. The keys come from `jwks_url`, for which
+    `ca_file` vouches in place of the system's roots, or are given as `jwks`. `leeway` is how far clocks may differ.
     """
 
     def __init__(  # noqa: PLR0913 - each is an option by name

@@ -20,7 +20,6 @@ from tests.fakes.accounts import (
     PLACE,
     chain,
     claims_of,
-    decided,
     hmac_signed,
     minted,
     signed_again,
@@ -244,13 +243,6 @@ def test_in_an_event_loop_keys_are_fetched_aside(made: Signer) -> None:
 
     asyncio.run(scenario())
     assert beats >= 2
-
-
-def test_a_token_for_nobody_but_internal_services_exists(made: Signer) -> None:
-    """There is none to verify elsewhere."""
-    assert decided(trust="public").described.call.service.trust == "public"
-    with pytest.raises(AssertionError):
-        minted(made, trust="public")
 
 
 def test_a_receiving_service_needs_pyjwt_and_nothing_else() -> None:
