@@ -21,24 +21,25 @@ class Fact(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Subject(Fact):
+    """An identity that a token issuer gives a person or an agent: exact issuer and subject, never a bare subject."""
+
+    issuer: str
+    subject: str
+
+
 class Person(Fact):
     id: Id
     name: str
     email: str = ""
     teams: tuple[Id, ...] = ()
     active: bool = True
+    identities: tuple[Subject, ...] = ()
 
 
 class Team(Fact):
     id: Id
     name: str = ""
-
-
-class Subject(Fact):
-    """An identity that a token issuer gives this agent: exact issuer and subject, never a bare subject."""
-
-    issuer: str
-    subject: str
 
 
 class Deputy(Fact):
@@ -48,7 +49,10 @@ class Deputy(Fact):
 
 
 class Agent(Fact):
-    """A non-human identity. Without `owner` it may be listed, but none of its calls pass."""
+    """A non-human identity. Without `owner` it may be listed, but none of its calls pass.
+
+    `client_keys` are public keys (JWK) with which it may show itself at the token endpoint.
+    """
 
     id: Id
     owner: Id | None = None
@@ -64,6 +68,7 @@ class Agent(Fact):
     review_due: date
     identities: tuple[Subject, ...] = ()
     enabled: bool = True
+    client_keys: tuple[Mapping[str, JsonValue], ...] = ()
 
 
 class Route(Fact):

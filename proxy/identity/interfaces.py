@@ -39,3 +39,11 @@ class HandleStore(Protocol):
     async def revoke_handle(self, handle_id: str, at: float, by: str, reason: str) -> bool:
         """True if it was live and is now revoked; False if unknown or already revoked."""
         ...
+
+
+class ReplayStore(Protocol):
+    """What may be used once. Raises `StoreUnavailable` when the store cannot answer."""
+
+    async def use_once(self, key: str, until: float, now: float) -> bool:
+        """True for the first caller of anywhere, durably; False for every other one before `until`."""
+        ...

@@ -11,6 +11,7 @@ from proxy.errors import Refused, refuse
 from proxy.facts import Agent, Inventory, Person
 from proxy.identity.challenges import unproven
 from proxy.identity.handles import PREFIX, HandleService
+from proxy.identity.task_tokens import TaskToken, TaskTokenReader
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.tokens import TokenVerifier
 from proxy.stages import Chain, Evidence, Hop, Identity, Principal, Proven, TaskBasis
@@ -36,6 +37,8 @@ type Subjects = Mapping[tuple[str, str], str]
 _JWT = re.compile(r"[^.]*\.[^.]*\.[^.]*")
 _DAY = 86_400
 _MOST_KNOWN = 4096
+TASK_TOKEN = "task_token"  # noqa: S105 - the name of a method
+_OF_A_TASK = frozenset({"opaque_handle", TASK_TOKEN})
 _SCHEMES = frozenset({"basic", "bearer"})
 
 
@@ -52,16 +55,22 @@ class Resolver:
     """Proves who presented evidence, and says what that means under the inventory in force.
 
     `standing` judges whether an agent has, today, a person who answers for it. `find_task` gives what a task
-    that was begun here proves, and None for any other.
+    that was begun here proves, and None for any other. `own` reads our own task tokens, if we mint any.
     """
 
     def __init__(
-        self, handles: HandleService, tokens: TokenVerifier, standing: JudgeStanding, find_task: FindTask
+        self,
+        handles: HandleService,
+        tokens: TokenVerifier,
+        standing: JudgeStanding,
+        find_task: FindTask,
+        own: TaskTokenReader | None = None,
     ) -> None:
         self._handles = handles
         self._tokens = tokens
         self._standing = standing
         self._find_task = find_task
+        self._own = own
         self._indexed: tuple[Inventory | None, Subjects] = (None, {})
         self._known: dict[str, _Known] = {}
 
@@ -83,6 +92,8 @@ class Resolver:
             raise unproven("identity_malformed", "a scheme that is neither Basic nor Bearer")
         if value.startswith(PREFIX):
             return await self._prove_handle(value, now)
+        if self._own is not None and self._own.recognises(value):
+            return self._resolve_own(self._own.verify(value, now))
         if _JWT.fullmatch(value):
             return self._resolve_token(await self._tokens.verify(value, now), inventory)
         raise unproven("identity_invalid", "neither a handle nor a token")
@@ -125,12 +136,27 @@ class Resolver:
             evidence=f"sha256:{token.digest}",
         )
 
+    def _resolve_own(self, token: TaskToken) -> Proven:
+        assert self._own is not None  # it has just read the token
+        return Proven(
+            agent=token.actor,
+            method=TASK_TOKEN,
+            credential=token.id,
+            issued_at=token.issued_at,
+            not_after=token.not_after,
+            task=token.task,
+            scopes=(f"token:{self._own.issuer}|{token.id}", f"task:{token.task}", *token.via),
+            evidence=f"sha256:{token.digest}",
+        )
+
     async def _under_task(self, proven: Proven) -> Proven:
         """With what the task adds: its chain in place of anybody's word, its scopes, its end.
 
         Since it is as old as its task, whatever ended a party of the chain meanwhile ends it too.
         """
         basis = await self._find_task(proven.task)
+        if basis is None and proven.method == TASK_TOKEN:
+            raise unproven("identity_invalid", "task_token_of_no_task")
         if basis is None:
             return proven
         root = basis.chain.root
@@ -218,9 +244,9 @@ def _agreed(first: Proven, second: Proven) -> Proven:
     """Both together, with the shorter life and the scopes of both; a refusal if they contradict each other."""
     if first.agent != second.agent:
         raise unproven("identity_conflict", f"evidence for {first.agent} and for {second.agent}")
-    primary, other = (second, first) if first.method != "opaque_handle" else (first, second)
-    if other.method == "opaque_handle" and (primary.task, primary.on_behalf_of) != (other.task, other.on_behalf_of):
-        raise unproven("identity_conflict", f"two handles of {first.agent} for different tasks or people")
+    primary, other = (second, first) if first.method not in _OF_A_TASK else (first, second)
+    if other.method in _OF_A_TASK and (primary.task, primary.on_behalf_of) != (other.task, other.on_behalf_of):
+        raise unproven("identity_conflict", f"credentials of {first.agent} for different tasks or people")
     if primary.issuer and other.issuer and (primary.issuer, primary.subject) != (other.issuer, other.subject):
         raise unproven("identity_conflict", f"two subjects of {first.agent}")
     return replace(

@@ -56,7 +56,7 @@ class TokenVerifier:
         if key is None:
             raise unproven("identity_invalid", "token_key_unknown")
         try:
-            _check_signature(token, unverified, key)
+            check_signature(token, unverified, key)
         except Refused:
             self._cache.remember_wrong(digest, epoch, now)
             raise
@@ -72,7 +72,7 @@ class TokenVerifier:
         return index
 
 
-def _check_signature(token: str, unverified: Unverified, key: jwt.PyJWK) -> None:
+def check_signature(token: str, unverified: Unverified, key: jwt.PyJWK) -> None:
     """The key's own algorithm, over the very bytes that were read."""
     if key.algorithm_name != unverified.algorithm:
         raise unproven("identity_invalid", "token_algorithm")

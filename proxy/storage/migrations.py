@@ -105,10 +105,16 @@ _TASKS = (
     ) STRICT, WITHOUT ROWID""",
 )
 
+_REPLAYS = (
+    "CREATE TABLE used_once (key TEXT PRIMARY KEY, until REAL NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE INDEX used_once_by_time ON used_once (until)",
+)
+
 MIGRATIONS = (
     Migration(1, "handles, revocations, credentials of people", _IDENTITY),
     Migration(2, "holds", _HOLDS),
     Migration(3, "tasks and what they count", _TASKS),
+    Migration(4, "what may be used once", _REPLAYS),
 )
 
 VERSION = MIGRATIONS[-1].number
