@@ -24,13 +24,13 @@ def without_agent_credentials(headers: Headers, injection: Injection) -> Headers
 
     INVARIANT: `proxy.credentials.kinds.aws_sigv4` signs what this leaves, and nothing after it changes those headers.
     """
-    gone = _CREDENTIALS | {_plain(name) for name, _ in injection.headers}
-    return tuple((name, value) for name, value in headers if _plain(name) not in gone)
+    ours = {_plain(name) for name, _ in injection.headers}
+    return tuple([each for each in headers if (name := _plain(each[0])) not in _CREDENTIALS and name not in ours])
 
 
 def agent_credentials(headers: Headers) -> tuple[str, ...]:
     """The names of what was stripped, for the record: an agent that holds a secret of its own is worth knowing."""
-    return tuple(dict.fromkeys(name for name, _ in headers if _plain(name) in _CREDENTIALS))
+    return tuple(dict.fromkeys([name for name, _ in headers if _plain(name) in _CREDENTIALS]))
 
 
 def signed_query(query: str) -> bool:
@@ -40,4 +40,5 @@ def signed_query(query: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    return name.lower().replace("_", "-")
+    plain = name.lower()
+    return plain.replace("_", "-") if "_" in plain else plain
