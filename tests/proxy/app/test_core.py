@@ -18,7 +18,6 @@ from telemetry.errors import AuditUnavailable
 from telemetry.verify import verify
 from tests.fakes.accounts import claims_of
 from tests.fakes.authorities import OAuthServer
-from tests.fakes.authorities import OAuthServer
 from tests.fakes.serving import configured
 from tests.fakes.waiting import until
 from tests.fakes.world import INVENTORY, Clock, arrived, get, problem, refund, shown
@@ -302,36 +301,6 @@ def test_the_signing_key_changes_while_we_run(tmp_path, monkeypatch):
             assert first in {key["kid"] for key in core.signer.jwks(clock())["keys"]}
 
     asyncio.run(main())
-
-
-@pytest.mark.parametrize("ended_by", ["revocation", "close"])
-def test_what_was_obtained_for_an_agent_ends_with_it(tmp_path, monkeypatch, ended_by):
-    """The token of a call comes from its own server; a revocation ends it there, and so does the end of ours."""
-    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.01)
-    with OAuthServer() as server:
-        monkeypatch.setenv("OAUTH_SECRET", server.secret)
-        bound = (
-            "{id: crm-token, kind: oauth_client_credentials, secret: env:OAUTH_SECRET, client_id: countersign, "
-            f"token_url: '{server.url}/token', revocation_url: '{server.url}/revoke', unsafe_http_loopback: true,"
-        )
-        inventory = INVENTORY.replace('{id: crm-key, secret: "file:SECRET_FILE",', bound)
-        settings = configured(tmp_path, inventory=inventory)
-
-        async def main():
-            async with open_core(settings) as core:
-                released = await core.pipeline.admit_call(arrived(get()), await evidence(core))
-                assert isinstance(released, Released)
-                (token,) = server.live
-                assert dict(released.upstream.headers)["authorization"] == f"Bearer {token}"
-                assert [secret.value for secret in released.injection.secrets] == [token]
-                if ended_by == "revocation":
-                    await core.revocations.revoke("agent:support-bot", "operator", "x", core.clock())
-                    await until(lambda: server.live == {})
-
-        asyncio.run(main())
-        assert server.live == {}
-    recorded = [record for record in reader.records(settings.state / "audit") if record["type"] == "call.decided"]
-    assert [record["credential"] for record in recorded] == [{"id": "crm-token", "reference": "env:OAUTH_SECRET"}]
 
 
 @pytest.mark.parametrize("ended_by", ["revocation", "close"])
