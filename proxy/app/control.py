@@ -7,12 +7,14 @@ from starlette.applications import Starlette
 
 from policies.model import Json
 from proxy.app.core import Core
+from proxy.app.tokens import oauth_deps
 from proxy.console.site import create_console
 from proxy.control.api import create_api
 from proxy.control.door import Door
 from proxy.control.events import EventFeed
 from proxy.control.log_reading import LogRecords
 from proxy.control.needs import ControlDeps
+from proxy.control.oauth.endpoint import token_routes
 from proxy.settings import unsafe
 from telemetry.metrics import Metrics
 
@@ -41,7 +43,9 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
         jwks=_jwks(core),
     )
     door = Door(deps, EventFeed(core.holds, records))
-    return create_api(deps, door, create_console(door, clock=core.clock, origins=origins))
+    oauth = oauth_deps(core)
+    tokens = token_routes(oauth) if oauth is not None else []
+    return create_api(deps, door, [*tokens, *create_console(door, clock=core.clock, origins=origins)])
 
 
 def _jwks(core: Core) -> Callable[[], Mapping[str, Json]] | None:

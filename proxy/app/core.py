@@ -22,6 +22,7 @@ from proxy.holds.sealing import Sealer
 from proxy.holds.service import HoldOptions, HoldService
 from proxy.identity.handles import HandleService
 from proxy.identity.resolver import Resolver
+from proxy.identity.task_tokens import TaskTokenReader
 from proxy.identity.tokens import TokenVerifier
 from proxy.inventory.ownership import standing
 from proxy.pipeline import Parts, Pipeline
@@ -61,7 +62,10 @@ class Core:
     holds: HoldService
     broker: Broker
     pipeline: Pipeline
+    resolver: Resolver
+    tokens: TokenVerifier
     signer: Signer | None = None
+    own_tokens: TaskTokenReader | None = None
 
     def inventory(self) -> Inventory:
         """The inventory in force."""
@@ -117,15 +121,13 @@ def _assemble(
     )
     broker = Broker(References())
     signer = _signer(settings, clock())
+    own = _own_tokens(settings, signer)
+    tokens = TokenVerifier([issuer_settings(one) for one in settings.identity.issuers])
+    resolver = Resolver(handles, tokens, standing, tasks.basis, own)
     pipeline = Pipeline(
         Parts(
             world=lambda: keeper.world,
-            resolver=Resolver(
-                handles,
-                TokenVerifier([issuer_settings(one) for one in settings.identity.issuers]),
-                standing,
-                tasks.basis,
-            ),
+            resolver=resolver,
             feed=feed,
             tasks=TaskGuard(tasks, store),
             holds=holds,
@@ -138,7 +140,7 @@ def _assemble(
     people = PeopleService(store, lambda: keeper.world.inventory)
     return Core(
         settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, holds, broker, pipeline,
-        signer,
+        resolver, tokens, signer, own,
     )  # fmt: skip
 
 
@@ -152,8 +154,17 @@ def _recorder(settings: Settings) -> Recorder:
 
 
 def _signer(settings: Settings, now: float) -> Signer | None:
-    """None where internal services are told nothing: then there is no key either."""
-    return Signer.open(settings.state / "downstream.keys", now) if settings.downstream.trust_domain else None
+    """None where nothing is signed for others: then there is no key either."""
+    needed = settings.downstream.trust_domain is not None or settings.identity.token_issuer is not None
+    return Signer.open(settings.state / "downstream.keys", now) if needed else None
+
+
+def _own_tokens(settings: Settings, signer: Signer | None) -> TaskTokenReader | None:
+    issuer = settings.identity.token_issuer
+    if issuer is None or signer is None:
+        return None
+    identifier = issuer.rstrip("/")
+    return TaskTokenReader(identifier, f"{identifier}/proxy", signer.jwks)
 
 
 def _minter(settings: Settings, signer: Signer | None) -> Minter | None:

@@ -19,12 +19,17 @@ _SPIFFE = re.compile(rf"spiffe://{_TRUST_DOMAIN}(?:/{_SEGMENT})+")
 _MAX_SPIFFE = 2048
 
 
-def check_claims(claims: Mapping[str, Json], profile: IssuerSettings, now: float) -> None:
-    """Refuses claims that this profile does not allow at `now`; silent for those that it does."""
+def check_claims(
+    claims: Mapping[str, Json], profile: IssuerSettings, now: float, *, permitted: frozenset[str] = frozenset()
+) -> None:
+    """Refuses claims that this profile does not allow at `now`; silent for those that it does.
+
+    `permitted` are claims which change what a token means, and which the caller will honour.
+    """
     for name in profile.required_claims:
         if name not in claims:
             raise unproven("identity_invalid", f"token_claim_missing: {name}")
-    if not _REFUSED_CLAIMS.isdisjoint(claims):
+    if not (_REFUSED_CLAIMS - permitted).isdisjoint(claims):
         raise unproven("identity_invalid", "token_claim_refused")
     if claims["iss"] != profile.issuer:
         raise unproven("identity_invalid", "token_issuer")

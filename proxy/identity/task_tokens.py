@@ -66,6 +66,10 @@ class TaskTokenReader:
     def issuer(self) -> str:
         return self._profile.issuer
 
+    @property
+    def audience(self) -> str:
+        return self._profile.audience
+
     def recognises(self, token: str) -> bool:
         """Whether the token says that it is ours. Nothing is believed by that."""
         try:

@@ -6,6 +6,7 @@ from typing import cast
 
 import jwt
 
+from policies.model import Json
 from proxy.errors import Refused
 from proxy.identity.challenges import unproven
 from proxy.identity.claims import check_claims
@@ -14,6 +15,7 @@ from proxy.identity.issuers import IssuerSettings
 from proxy.identity.keys import KeySource
 from proxy.identity.token_cache import TokenCache, VerifiedToken
 
+_OF_A_SUBJECT = frozenset({"may_act"})
 _JWS = jwt.PyJWS(options={"verify_signature": True, "enforce_minimum_key_length": True})
 
 
@@ -41,13 +43,29 @@ class TokenVerifier:
                 return verified
         return await self._verify(token, digest, now)
 
+    async def verify_subject(self, token: str, now: float) -> tuple[VerifiedToken, Mapping[str, Json]]:
+        """The same for a token that stands for somebody on whose behalf an agent wants to act, with its claims.
+
+        It may say who may act (`may_act`, RFC 8693 section 4.4): the caller must honour that. It is not remembered,
+        so that it never counts as an agent's own credential.
+        """
+        if len(token) > MAX_BYTES:
+            raise unproven("identity_invalid", "token_too_large")
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+        return await self._judge(token, digest, now, _OF_A_SUBJECT), read(token).claims
+
     async def _verify(self, token: str, digest: str, now: float) -> VerifiedToken:
+        return await self._judge(token, digest, now, frozenset())
+
+    async def _judge(self, token: str, digest: str, now: float, permitted: frozenset[str]) -> VerifiedToken:
         unverified = read(token)
         index = self._profile_of(unverified)
         profile, source = self._issuers[index], self._sources[index]
         if unverified.algorithm not in profile.algorithms:
             raise unproven("identity_invalid", "token_algorithm")
-        check_claims(unverified.claims, profile, now)  # cheap refusals before costly ones; believed only below
+        check_claims(
+            unverified.claims, profile, now, permitted=permitted
+        )  # cheap refusals before costly ones; believed only below
         keys = await source.holding(unverified.key_id, now)
         epoch = source.epoch
         if self._cache.is_wrong(digest, epoch, now):
@@ -61,7 +79,8 @@ class TokenVerifier:
             self._cache.remember_wrong(digest, epoch, now)
             raise
         verified = _believed(unverified, profile, digest)
-        self._cache.remember(verified, index, epoch, now)
+        if not permitted:
+            self._cache.remember(verified, index, epoch, now)
         return verified
 
     def _profile_of(self, unverified: Unverified) -> int:

@@ -76,6 +76,10 @@ class Listen(Group):
         description="Base URL for agents that take one: http://HOST:PORT/SERVICE. Empty: no gateway.",
     )
     control: Listening = Field(Address("127.0.0.1", 8082), description="The control API and the console.")
+    http2: bool = Field(
+        default=False,
+        description="Let agents choose HTTP/2 inside the proxy's tunnels. Services are called over HTTP/1.1.",
+    )
 
 
 class Control(Group):
@@ -107,6 +111,11 @@ class Issuer(Group):
 class Identity(Group):
     issuers: tuple[Issuer, ...] = Field(
         (), description="Issuers whose tokens prove agents, beside the connection handles that we issue. One looks so:"
+    )
+    token_issuer: Url | None = Field(
+        None,
+        description="Our identifier as authorization server: the https URL under which agents reach the control API. "
+        "Empty: there is no token endpoint.",
     )
     handle_ttl_seconds: int = Field(
         3600, ge=60, le=28_800, description="How long a connection handle lives, if nothing else is asked for."

@@ -1,0 +1,59 @@
+"""Requests of the token endpoint: forms that can be read in one way only (RFC 6749 section 3.2)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from proxy.control.oauth.mistakes import OAuthMistake
+
+_REPEATABLE = frozenset({"resource", "audience"})
+_MOST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Each parameter once; `resource` and `audience` as often as they came. What has no value was not sent."""
+
+    single: Mapping[str, str]
+    resources: tuple[str, ...]
+    audiences: tuple[str, ...]
+
+    def get(self, name: str) -> str | None:
+        return self.single.get(name)
+
+    def need(self, name: str) -> str:
+        """The parameter; `invalid_request` if it is missing."""
+        value = self.single.get(name)
+        if value is None:
+            raise OAuthMistake("invalid_request", f"`{name}` is missing")
+        return value
+
+
+async def read_form(request: Request) -> Form:
+    """The form of this request; `invalid_request` for anything else, and for a parameter that came twice."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded" or request.url.query:
+        raise OAuthMistake("invalid_request", "send one form, `Content-Type: application/x-www-form-urlencoded`")
+    try:
+        pairs = parse_qsl(
+            (await request.body()).decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=_MOST,
+        )
+    except ValueError as error:
+        raise OAuthMistake("invalid_request", "the form cannot be read") from error
+    single: dict[str, str] = {}
+    for name, value in pairs:
+        if name in single and name not in _REPEATABLE:
+            raise OAuthMistake("invalid_request", "a parameter came twice")
+        if value:
+            single[name] = value
+    return Form(
+        {name: value for name, value in single.items() if name not in _REPEATABLE},
+        tuple(value for name, value in pairs if name == "resource" and value),
+        tuple(value for name, value in pairs if name == "audience" and value),
+    )

@@ -1,0 +1,138 @@
+"""Task tokens: made, asked about, and ended (RFC 9068, RFC 7662, RFC 7009). Never a refresh token."""
+
+from collections.abc import Iterable
+
+from policies.model import Json
+from proxy.control.oauth.details import granted
+from proxy.control.oauth.grants import Granted
+from proxy.control.oauth.mistakes import OAuthMistake
+from proxy.control.oauth.needs import OAuthDeps
+from proxy.control.oauth.parties import ACCESS_TOKEN
+from proxy.errors import Refused
+from proxy.identity.task_tokens import MAX_LIFE, TYP
+from proxy.stages import Evidence, Identity
+from proxy.tasks.task import Task
+from telemetry.ids import new_id
+
+_ENDS = frozenset({"handle", "token", "principal"})
+_MOST_ENDS = 32
+
+
+class Mint:
+    """Makes tokens of what was granted, and answers for those that it made."""
+
+    def __init__(self, deps: OAuthDeps) -> None:
+        self._deps = deps
+
+    async def issue(self, what: Granted, client: Identity) -> dict[str, Json]:
+        """The token response (RFC 8693 section 2.2.1); on record before it is given away."""
+        now, task = self._deps.clock(), what.task
+        family = await self._deps.tasks.family(task.id)
+        if not family or not all(one.runs_at(now) for one in family):
+            raise OAuthMistake("invalid_grant", "the task, or one above it, is suspended or over")
+        expires = int(min(now + MAX_LIFE, what.not_after, task.deadline))
+        issued = int(now)
+        if expires <= issued:
+            raise OAuthMistake("invalid_grant", "what was shown ends now")
+        claims = self._claims(task, client, self._ends(what), issued, expires)
+        await self._record(claims, task, client)
+        return {
+            "access_token": self._deps.sign(claims, TYP),
+            "issued_token_type": ACCESS_TOKEN,
+            "token_type": "Bearer",
+            "expires_in": expires - issued,
+            "scope": claims["scope"],
+            "authorization_details": claims["authorization_details"],
+        }
+
+    def _claims(
+        self, task: Task, client: Identity, ends: tuple[str, ...], issued: int, expires: int
+    ) -> dict[str, Json]:
+        chain = task.delegation.chain()
+        claims: dict[str, Json] = {
+            "iss": self._deps.issuer,
+            "sub": chain.root.id,
+            "aud": self._deps.audience,
+            "iat": issued,
+            "exp": expires,
+            "jti": new_id("tok"),
+            "client_id": client.agent.id,
+            "task": task.id,
+            "scope": " ".join(task.tools),
+            "authorization_details": granted(task),
+            "via": list(ends),
+        }
+        actors = [member.id for member in chain.members[1:]]
+        if actors:
+            claims["act"] = _nested(actors, self._deps.issuer)
+        return claims
+
+    def _ends(self, what: Granted) -> tuple[str, ...]:
+        """The credentials that were shown. Our own tokens are not among them: they hang on the same task."""
+        ours = f"token:{self._deps.issuer}|"
+        found = dict.fromkeys(one for one in what.ends if one.partition(":")[0] in _ENDS and not one.startswith(ours))
+        if len(found) > _MOST_ENDS:
+            raise OAuthMistake("invalid_request", "too much was shown at once")
+        return tuple(found)
+
+    async def _record(self, claims: dict[str, Json], task: Task, client: Identity) -> None:
+        await self._deps.record(
+            {
+                "type": "token.issued",
+                "task": task.id,
+                "change": {
+                    "what": f"task:{task.id}",
+                    "by": f"agent:{client.agent.id}",
+                    "kind": "task_token",
+                    "reason": task.purpose,
+                    "details": [
+                        f"jti={claims['jti']}",
+                        f"agent={task.agent}",
+                        f"exp={claims['exp']}",
+                        f"shown={client.proven.method}",
+                    ],
+                },
+            }
+        )
+
+    async def introspect(self, token: str, client: Identity) -> dict[str, Json]:
+        """What the token is, to the agent that holds it; `{"active": false}` and nothing else in any other case."""
+        try:
+            known = self._deps.own.verify(token, self._deps.clock())
+            identity = await self._holder(token)
+        except Refused:
+            return {"active": False}
+        family = await self._deps.tasks.family(known.task)
+        if identity.agent.id != client.agent.id or not all(one.runs_at(self._deps.clock()) for one in family):
+            return {"active": False}
+        told = {name: value for name, value in known.claims.items() if name != "via"}
+        return {"active": True, "token_type": "Bearer", **told}
+
+    async def revoke(self, token: str, client: Identity) -> None:
+        """The token is dead when this returns. One that is not known, or ended already, is no mistake."""
+        now = self._deps.clock()
+        try:
+            known = self._deps.own.verify(token, now)
+        except Refused:
+            return
+        if client.agent.id not in {known.actor, known.client}:
+            raise OAuthMistake("unauthorized_client", "this token was issued to another client")
+        scope, by = f"token:{self._deps.issuer}|{known.id}", f"agent:{client.agent.id}"
+        change: dict[str, Json] = {"what": scope, "by": by, "kind": "revoke", "reason": "given back", "details": []}
+        await self._deps.record({"type": "token.revoked", "task": known.task, "change": change})
+        await self._deps.revoke(scope, by, "given back", now)
+
+    async def _holder(self, token: str) -> Identity:
+        evidence = Evidence("", (("bearer", token),))
+        return self._deps.living(await self._deps.resolver.prove(evidence, self._deps.clock(), self._deps.inventory()))
+
+
+def _nested(actors: Iterable[str], issuer: str) -> Json:
+    """The current actor outermost, the earliest innermost (RFC 8693 section 4.1)."""
+    act: Json = None
+    for actor in actors:
+        level: dict[str, Json] = {"iss": issuer, "sub": actor, "sub_profile": "ai_agent"}
+        if act is not None:
+            level["act"] = act
+        act = level
+    return act

@@ -1,0 +1,156 @@
+"""The token endpoint around a real store, real keys, a real issuer's tokens, and the resolver of the path of a call."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from proxy.control.api import create_api
+from proxy.control.oauth.clients import ASSERTION
+from proxy.control.oauth.details import TYPE
+from proxy.control.oauth.endpoint import token_routes
+from proxy.control.oauth.grants import EXCHANGE
+from proxy.control.oauth.needs import OAuthDeps
+from proxy.control.oauth.parties import ACCESS_TOKEN
+from proxy.downstream.signer import Signer
+from proxy.facts import Dataset, Subject
+from proxy.identity.assertions import AssertionVerifier
+from proxy.identity.issuers import IssuerSettings
+from proxy.identity.resolver import Resolver
+from proxy.identity.task_tokens import TaskTokenReader
+from proxy.identity.tokens import TokenVerifier
+from proxy.inventory.ownership import standing
+from tests.fakes.control_house import House
+from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, claims, header, jwk, key_set, sign
+
+OURS = "https://gov.example"
+PROXY = f"{OURS}/proxy"
+FRANK = "frank@idp"
+BOT = "bot@idp"
+
+
+class TokenHouse(House):
+    """`support-bot` and `builder` have keys of their own; the issuer knows Frank, and the support bot."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.now = NOW
+        self._know()
+        keys = folder / "jwks.json"
+        keys.write_bytes(key_set(jwk("ES256")))
+        profile = IssuerSettings(issuer=ISSUER, audience=AUDIENCE, algorithms=("ES256",), jwks_file=keys)
+        self.revocation_feed = self.revocations._feed
+        self.revocation_feed.on_change(self.tasks.forget)
+        tokens = TokenVerifier([profile])
+        self.signer = Signer.open(folder / "keys", NOW)
+        own = TaskTokenReader(OURS, PROXY, self.signer.jwks)
+        self.resolver = Resolver(self.handles, tokens, standing, self.tasks.basis, own)
+        self.oauth = OAuthDeps(
+            issuer=OURS, audience=PROXY, resolver=self.resolver, tokens=tokens,
+            assertions=AssertionVerifier(OURS, self.store), own=own, sign=self.signer.sign, tasks=self.tasks,
+            feed=self.revocation_feed, revoke=self.revocations.revoke, inventory=lambda: self.facts,
+            record=self.log.append, clock=lambda: self.now,
+        )  # fmt: skip
+        self.app = create_api(self.deps, self.door, token_routes(self.oauth))
+        self._count = 0
+
+    def _know(self) -> None:
+        agents, people = dict(self.facts.agents), dict(self.facts.people)
+        for name, key in (("support-bot", "bot"), ("builder", "builder")):
+            agents[name] = agents[name].model_copy(update={"client_keys": (jwk("ES256", key),)})
+        bot = Subject(issuer=ISSUER, subject=BOT)
+        agents["support-bot"] = agents["support-bot"].model_copy(update={"identities": (bot,)})
+        frank = Subject(issuer=ISSUER, subject=FRANK)
+        people["frank"] = people["frank"].model_copy(update={"identities": (frank,)})
+        crm = self.facts.services["payments"].model_copy(update={"id": "crm", "url": "https://crm.example/api"})
+        self.facts = self.facts.model_copy(
+            update={
+                "agents": agents,
+                "people": people,
+                "services": {**self.facts.services, "crm": crm},
+                "datasets": {"ledger": Dataset(id="ledger", owner="bob")},
+            }
+        )
+
+    # --- what is shown ----------------------------------------------------------------------------
+
+    def assertion(self, agent: str = "support-bot", *, key: str = "", head: Any = None, **changes: Any) -> str:
+        """A good assertion of this agent for one request, changed as told; None leaves a claim out."""
+        self._count += 1
+        now = int(self.now)
+        good = {
+            "iss": agent, "sub": agent, "aud": OURS, "iat": now, "exp": now + 60, "jti": f"a-{self._count}",
+        }  # fmt: skip
+        said = {name: value for name, value in (good | changes).items() if value is not None}
+        name = key or {"support-bot": "bot"}.get(agent, agent)
+        return sign(said, head or {"alg": "ES256", "kid": name}, name=name)
+
+    def human(self, **changes: Any) -> str:
+        """Frank's access token for us."""
+        good = {"sub": FRANK, "scope": "openid countersign_task", "iat": int(self.now), "exp": int(self.now) + 600}
+        return sign(claims(**(good | changes)), header())
+
+    def agents_own(self, **changes: Any) -> str:
+        """The support bot's access token of the same issuer."""
+        return sign(claims(**({"sub": BOT, "jti": "bot-1"} | changes)), header())
+
+    async def handle(self, agent: str = "support-bot", **more: Any) -> str:
+        """A handle of ten minutes."""
+        good: dict[str, Any] = {"agent": agent, "purpose": "x", "ttl": 600.0, "issued_by": "test", "now": self.now}
+        return (await self.handles.issue(**(good | more)))[0]
+
+    # --- what is asked ----------------------------------------------------------------------------
+
+    async def ask(self, path: str = "token", agent: str | None = "support-bot", **form: Any) -> httpx.Response:
+        """A request of this agent, by an assertion; with None, by nothing."""
+        await self.revocation_feed.poll(self.now)
+        shown = {"client_assertion_type": ASSERTION, "client_assertion": self.assertion(agent)} if agent else {}
+        async with self.client() as client:
+            return await client.post(f"/oauth2/{path}", data=shown | form)
+
+    async def own(self, agent: str = "support-bot", **more: Any) -> dict[str, Any]:
+        """A task token of this agent for itself."""
+        return good(await self.ask(agent=agent, grant_type="client_credentials", authorization_details=details(**more)))
+
+    async def exchange(self, agent: str | None = "support-bot", **form: Any) -> httpx.Response:
+        """A token exchange by this client."""
+        types = {f"{name}_type": ACCESS_TOKEN for name in ("subject_token", "actor_token") if form.get(name)}
+        return await self.ask(agent=agent, grant_type=EXCHANGE, **(types | form))
+
+    async def for_frank(self, **form: Any) -> httpx.Response:
+        """The support bot exchanges Frank's token, showing its own as actor."""
+        asked = {
+            "subject_token": self.human(),
+            "actor_token": self.agents_own(),
+            "authorization_details": details(),
+        }
+        return await self.exchange(**(asked | form))
+
+    def read(self, token: str) -> dict[str, Any]:
+        """The claims of a token of ours, verified."""
+        return dict(self.oauth.own.verify(token, self.now).claims)
+
+
+def details(**changes: Any) -> str:
+    """Asking for refunds."""
+    detail = {"type": TYPE, "actions": ["payments/refund"], "purpose": "refunds of today"} | changes
+    return json.dumps([{name: value for name, value in detail.items() if value is not None}])
+
+
+def good(answer: httpx.Response) -> dict[str, Any]:
+    """The token response."""
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    body: dict[str, Any] = answer.json()
+    assert "refresh_token" not in body
+    return body
+
+
+def error(answer: httpx.Response) -> str:
+    """The error code, whose status fits, and which nobody may cache."""
+    code = str(answer.json()["error"])
+    assert answer.status_code == {"invalid_client": 401, "temporarily_unavailable": 503}.get(code, 400), answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    assert "access_token" not in answer.json()
+    return code
