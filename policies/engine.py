@@ -23,6 +23,7 @@ from policies.slicing import Slicer
 from policies.verdicts import Slice, Verdict
 
 _KEPT = 1 << 14
+_LONGEST_KEPT = 1 << 12
 _STRICTNESS = {Outcome.DENY: 0, Outcome.HOLD: 1, Outcome.ALLOW: 2}
 
 
@@ -125,7 +126,8 @@ class Engine:
         part = prepared.part
         values = context(known, part.fields)
         if not part.reads_arguments or boundary.action.resource != "Service":
-            return self._remembered(prepared, orjson.dumps(values))
+            text = orjson.dumps(values)  # with the path in it, perhaps: what is long is not remembered
+            return (self._remembered if len(text) <= _LONGEST_KEPT else self._evaluate)(prepared, text)
         shape = boundary.action.arguments or Record()
         values["arguments"] = shape.members_to_cedar(known.inquiry.arguments, only=part.arguments)
         return self._evaluate(prepared, orjson.dumps(values))

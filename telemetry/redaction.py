@@ -198,8 +198,13 @@ def _may_look_secret(text: str) -> bool:
     return any(marker in text for marker in _MARKERS)
 
 
-@lru_cache(4096)
 def _names_secret(name: str) -> bool:
+    """Remembered for names as tools have them: a caller may send others, as long as a body, and never the same."""
+    return _known_secret(name) if len(name) <= _LONGEST_NAME else _SECRET_NAME.search(name) is not None
+
+
+@lru_cache(4096)
+def _known_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 

@@ -48,6 +48,7 @@ _REFUSE = frozenset(
 )  # fmt: skip
 
 _LIMIT = 4096
+_LONGEST = 64  # a name that is remembered; a client may send others, as long as a head, before it is known who it is
 _known: dict[str, Rule] = {}
 
 
@@ -56,7 +57,7 @@ def rule_for(name: str) -> Rule:
     rule = _known.get(name)
     if rule is None:
         rule = _judge(name)
-        if len(_known) < _LIMIT:
+        if len(_known) < _LIMIT and len(name) <= _LONGEST:
             _known[name] = rule
     return rule
 

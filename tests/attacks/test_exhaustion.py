@@ -1,6 +1,7 @@
 """Little input, much work: what used to stop a gate for everybody is refused or done at once."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ import pytest
 from proxy.errors import Refused
 from proxy.listener.agent_reader import FREE_CHUNKS, SMALLEST_MEAN, AgentReader, End
 from proxy.listener.canonical import Place
+from proxy.listener.headers import rule_for
 from proxy.listener.options import ListenerOptions
 from proxy.listener.target import read_path
 from proxy.strict_json import fold, loads
+from telemetry.redaction import redact
 
 # Each of the second marks has to pass all of the first: half a million of them took CPython minutes to put in order.
 MARKS = "a" + "\u0315" * 250_000 + "\u0300" * 250_000
@@ -56,3 +59,17 @@ def test_a_body_of_tiny_chunks_is_refused_before_it_is_taken_apart() -> None:
     assert refused.value.refusal.reason == "malformed_request"
     assert _chunks_taken(1, FREE_CHUNKS) == FREE_CHUNKS
     assert _chunks_taken(SMALLEST_MEAN, 3 * FREE_CHUNKS) == 3 * FREE_CHUNKS
+
+
+def test_names_that_a_caller_invents_do_not_stay_in_memory() -> None:
+    """Argument and header names as long as a body or a head were remembered by the thousand: gigabytes of them."""
+    redact({"warm": "up"})
+    tracemalloc.start()
+    try:
+        for number in range(40):
+            redact({f"{number}{'x' * 500_000}": 1})
+            rule_for(f"{number}{'x' * 60_000}")
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert kept < 2_000_000
