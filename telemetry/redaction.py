@@ -26,6 +26,7 @@ _DEEPEST = 16
 _FEW = 8
 _SHORTEST_SECRET = 14
 _LONGEST_NAME = 64
+_NO_NAME = 256
 STRIPPED = "[secret]"
 TOO_DEEP = "[too deep]"
 _SECRET_NAME = re.compile(
@@ -199,8 +200,8 @@ def _may_look_secret(text: str) -> bool:
 
 
 def _names_secret(name: str) -> bool:
-    """Remembered for names as tools have them: a caller may send others, as long as a body, and never the same."""
-    return _known_secret(name) if len(name) <= _LONGEST_NAME else _SECRET_NAME.search(name) is not None
+    """True also of what is no name: one as long as a body would take long to look through, and memory to remember."""
+    return len(name) > _NO_NAME or _known_secret(name)
 
 
 @lru_cache(4096)
