@@ -1,0 +1,149 @@
+"""Which agent sends a request."""
+
+import asyncio
+import base64
+from typing import Any
+
+import pytest
+
+from proxy.control.oauth.clients import ASSERTION
+from tests.fakes.issuer import NOW, jwk
+from tests.fakes.token_house import TokenHouse, error, good
+
+
+async def ask(house: TokenHouse, headers: dict[str, str] | None = None, **form: Any) -> Any:
+    """A request for a token with just this."""
+    await house.revocation_feed.poll(house.now)
+    asked = {"grant_type": "client_credentials", "scope": "payments/refund"} | form
+    async with house.client(**(headers or {})) as client:
+        return await client.post("/oauth2/token", data={name: value for name, value in asked.items() if value})
+
+
+def assertion(house: TokenHouse, **changes: Any) -> dict[str, str]:
+    return {"client_assertion_type": ASSERTION, "client_assertion": house.assertion(**changes)}
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def test_an_agent_shows_itself_by_its_key(house: TokenHouse) -> None:
+    """With or without naming itself; each assertion once."""
+
+    async def story() -> None:
+        shown = assertion(house)
+        good(await ask(house, **shown))
+        assert error(await ask(house, **shown)) == "invalid_client"
+        good(await ask(house, **assertion(house), client_id="support-bot"))
+        assert error(await ask(house, **assertion(house), client_id="builder")) == "invalid_client"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iss": "builder"},
+        {"sub": "builder"},
+        {"iss": "nobody", "sub": "nobody"},
+        {"iss": None},
+        {"aud": "https://gov.example/oauth2/token"},
+        {"aud": ["https://gov.example", "https://other.example"]},
+        {"aud": None},
+        {"jti": None},
+        {"jti": 7},
+        {"exp": int(NOW) + 61},
+        {"exp": int(NOW) - 31, "iat": int(NOW) - 60},
+        {"iat": int(NOW) + 31, "exp": int(NOW) + 60},
+        {"act": {"sub": "frank"}},
+        {"key": "builder"},
+        {"key": "k1"},
+        {"head": {"alg": "none", "kid": "bot"}},
+        {"head": {"alg": "HS256", "kid": "bot"}},
+        {"head": {"alg": "ES256", "kid": "bot", "typ": "at+jwt"}},
+        {"head": {"alg": "ES256", "kid": "bot", "typ": "dpop+jwt"}},
+        {"head": {"alg": "ES256", "kid": "bot", "jwk": jwk("ES256", "bot")}},
+    ],
+)
+def test_an_assertion_that_is_not_for_this_request_shows_nobody(house: TokenHouse, changes: dict[str, Any]) -> None:
+    """Of somebody else, for somebody else, too long, too old, with another key, or made for another purpose."""
+
+    async def story() -> None:
+        assert error(await ask(house, **assertion(house, **changes))) == "invalid_client"
+        assert house.log.records == []
+
+    asyncio.run(story())
+
+
+def test_an_agent_shows_itself_by_a_handle(house: TokenHouse) -> None:
+    """As Bearer, or as Basic whose user is the agent or nobody."""
+
+    async def story() -> None:
+        handle = await house.handle()
+        for headers in ({"authorization": f"Bearer {handle}"}, basic("support-bot", handle), basic("", handle)):
+            good(await ask(house, headers))
+
+    asyncio.run(story())
+
+
+def test_nothing_and_too_much_show_nobody(house: TokenHouse) -> None:
+    """No credential, two, wrong ones, secrets in the form, a person's token, a foreign issuer's token: 401."""
+
+    async def story() -> None:
+        handle = await house.handle()
+        bearer = {"authorization": f"Bearer {handle}"}
+        for headers, form in (
+            ({}, {}),
+            (bearer, assertion(house)),
+            (bearer, {"client_id": "builder"}),
+            (bearer, {"client_secret": "x"}),
+            (basic("builder", handle), {}),
+            ({"authorization": "Basic !!"}, {}),
+            ({"authorization": "Basic " + base64.b64encode(b"nocolon").decode()}, {}),
+            ({"authorization": f"Digest {handle}"}, {}),
+            ({"authorization": "Bearer csh_" + "a" * 43}, {}),
+            ({"authorization": f"Bearer {await house.token('alice')}"}, {}),
+            ({"authorization": f"Bearer {house.agents_own()}"}, {}),
+            ({}, {"client_assertion": house.assertion()}),
+            ({}, {"client_assertion_type": ASSERTION}),
+            ({}, {"client_assertion_type": "x", "client_assertion": house.assertion()}),
+        ):
+            answer = await ask(house, headers, **form)
+            assert error(answer) == "invalid_client", (headers, form)
+            assert answer.headers["www-authenticate"].startswith("Basic")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("what", ["disabled", "unknown", "revoked", "no keys"])
+def test_an_agent_that_may_not_call_gets_no_token(house: TokenHouse, what: str) -> None:
+    """Whatever it can sign."""
+
+    async def story() -> None:
+        agents = dict(house.facts.agents)
+        bot = agents.pop("support-bot")
+        match what:
+            case "disabled":
+                agents["support-bot"] = bot.model_copy(update={"enabled": False})
+            case "no keys":
+                agents["support-bot"] = bot.model_copy(update={"client_keys": ()})
+            case "revoked":
+                agents["support-bot"] = bot
+                await house.revocations.revoke("agent:support-bot", "x", "x", house.now)
+        house.facts = house.facts.model_copy(update={"agents": agents})
+        assert error(await ask(house, **assertion(house))) == "invalid_client"
+
+    asyncio.run(story())
+
+
+def test_while_revocations_are_not_heard_of_nobody_gets_a_token(house: TokenHouse) -> None:
+    """We are at fault then, and say so."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        house.now += 2
+        async with house.client() as client:
+            form = {"grant_type": "client_credentials", "scope": "payments/refund"} | assertion(house)
+            assert error(await client.post("/oauth2/token", data=form)) == "temporarily_unavailable"
+
+    asyncio.run(story())

@@ -1,0 +1,111 @@
+"""Task tokens: made, asked about, and ended."""
+
+import asyncio
+
+import pytest
+
+from proxy.control.oauth.parties import HANDLE
+from proxy.stages import Evidence
+from tests.fakes.issuer import sign
+from tests.fakes.token_house import OURS, TokenHouse, details, error, good
+
+DEAD = {"active": False}
+
+
+async def introspected(house: TokenHouse, token: str, agent: str = "support-bot") -> dict[str, object]:
+    return good(await house.ask("introspect", agent, token=token))
+
+
+def test_the_holder_learns_what_its_token_is(house: TokenHouse) -> None:
+    """All that it says; others, and for anything else, learn that it is not active and nothing more."""
+
+    async def story() -> None:
+        token = (await house.own())["access_token"]
+        told = await introspected(house, token)
+        assert (told["active"], told["sub"], told["scope"], told["iss"]) == (
+            True, "support-bot", "payments/refund", OURS,
+        )  # fmt: skip
+        assert "via" not in told
+        assert await introspected(house, token, "builder") == DEAD
+        for other in ("nonsense", token[:-4] + "AAAA", house.human(), await house.handle()):
+            assert await introspected(house, other) == DEAD
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("end", ["token", "task", "suspended", "agent", "time"])
+def test_what_has_ended_is_not_active(house: TokenHouse, end: str) -> None:
+    """At once, whatever ended it."""
+
+    async def story() -> None:
+        token = (await house.own())["access_token"]
+        task = str(house.read(token)["task"])
+        house.now += 1
+        match end:
+            case "token":
+                assert (await house.ask("revoke", token=token)).status_code == 200
+                assert house.log.types()[-1] == "token.revoked"
+            case "task":
+                await house.tasks.end(task, "completed", by="x", reason="x", now=house.now)
+            case "suspended":
+                await house.tasks.suspend(task, by="x", reason="x", now=house.now)
+            case "agent":
+                await house.revocations.revoke("agent:support-bot", "x", "x", house.now)
+                assert error(await house.ask("introspect", token=token)) == "invalid_client"
+                await house.revocations.revoke("agent:support-bot", "x", "x", house.now)
+                return
+            case _:
+                house.now += 900
+        assert await introspected(house, token) == DEAD
+
+    asyncio.run(story())
+
+
+def test_revoking_what_is_not_there_is_no_mistake_and_what_is_anothers_is(house: TokenHouse) -> None:
+    """RFC 7009: 200 for unknown tokens; a token of another agent stays alive. Who handed it on may end it too."""
+
+    async def story() -> None:
+        token = (await house.own())["access_token"]
+        assert (await house.ask("revoke", token="nonsense")).status_code == 200
+        assert error(await house.ask("revoke", "builder", token=token)) == "unauthorized_client"
+        assert error(await house.ask("revoke")) == "invalid_request"
+        assert (await introspected(house, token))["active"] is True
+        form = {"actor_token": await house.handle("builder"), "actor_token_type": HANDLE}
+        asked = details(ttl_seconds=60)
+        there = good(await house.exchange(subject_token=token, authorization_details=asked, **form))["access_token"]
+        assert (await house.ask("revoke", token=there)).status_code == 200
+        assert await introspected(house, there, "builder") == DEAD
+
+    asyncio.run(story())
+
+
+def test_what_cannot_be_written_down_is_not_issued_nor_revoked(house: TokenHouse) -> None:
+    """With a broken log there is no token, and none ends unseen."""
+
+    async def story() -> None:
+        token = (await house.own())["access_token"]
+        house.log.broken = True
+        form = {"grant_type": "client_credentials", "authorization_details": details()}
+        assert error(await house.ask(**form)) == "temporarily_unavailable"
+        assert error(await house.ask("revoke", token=token)) == "temporarily_unavailable"
+        house.log.broken = False
+        assert (await introspected(house, token))["active"] is True
+
+    asyncio.run(story())
+
+
+def test_only_our_own_key_makes_tokens(house: TokenHouse) -> None:
+    """The same claims under the issuer's key, or an agent's, are nothing; and the key set has no private part."""
+
+    async def story() -> None:
+        said = house.read((await house.own())["access_token"])
+        ours = house.signer.jwks(house.now)["keys"]
+        assert isinstance(ours, list)
+        assert all(isinstance(key, dict) and "d" not in key for key in ours)
+        for name in ("k1", "bot"):
+            head = {"alg": "ES256", "typ": "at+jwt", "kid": house.signer.key_id}
+            forged = sign(said, head, name=name)
+            with pytest.raises(Exception, match="identity_invalid"):
+                await house.resolver.prove(Evidence("", (("bearer", forged),)), house.now, house.facts)
+
+    asyncio.run(story())

@@ -1,0 +1,158 @@
+"""Our own task tokens as evidence."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.downstream.signer import Signer
+from proxy.errors import Refused
+from proxy.identity.task_tokens import TaskToken, TaskTokenReader, current_actor
+from tests.fakes.issuer import NOW, claims, header, sign
+
+ISSUER = "https://gov.example"
+PROXY = "https://gov.example/proxy"
+
+
+class Ours:
+    """A signer, and a reader of what it signs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.signer = Signer.open(folder / "keys", NOW)
+        self.reader = TaskTokenReader(ISSUER, PROXY, self.signer.jwks)
+
+    def token(self, typ: str = "at+jwt", **changes: Any) -> str:
+        good = {
+            "iss": ISSUER, "sub": "bot", "aud": PROXY, "iat": int(NOW), "exp": int(NOW) + 900, "jti": "tok_1",
+            "client_id": "bot", "task": "task_1",
+        }  # fmt: skip
+        return self.signer.sign({k: v for k, v in (good | changes).items() if v is not ...}, typ)
+
+    def read(self, token: str, now: float = NOW) -> TaskToken:
+        return self.reader.verify(token, now)
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Ours:
+    """A pair of signer and reader."""
+    return Ours(tmp_path)
+
+
+def test_a_token_says_whose_task_it_is(ours: Ours) -> None:
+    """Its holder is the current actor, or the subject where nobody else acts."""
+    token = ours.read(ours.token(via=["handle:hnd_1"]))
+    assert (token.id, token.task, token.actor, token.via) == ("tok_1", "task_1", "bot", ("handle:hnd_1",))
+    delegated = ours.token(sub="frank", act={"sub": "b", "act": {"sub": "a"}})
+    assert ours.read(delegated).actor == "b"
+    assert ours.reader.recognises(delegated)
+    assert not ours.reader.recognises(sign(claims(), header()))
+    assert not ours.reader.recognises("nonsense")
+
+
+def test_it_ends_to_the_second(ours: Ours) -> None:
+    """Our clock needs no tolerance, and what was read before is not believed for longer."""
+    token = ours.token()
+    ours.read(token, NOW + 899)
+    with pytest.raises(Refused, match="identity_expired"):
+        ours.read(token, NOW + 900)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iss": "https://other"},
+        {"aud": "https://other"},
+        {"aud": [PROXY]},
+        {"aud": ISSUER},
+        {"exp": int(NOW) + 901},
+        {"exp": int(NOW)},
+        {"iat": int(NOW) + 1},
+        {"iat": True},
+        {"exp": "9"},
+        {"task": ...},
+        {"task": ""},
+        {"task": 7},
+        {"sub": ...},
+        {"sub": ["bot"]},
+        {"jti": ...},
+        {"client_id": ...},
+        {"may_act": {"sub": "x"}},
+        {"cnf": {"jkt": "x"}},
+        {"via": "handle:x"},
+        {"via": [1]},
+        {"via": ["x"] * 33},
+        {"act": "a"},
+        {"act": None},
+        {"act": ["a"]},
+        {"act": {}},
+        {"act": {"sub": 7}},
+        {"act": {"sub": "a", "act": "b"}},
+        {"act": {"sub": "a", "act": None}},
+        {"act": {"sub": "a", "act": {"iss": "x"}}},
+    ],
+)
+def test_a_claim_that_we_never_mint_is_no_token(ours: Ours, changes: dict[str, Any]) -> None:
+    """Even under our own key: every level of the chain is an object with a subject, and nothing else is there."""
+    with pytest.raises(Refused) as caught:
+        ours.read(ours.token(**changes))
+    assert caught.value.refusal.reason in {"identity_invalid", "identity_expired"}
+
+
+@pytest.mark.parametrize("typ", ["txntoken+jwt", "jwt", "JWT", "id_token+jwt"])
+def test_what_we_sign_for_another_purpose_is_no_task_token(ours: Ours, typ: str) -> None:
+    """Transaction tokens and whatever comes later have types of their own."""
+    with pytest.raises(Refused):
+        ours.read(ours.token(typ))
+
+
+def test_only_our_own_keys_count(ours: Ours, tmp_path: Path) -> None:
+    """Not another house's, not one that the token names itself; an old key counts while it is published."""
+    (tmp_path / "other").mkdir()
+    other = Ours(tmp_path / "other")
+    with pytest.raises(Refused):
+        ours.read(other.token())
+    before = ours.token()
+    assert ours.signer.rotate_if_due(NOW + 31 * 86_400)
+    later = NOW + 31 * 86_400
+    fresh = TaskTokenReader(ISSUER, PROXY, ours.signer.jwks)
+    after = ours.token(iat=int(later), exp=int(later) + 60)
+    assert fresh.verify(after, later).id == "tok_1"
+    assert TaskTokenReader(ISSUER, PROXY, lambda now: ours.signer.jwks(now)).verify(before, NOW).id == "tok_1"
+
+
+def test_a_chain_deeper_than_we_mint_is_refused() -> None:
+    """Eight actors pass, nine do not; nothing is cut off."""
+    level: dict[str, Any] = {"sub": "a0"}
+    for depth in range(1, 8):
+        level = {"sub": f"a{depth}", "act": level}
+    assert current_actor({"sub": "x", "act": level}) == "a7"
+    with pytest.raises(Refused):
+        current_actor({"sub": "x", "act": {"sub": "a8", "act": level}})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["sub", "act", "iss"]), inner),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+def test_any_actor_is_somebody_or_refused(act: Any) -> None:
+    """A text or a refusal; never anything else."""
+    try:
+        actor = current_actor({"sub": "x", "act": act})
+    except Refused:
+        return
+    assert isinstance(actor, str)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_refused_or_nothing_of_ours(text: str) -> None:
+    """Whatever is shown, reading it ends in a refusal."""
+    reader = TaskTokenReader(ISSUER, PROXY, lambda _: {"keys": []})
+    assert not reader.recognises(text)
+    with pytest.raises(Refused):
+        reader.verify(text, NOW)
