@@ -130,6 +130,7 @@ def _options(settings: Settings, web: socket.socket) -> ListenerOptions:
         proxy_port=listen.proxy.port,
         gateway_host=listen.gateway.host if listen.gateway else "127.0.0.1",
         gateway_port=listen.gateway.port if listen.gateway else None,
+        http2=listen.http2,
         forbidden_ports=(web.getsockname()[1],),
         upstream_ca_bundle=settings.trusted_roots,
         max_connections=limits.connections,

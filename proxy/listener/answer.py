@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from proxy.listener.head import ResponseHead, UpstreamFault
+from proxy.listener.head import Fields, ResponseHead, UpstreamFault
 from proxy.stages import Reply
 
 _HOP_BY_HOP = frozenset(
@@ -27,20 +27,14 @@ class Opening:
 
 def opening(head: ResponseHead, *, method: str, version: str, close: bool) -> Opening:
     """The answer's head for an agent that asked with this method and HTTP version."""
-    fields = dict.fromkeys(_HOP_BY_HOP)
-    for name, value in head.fields:
-        if name == "connection":
-            fields.update(dict.fromkeys(option.strip().lower() for option in value.split(",")))
     lines = [f"HTTP/1.1 {head.status} {head.reason}"]
-    lines += [
-        f"{name}: {value}" for name, value in head.fields if name not in fields and not name.startswith(_PREFIXES)
-    ]
+    lines += [f"{name}: {value}" for name, value in end_to_end(head)]
     if head.status == 101:
         return _switching(head, lines)
-    length = next((value for name, value in head.fields if name == "content-length"), None)
+    length = announced_length(head)
     bodiless = method == "HEAD" or head.status in {204, 304}
     chunked = False
-    if length is not None and head.status != 204:
+    if length is not None:
         lines.append(f"content-length: {length}")
     elif not bodiless:
         if version == "HTTP/1.1":
@@ -50,6 +44,22 @@ def opening(head: ResponseHead, *, method: str, version: str, close: bool) -> Op
             close = True
     lines += _connection(version, close=close)
     return Opening(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"), chunked, close)
+
+
+def end_to_end(head: ResponseHead) -> Fields:
+    """The fields that are for the agent, without the length, which is for its connection."""
+    dropped = set(_HOP_BY_HOP)
+    for name, value in head.fields:
+        if name == "connection":
+            dropped.update(option.strip().lower() for option in value.split(","))
+    return tuple(field for field in head.fields if field[0] not in dropped and not field[0].startswith(_PREFIXES))
+
+
+def announced_length(head: ResponseHead) -> str | None:
+    """The length that the answer says it has, if it may say so."""
+    if head.status == 204:
+        return None
+    return next((value for name, value in head.fields if name == "content-length"), None)
 
 
 def _switching(head: ResponseHead, lines: list[str]) -> Opening:
@@ -64,18 +74,29 @@ def _switching(head: ResponseHead, lines: list[str]) -> Opening:
 
 def own_reply(reply: Reply, *, method: str, version: str, close: bool) -> bytes:
     """A reply of our own, whole."""
-    status = reply.status if 200 <= reply.status <= 599 else 503
+    status = reply_status(reply)
     bodiless = status in {204, 304}
     lines = [f"HTTP/1.1 {status} {_phrase(status)}"]
-    for name, value in reply.headers:
-        lower = name.lower()
-        if lower not in _HOP_BY_HOP:
-            lines.append(f"{_UNSAFE.sub(' ', lower)}: {_UNSAFE.sub(' ', value)}")
+    lines += [f"{name}: {value}" for name, value in reply_fields(reply)]
     if not bodiless:
         lines.append(f"content-length: {len(reply.body)}")
     lines += _connection(version, close=close)
     head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
     return head if bodiless or method == "HEAD" else head + reply.body
+
+
+def reply_status(reply: Reply) -> int:
+    """A final status, whatever the reply says."""
+    return reply.status if 200 <= reply.status <= 599 else 503
+
+
+def reply_fields(reply: Reply) -> Fields:
+    """The reply's fields, of which none concerns the connection or can be taken for two."""
+    return tuple(
+        (_UNSAFE.sub(" ", name.lower()), _UNSAFE.sub(" ", value))
+        for name, value in reply.headers
+        if name.lower() not in _HOP_BY_HOP
+    )
 
 
 def _connection(version: str, *, close: bool) -> list[str]:

@@ -26,7 +26,7 @@ from proxy.listener.profile import GovernedContext, GovernedServer
 from proxy.listener.session import Session
 from proxy.listener.tunnel import Tunnel, check_server_name
 from proxy.listener.upstream_link import UpstreamLink
-from proxy.listener.wire import Abort, Ask, Become, Expired, Finish, Told
+from proxy.listener.wire import Abort, Ask, Become, Draining, Expired, Finish, Swept, Throttle, Told
 from proxy.stages import Entrance, Released
 
 log = logging.getLogger("countersign.listener")
@@ -118,19 +118,30 @@ class AgentConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The agent does not keep up: what comes for it stays in the kernel, and is not gathered here."""
-        self._agent_is_slow = True
-        for link in self._links.values():
-            if link.transport is not None and not link.transport.is_closing():
-                link.transport.pause_reading()
+        self._agent_keeps_up(slow=True)
 
     def resume_writing(self) -> None:
-        self._agent_is_slow = False
+        self._agent_keeps_up(slow=False)
+
+    def _agent_keeps_up(self, *, slow: bool) -> None:
+        self._agent_is_slow = slow
         for link in self._links.values():
-            if link.transport is not None and not link.transport.is_closing():
-                link.transport.resume_reading()
+            self._regulate(link)
+        if self.session.multiplexed:  # otherwise what it sends would have us answer it without end
+            self._hold_agent(hold=slow)
+
+    def _regulate(self, link: UpstreamLink) -> None:
+        """Reads from this upstream only while whoever waits for it keeps up."""
+        if link.transport is not None and not link.transport.is_closing():
+            slow = self._agent_is_slow or link.held
+            (link.transport.pause_reading if slow else link.transport.resume_reading)()
 
     def hold_agent(self, *, hold: bool) -> None:
-        """An upstream does not keep up with what the agent sends."""
+        """An upstream does not keep up with what the agent sends. Several calls at a time are not held up by one."""
+        if not self.session.multiplexed:
+            self._hold_agent(hold=hold)
+
+    def _hold_agent(self, *, hold: bool) -> None:
         if not self._transport.is_closing():
             (self._transport.pause_reading if hold else self._transport.resume_reading)()
 
@@ -146,7 +157,10 @@ class AgentConnection(asyncio.Protocol):
     def drain(self) -> None:
         """No further request after the one under way."""
         self.session.draining = True
-        if not self.session.busy and self._ending is None:
+        if self.session.multiplexed:
+            if self._ending is None:
+                self.pump(Draining())
+        elif not self.session.busy and self._ending is None:
             self._transport.close()
 
     def sweep(self, now: float, *, thorough: bool) -> None:
@@ -160,13 +174,16 @@ class AgentConnection(asyncio.Protocol):
             if now >= self._ending:
                 self._transport.abort()
             return
-        reason = self.session.still_allowed() if thorough or self.session.passing else None
+        several = self.session.multiplexed and self.session.busy
+        reason = self.session.still_allowed() if thorough or self.session.passing or several else None
         if reason is not None:
             self.cut(reason)
             return
         for link in list(self._links.values()):
             if link.deadline is not None and now >= link.deadline and link.transport is not None:
                 link.transport.abort()
+        if several:
+            self.pump(Swept(now))
         deadline = self.session.deadline
         if deadline is not None and now >= deadline:
             self.session.deadline = None
@@ -222,11 +239,20 @@ class AgentConnection(asyncio.Protocol):
             task.add_done_callback(self._tasks.discard)
         elif isinstance(command, commands.CloseConnection):
             self._close(command)
-        elif isinstance(command, Become):
+        else:
+            self._perform_our_own(command)
+
+    def _perform_our_own(self, command: commands.Command) -> None:
+        if isinstance(command, Become):
             self._layer = command.make()
             self._queue.append(events.Start())
             if command.rest:
                 self._queue.append(events.DataReceived(self._client, command.rest))
+        elif isinstance(command, Throttle):
+            link = self._links.get(command.server)
+            if link is not None:
+                link.held = command.hold
+                self._regulate(link)
         elif not isinstance(command, commands.Log):  # their text may hold what an agent sent
             raise TypeError(type(command).__name__)
 

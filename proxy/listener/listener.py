@@ -39,7 +39,8 @@ class Listener:
         options = self._options
         authority = Authority.at(options.ca_directory, time.time())
         loop = asyncio.get_running_loop()
-        house = House(loop, options, self._gate, AgentTls(authority), UpstreamTls(options.upstream_ca_bundle))
+        agent_tls = AgentTls(authority, http2=options.http2)
+        house = House(loop, options, self._gate, agent_tls, UpstreamTls(options.upstream_ca_bundle))
         house.empty.set()
         self._house = house
         try:

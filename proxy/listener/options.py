@@ -12,7 +12,8 @@ class ListenerOptions:
     """Where to listen, and how much of anything a peer may send. Sizes in bytes, times in seconds.
 
     Port 0 takes a free one. Without `gateway_port` there is no gateway. `forbidden_ports` are ports of
-    this machine that no call may be sent to, beside our own: the control API, the console.
+    this machine that no call may be sent to, beside our own: the control API, the console. `http2`: agents may
+    choose HTTP/2 inside a tunnel's TLS.
     """
 
     ca_directory: Path
@@ -21,6 +22,7 @@ class ListenerOptions:
     gateway_host: str = "127.0.0.1"
     gateway_port: int | None = None
     reuse_port: bool = False
+    http2: bool = False
     forbidden_ports: tuple[int, ...] = ()
     upstream_ca_bundle: Path | None = None
     max_connections: int = 10_000

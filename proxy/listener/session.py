@@ -15,7 +15,7 @@ class Session:
     """One agent connection: who it talks to, what is under way, and until when it must have sent more.
 
     `deadline` is on `clock`; None while the agent waits for us. `account` is the latest call's. On a `multiplexed`
-    connection several calls are under way at a time, and each of them is asked for by its own account.
+    connection there is none such: several calls are under way at a time, each with its own.
     """
 
     def __init__(
@@ -38,9 +38,15 @@ class Session:
         """A call has been released: from here on it is accounted for, and its permit is in force."""
         self.permits.add(permit)
         account = Account(self.gate, self.permits, permit, time.time)
-        self._accounts = {kept for kept in self._accounts if not kept.ended} | {account}
-        self.account = account
+        if not self.multiplexed:
+            self._accounts.clear()
+            self.account = account
+        self._accounts.add(account)
         return account
+
+    def forget(self, account: Account) -> None:
+        """This call, one of several, is over: nothing of it is kept."""
+        self._accounts.discard(account)
 
     @property
     def passing(self) -> bool:

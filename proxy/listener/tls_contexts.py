@@ -11,6 +11,7 @@ from proxy.errors import CountersignError
 from proxy.listener.ca import MAX_LEAVES, Authority
 
 _ALPN = b"http/1.1"
+_ALPN_2 = b"h2"
 # The name is matched against subjectAltName only, and a wildcard only as a whole label.
 _HOST_FLAGS = SSL._lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | SSL._lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT  # type: ignore[attr-defined]  # noqa: SLF001 - pyOpenSSL offers no other way to have OpenSSL verify the host
 
@@ -18,19 +19,20 @@ _HOST_FLAGS = SSL._lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | SSL._lib.X509_CHEC
 class AgentTls:
     """Server side, one cached context per host, so that keys are not loaded for each connection."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, *, http2: bool = False) -> None:
         self._authority = authority
+        self._select = _select_newest if http2 else _select_alpn
         self._contexts: OrderedDict[str, tuple[SSL.Context, float]] = OrderedDict()
 
     def connection(self, host: str, now: float) -> SSL.Connection:
-        """A connection that proves to be this host, and speaks HTTP/1.1 only."""
+        """A connection that proves to be this host, and speaks HTTP/1.1, or HTTP/2 if that was asked for."""
         context, renew_at = self._contexts.get(host, (None, 0.0))
         if context is None or renew_at <= now:
             leaf = self._authority.leaf(host, now)
             context = _context(SSL.TLS_SERVER_METHOD)
             context.use_certificate(leaf.certificate)
             context.use_privatekey(self._authority.leaf_key)
-            context.set_alpn_select_callback(_select_alpn)  # type: ignore[arg-type]  # its second return type is private
+            context.set_alpn_select_callback(self._select)  # type: ignore[arg-type]  # its second return type is private
             self._contexts[host] = (context, leaf.renew_at)
             if len(self._contexts) > MAX_LEAVES:
                 self._contexts.popitem(last=False)
@@ -92,3 +94,7 @@ def _context(method: int) -> SSL.Context:
 
 def _select_alpn(_connection: SSL.Connection, offered: list[bytes]) -> bytes | object:
     return _ALPN if _ALPN in offered else SSL.NO_OVERLAPPING_PROTOCOLS
+
+
+def _select_newest(connection: SSL.Connection, offered: list[bytes]) -> bytes | object:
+    return _ALPN_2 if _ALPN_2 in offered else _select_alpn(connection, offered)

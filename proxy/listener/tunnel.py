@@ -1,7 +1,8 @@
-"""What a client starts inside a CONNECT tunnel: TLS or HTTP/1.1. Nothing else gets anywhere."""
+"""What a client starts inside a CONNECT tunnel: TLS or HTTP/1.1, in TLS perhaps HTTP/2. Nothing else gets anywhere."""
 
 import contextlib
 import ipaddress
+from collections.abc import Callable
 
 from mitmproxy.connection import Server
 from mitmproxy.net.tls import starts_like_tls_record
@@ -12,6 +13,7 @@ from OpenSSL import SSL
 from proxy.errors import Refusal, Refused
 from proxy.listener.canonical import Place
 from proxy.listener.conversation import Conversation
+from proxy.listener.http2.multiplex import Multiplex
 from proxy.listener.profile import GovernedContext
 from proxy.listener.session import Session
 from proxy.listener.wire import Abort, Ask, Become, Expired
@@ -56,12 +58,36 @@ class Tunnel(layer.Layer):
 
     def _tls(self) -> layer.Layer:
         tls = AgentTlsLayer(self._governed)
-        tls.child_layer = self._conversation("https")
+        tls.child_layer = Negotiated(self._governed, self._spoken)
         return tls
+
+    def _spoken(self) -> layer.Layer:
+        """HTTP/2 only where it was agreed on in the handshake, which is never if it is not switched on."""
+        if self._session.options.http2 and self.context.client.alpn == b"h2":
+            return Multiplex(self._governed, Place("connect", "https", self._host, self._port), self._session)
+        return self._conversation("https")
 
     def _conversation(self, scheme: str) -> Conversation:
         place = Place("connect", "https" if scheme == "https" else "http", self._host, self._port)
         return Conversation(self._governed, place, self._session, None)
+
+
+class Negotiated(layer.Layer):
+    """Stands for the layer above TLS until the handshake has told which one it is."""
+
+    def __init__(self, context: GovernedContext, choose: Callable[[], layer.Layer]) -> None:
+        super().__init__(context)
+        self._choose = choose
+        self._chosen: layer.Layer | None = None
+
+    def handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        """TLS holds every event back until the handshake is over."""
+        if self._chosen is None:
+            self._chosen = self._choose()
+        return self._chosen.handle_event(event)
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        raise NotImplementedError
 
 
 class AgentTlsLayer(ClientTLSLayer):

@@ -28,6 +28,7 @@ class UpstreamLink(asyncio.Protocol):
     def __init__(self, owner: Owner, server: GovernedServer) -> None:
         self.server = server
         self.deadline: float | None = None
+        self.held = False
         self.transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
         self._owner = owner

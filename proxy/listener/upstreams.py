@@ -11,6 +11,7 @@ from proxy.listener.wire import Hangup, Outgoing
 from proxy.stages import Destination
 
 MAX_KEPT = 8
+MAX_KEPT_FOR_SEVERAL = 32
 
 type Orders = list[commands.Command]
 
@@ -39,7 +40,7 @@ class Upstreams:
     def give_back(self, server: Server) -> Orders:
         """The answer is complete, and the connection may carry another request."""
         orders: Orders = []
-        if len(self._idle) >= MAX_KEPT:
+        if len(self._idle) >= (MAX_KEPT_FOR_SEVERAL if self._session.multiplexed else MAX_KEPT):
             orders += self.close(next(iter(self._idle)))
         if isinstance(server, GovernedServer) and server in self._layers:
             self._idle[server] = server.destination

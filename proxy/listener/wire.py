@@ -49,6 +49,20 @@ class Become(commands.Command):
         self.rest = rest
 
 
+class Inquiry(Ask):
+    """An Ask whose layer goes on with other things meanwhile; the `Told` comes as an event of its own."""
+
+    blocking = False
+
+
+class Throttle(commands.Command):
+    """Read no more from this upstream connection, or read on: whoever waits for its answer does not keep up."""
+
+    def __init__(self, server: Server, *, hold: bool) -> None:
+        self.server = server
+        self.hold = hold
+
+
 class Reached(commands.Command):
     """An upstream connection is ready, TLS included, or has failed."""
 
@@ -88,3 +102,15 @@ class Hangup(events.Event):
 @dataclass
 class Expired(events.Event):
     """The agent took too long to send its request."""
+
+
+@dataclass
+class Swept(events.Event):
+    """Time has passed: look for calls whose access has ended, and for what takes too long."""
+
+    now: float
+
+
+@dataclass
+class Draining(events.Event):
+    """Take no further request."""
