@@ -11,6 +11,7 @@ import orjson
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
 from proxy.facts import AnyBinding, Dataset, Inventory, Obtained, Service
+from proxy.inventory.client_keys import wrong_client_keys
 from proxy.inventory.destinations import overlapping, wrong_destination
 from proxy.inventory.files import Snapshot, read_referenced, take_snapshot
 from proxy.inventory.read import SECTIONS, Entry, Reading, read_entries
@@ -79,6 +80,8 @@ def examine(snapshot: Snapshot) -> Examined:
         mistakes.extend(dangling(reading))
     for entry in reading.services.values():
         mistakes.extend(wrong_destination(entry))
+    for agent in reading.agents.values():
+        mistakes.extend(wrong_client_keys(agent))
     mistakes.extend(overlapping(reading.services.values()))
     referenced = _referenced(reading)
     named = frozenset(path for _, _, path in _named_files(reading))

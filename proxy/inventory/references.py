@@ -61,13 +61,15 @@ def _agent(reading: Reading, entry: Entry[Agent]) -> Iterator[Mistake]:
 
 
 def _shared_identities(reading: Reading) -> Iterator[Mistake]:
-    seen: dict[tuple[str, str], Entry[Agent]] = {}
-    for entry in reading.agents.values():
+    """A subject that two parties claim, people or agents, would leave open who shows it."""
+    seen: dict[tuple[str, str], Entry[Agent] | Entry[Person]] = {}
+    parties: list[Entry[Agent] | Entry[Person]] = [*reading.agents.values(), *reading.people.values()]
+    for entry in parties:
         for index, subject in enumerate(entry.fact.identities):
             key = (subject.issuer, subject.subject)
             if key in seen:
                 other = seen[key]
-                text = f"is already an identity of `{other.fact.id}` ({other.place}); one identity is one agent"
+                text = f"is already an identity of `{other.fact.id}` ({other.place}); one identity is one party"
                 yield entry.mistake(text, "identities", index)
             seen.setdefault(key, entry)
 

@@ -60,7 +60,7 @@ def test_two_agents_cannot_share_an_identity(tmp_path, monkeypatch):
     assert mistakes_of(tmp_path, monkeypatch, agents=AGENTS + twin) == [
         (
             "agents.yaml:19: agents[twin].identities[0]: is already an identity of `support-bot` (agents.yaml:2); "
-            "one identity is one agent"
+            "one identity is one party"
         )
     ]
 
