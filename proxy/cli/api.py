@@ -67,6 +67,7 @@ async def request(
 def _words(response: "httpx.Response") -> str:
     try:
         problem = response.json()
-        return str(problem.get("detail") or problem["title"])
+        # what the API calls by its header, a person at the terminal types as an option
+        return str(problem.get("detail") or problem["title"]).replace("`Countersign-As`", "`--as PERSON`")
     except (json.JSONDecodeError, AttributeError, KeyError, TypeError):
         return f"the control API answered {response.status_code}"

@@ -106,10 +106,12 @@ def one_byte_changed(stage: Stage) -> None:
     tell.exchange(line)
     expect(line["status"] == 428, "another amount is another call, held anew", line)
     again = stage.act("post", "/v1/refunds", json.dumps(REFUND))
-    expect(again["status"] == 428, "the approved call was used up: the same again is held anew", again)
+    expect(again["status"] in {422, 428}, "the approved call was used up: the same again does not run", again)
     made = stage.act("get", "/v1/refunds")["answer"]["refunds"]
     expect(len(made) == 1, "the CRM still shows one refund", made)
-    tell.words("One cent more: held anew. The same amount a second time: held anew. The CRM still shows one refund.")
+    tell.words(
+        "One cent more: held anew. The same amount a second time: not executed either. The CRM still shows one refund."
+    )
 
 
 def owner_removed(stage: Stage) -> None:
