@@ -41,6 +41,7 @@ from telemetry.recorder import Recorder
 log = logging.getLogger("countersign.app")
 
 SWEEP_SECONDS = 1.0
+CROWD_SECONDS = 60.0
 KEY_SECONDS = 3600.0
 TIDY_SECONDS = 60.0
 
@@ -210,6 +211,7 @@ async def _background(core: Core) -> AsyncIterator[None]:
         asyncio.create_task(_forever("watching files", lambda: core.keeper.watch(core.recorder.append))),
         asyncio.create_task(_forever("waking held calls", changes.follow)),
         asyncio.create_task(_forever("sweeping held calls", lambda: _sweep(core))),
+        asyncio.create_task(_forever("counting unknown callers", lambda: _tell_crowd(core))),
         asyncio.create_task(_forever("ending overdue tasks", lambda: _sweep_tasks(core))),
         asyncio.create_task(_forever("forgetting ended tasks", lambda: _tidy_tasks(core))),
         asyncio.create_task(_forever("ending obtained credentials", lambda: _end_credentials(core))),
@@ -267,6 +269,11 @@ class _Changes:
         await core.holds.changed()
 
 
+async def _tell_crowd(core: Core) -> None:
+    await asyncio.sleep(CROWD_SECONDS)
+    core.pipeline.tell_crowd()
+
+
 async def _sweep(core: Core) -> None:
     await asyncio.sleep(SWEEP_SECONDS)
     await core.holds.sweep(core.clock())
@@ -285,7 +292,8 @@ async def _sweep_tasks(core: Core) -> None:
 
 async def _tidy_tasks(core: Core) -> None:
     await asyncio.sleep(TIDY_SECONDS)
-    await core.tasks.tidy(core.revocations.in_force(), core.revocations.lift, core.clock())
+    own = None if core.own_tokens is None else f"token:{core.own_tokens.issuer}|"
+    await core.tasks.tidy(core.revocations.in_force(), core.revocations.lift, core.clock(), own_tokens=own)
 
 
 async def _change_key(core: Core) -> None:

@@ -22,7 +22,7 @@ from proxy.identity.tokens import check_signature
 
 TYP = "at+jwt"
 ALGORITHM = "ES256"
-MAX_LIFE = 900
+MAX_LIFE = 900  # INVARIANT: proxy.tasks.service forgets ends of tokens no sooner
 MAX_ACTORS = 8
 
 _CLAIMS = frozenset(

@@ -1,7 +1,7 @@
 """What a task declares that it will call: tools and datasets, of which a child's are never more than its parent's."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from policies.model import DatasetUse
 from proxy.tasks.mistakes import TaskMistake
@@ -32,10 +32,9 @@ def _checked(items: Iterable[str], form: re.Pattern[str], name: str, how: str) -
     return found
 
 
-def covers_tool(declared: Iterable[str], service: str, tool: str | None) -> bool:
+def covers_tool(declared: Container[str], service: str, tool: str | None) -> bool:
     """Whether this tool was declared. A call that maps to no tool needs the whole service."""
-    every = f"{service}/*"
-    return any(one == every or (tool is not None and one == f"{service}/{tool}") for one in declared)
+    return f"{service}/*" in declared or (tool is not None and f"{service}/{tool}" in declared)
 
 
 def touches_service(declared: Iterable[str], service: str) -> bool:

@@ -9,6 +9,7 @@ from proxy.control.oauth.mistakes import OAuthMistake
 from proxy.control.oauth.needs import OAuthDeps
 from proxy.control.oauth.parties import ACCESS_TOKEN
 from proxy.errors import Refused
+from proxy.identity.compact import MAX_BYTES
 from proxy.identity.task_tokens import MAX_LIFE, TYP
 from proxy.stages import Evidence, Identity
 from proxy.tasks.task import Task
@@ -35,9 +36,12 @@ class Mint:
         if expires <= issued:
             raise OAuthMistake("invalid_grant", "what was shown ends now")
         claims = self._claims(task, client, self._ends(what), issued, expires)
+        token = self._deps.sign(claims, TYP)
+        if len(token) > MAX_BYTES:
+            raise OAuthMistake("invalid_authorization_details", "too much for one token: declare `service/*`")
         await self._record(claims, task, client)
         return {
-            "access_token": self._deps.sign(claims, TYP),
+            "access_token": token,
             "issued_token_type": ACCESS_TOKEN,
             "token_type": "Bearer",
             "expires_in": expires - issued,

@@ -174,8 +174,14 @@ def test_ends_that_nothing_can_outlive_are_forgotten(house: TaskHouse) -> None:
         await house.revocations.revoke("agent:support-bot", BY, "x", NOW)
         await house.tasks.tidy(house.revocations.in_force(), house.revocations.lift, NOW + 800)
         assert len(house.revocations.in_force()) == 3
-        await house.tasks.tidy(house.revocations.in_force(), house.revocations.lift, NOW + 901)
-        assert {row.scope for row in house.revocations.in_force()} == {"task:made-up", "agent:support-bot"}
+        for scope in ("token:https://gov|tok_1", "token:https://idp|x"):
+            await house.revocations.revoke(scope, BY, "x", NOW)
+        for after in (1200, 1201):
+            rows = house.revocations.in_force()
+            await house.tasks.tidy(rows, house.revocations.lift, NOW + after, own_tokens="token:https://gov|")
+            assert any("gov" in row.scope for row in house.revocations.in_force()) == (after == 1200)
+        left = {row.scope for row in house.revocations.in_force()}
+        assert left == {"task:made-up", "agent:support-bot", "token:https://idp|x"}
 
     asyncio.run(story())
 

@@ -94,6 +94,17 @@ def test_what_cannot_be_written_down_is_not_issued_nor_revoked(house: TokenHouse
     asyncio.run(story())
 
 
+def test_a_token_that_nobody_could_present_is_not_issued(house: TokenHouse) -> None:
+    """What is declared must fit into a header."""
+
+    async def story() -> None:
+        asked = details(actions=[f"payments/{'x' * 200}{n}" for n in range(60)])
+        answer = await house.ask(grant_type="client_credentials", authorization_details=asked)
+        assert error(answer) == "invalid_authorization_details"
+
+    asyncio.run(story())
+
+
 def test_only_our_own_key_makes_tokens(house: TokenHouse) -> None:
     """The same claims under the issuer's key, or an agent's, are nothing; and the key set has no private part."""
 
