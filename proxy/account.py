@@ -135,6 +135,12 @@ def unreadable(
     }
 
 
+def peer_of(record: Section) -> str:
+    """The address that a record is about; empty if it names none."""
+    client = record.get("client")
+    return str(client.get("ip", "")) if isinstance(client, dict) else ""
+
+
 def arrived_of(reached: Reached) -> Arrived:
     """The request behind any stage."""
     if isinstance(reached, Decided):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from policies.model import Inquiry
 from proxy.errors import Refusal, Refused, StoreUnavailable, refuse
-from proxy.stages import Decided, Described
+from proxy.stages import Decided, Described, Request
 from telemetry.errors import AuditUnavailable
 
 log = logging.getLogger("countersign.pipeline")
@@ -94,3 +94,12 @@ def failure(error: Exception, what: str) -> Refusal:
         case _:
             log.error("cannot judge %s", what, exc_info=error)
             return replace(BROKEN, internal=type(error).__name__)  # its text might quote the request
+
+
+def prefer_wait(request: Request) -> float | None:
+    """Seconds from `Prefer: wait=N` (RFC 7240 section 4.3), or None."""
+    for part in (request.header("prefer") or "").split(","):
+        name, _, value = part.strip().partition("=")
+        if name.lower() == "wait" and value.isdecimal() and len(value) <= 4:
+            return float(value)
+    return None

@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 from policies.model import Outcome
 from proxy import account
 from proxy.credentials.broker import Broker
-from proxy.deciding import STALE, denial, failure, inquiry
+from proxy.crowd import Crowd
+from proxy.deciding import STALE, denial, failure, inquiry, prefer_wait
 from proxy.downstream.txn_token import Minter, TxnToken
 from proxy.errors import Refusal, Refused, refuse
 from proxy.holds.answers import status_reply
@@ -46,7 +47,6 @@ from proxy.stages import (
     Proven,
     Released,
     Reply,
-    Request,
 )
 from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.guard import TaskGuard
@@ -102,6 +102,7 @@ class Pipeline:
         self._parts = parts
         self._bound: dict[str, Proven] = {}
         self._admitted: set[str] = set()
+        self._crowd = Crowd()
         self._background: set[asyncio.Task[None]] = set()
 
     # --- the gate, as the listener sees it -----------------------------------------------------
@@ -170,6 +171,11 @@ class Pipeline:
         """The agent's connection is gone; what was bound to it is forgotten."""
         self._bound.pop(connection, None)
         self._admitted.discard(connection)
+
+    def tell_crowd(self) -> None:
+        """Put on record how many unknown callers were refused without a record each. Now and then."""
+        for record in self._crowd.take_untold(self._now()):
+            self._parts.recorder.append_nowait(record)
 
     async def drain(self) -> None:
         """Wait for what was begun in the background: outcomes of held calls."""
@@ -277,7 +283,7 @@ class Pipeline:
     async def _sign_off(self, story: _Story, decided: Decided) -> Decided:
         """Waits for people, then asks again: an approval answers a hold, it does not overrule a denial."""
         arrived, holds = decided.described.attributed.arrived, self._parts.holds
-        story.claim = await holds.admit(decided, prefer_wait=_prefer_wait(arrived.request))
+        story.claim = await holds.admit(decided, prefer_wait=prefer_wait(arrived.request))
         story.world = world = self._parts.world()
         identity = self._living(decided.described.attributed.identity.proven, world)
         described = describe(Attributed(arrived, identity), world.catalog)
@@ -316,7 +322,10 @@ class Pipeline:
     async def _record_refusal(self, record: Callable[[], account.Section], arguments: Redacted | None) -> None:
         """A refusal stands even when it cannot be written down; then at least the operator hears of it."""
         try:
-            await self._parts.recorder.append(record(), arguments.salt if arguments is not None else b"")
+            told = record()
+            if "agent" not in told and not self._crowd.has_room(account.peer_of(told), self._now()):
+                return
+            await self._parts.recorder.append(told, arguments.salt if arguments is not None else b"")
         except AuditUnavailable as error:
             log.error("a refusal could not be recorded: %s", error)  # noqa: TRY400 - the log says itself what is wrong
         except Exception:  # a fault in our own account of a refusal is no reason to leave the agent without it
@@ -381,12 +390,3 @@ def _who(proven: Proven) -> tuple[str, str, str | None]:
 
 def _only_reads(call: Call) -> bool:
     return call.lifecycle or (call.tool is not None and call.tool.effect == "read")
-
-
-def _prefer_wait(request: Request) -> float | None:
-    """Seconds from `Prefer: wait=N` (RFC 7240 section 4.3), or None."""
-    for part in (request.header("prefer") or "").split(","):
-        name, _, value = part.strip().partition("=")
-        if name.lower() == "wait" and value.isdecimal() and len(value) <= 4:
-            return float(value)
-    return None
