@@ -67,6 +67,10 @@ def verify(
         )
         for finding in report.findings:
             print(f"  {finding}")
+        if report.unsigned:
+            print(f"  {report.unsigned} newest records are under no signed head yet: nothing vouches for them so far")
+        if since is None:
+            print("  a log that was set back as a whole shows only against a head kept elsewhere: --from-checkpoint")
         print(
             f"the log {VERDICTS[report.status]}"
             + ("" if report.first_bad is None else f" at record {report.first_bad}")
