@@ -36,8 +36,10 @@ services:
     trust: internal
     tools:
       - {{name: get_customer, effect: read, route: {{method: GET, path: "/v1/customers/{{customer}}"}}}}
+      - {{name: events, effect: read, route: {{method: GET, path: /v1/events}}}}
+      - {{name: refund, effect: pay, route: {{method: POST, path: /v1/refunds}}}}
     bindings:
-      - {{id: crm-key, secret: "env:BENCH_SECRET", methods: [GET], paths: ["/v1/*"]}}
+      - {{id: crm-key, secret: "env:BENCH_SECRET", methods: [GET, POST], paths: ["/v1/*"]}}
 datasets:
   - id: customers
     owner: olivia
@@ -47,12 +49,16 @@ datasets:
 
 POLICIES = """\
 @id("tools")
-permit (principal, action == Action::"crm/get_customer", resource == Service::"crm");
+permit (principal, action in [Action::"crm/get_customer", Action::"crm/events", Action::"crm/refund"], resource);
 @id("data")
 permit (principal, action == Action::"read", resource == Dataset::"customers");
 @id("restricted")
 forbid (principal, action in [Action::"read", Action::"write"], resource is Dataset)
 when { resource.sensitivity == "restricted" };
+"""
+SIGNED_OFF = """\
+@id("refunds") @hold("owner") @reason("refunds are signed off")
+forbid (principal, action == Action::"crm/refund", resource);
 """
 FILLER = """\
 @id("filler-{number}")
@@ -72,19 +78,27 @@ class Governed:
     config: Path
 
 
-@contextlib.contextmanager
-def start_governed(directory: Path, roots: Path, upstream: int, policies: int = 100) -> Iterator[Governed]:
-    """`countersign serve` with identity, policy, credential, audit and leak scan for each call."""
+def write_configuration(directory: Path, roots: Path, upstream: int, policies: int = 100, settings: str = "") -> Path:
+    """Settings, inventory and so many policies for an upstream on this port; the settings file."""
     for folder in ("inventory", "policies"):
         (directory / folder).mkdir(parents=True)
     config = directory / "countersign.yaml"
-    config.write_text(SETTINGS.replace("ROOTS", str(roots)))
+    config.write_text(SETTINGS.replace("ROOTS", str(roots)) + settings)
     expires = datetime.now(UTC).date() + timedelta(days=30)
     (directory / "inventory" / "all.yaml").write_text(INVENTORY.format(port=upstream, expires=expires))
-    filler = "".join(FILLER.format(number=number) for number in range(policies - 3))
-    (directory / "policies" / "all.cedar").write_text(POLICIES + filler)
+    filler = "".join(FILLER.format(number=number) for number in range(policies - 4))
+    (directory / "policies" / "all.cedar").write_text(POLICIES + SIGNED_OFF + filler)
+    return config
+
+
+@contextlib.contextmanager
+def start_governed(
+    directory: Path, roots: Path, upstream: int, policies: int = 100, settings: str = ""
+) -> Iterator[Governed]:
+    """`countersign serve` with identity, policy, credential, audit and leak scan for each call."""
+    config = write_configuration(directory, roots, upstream, policies, settings)
     process = subprocess.Popen(
-        [sys.executable, "-m", "proxy.cli", "serve", "--config", str(config)],
+        [sys.executable, "-m", *_program(), "serve", "--config", str(config)],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "BENCH_SECRET": SECRET},
@@ -103,6 +117,12 @@ def start_governed(directory: Path, roots: Path, upstream: int, policies: int = 
     finally:
         process.terminate()
         process.communicate(timeout=30)
+
+
+def _program() -> list[str]:
+    """The `countersign` command, profiled if that is wished."""
+    file = os.environ.get("BENCH_PROFILE")
+    return ["tests.bench.profiled", file] if file else ["proxy.cli"]
 
 
 def ask(config: Path, *command: str) -> dict[str, object]:

@@ -78,7 +78,7 @@ async def _client(
 async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way, marker: str, tally: Tally) -> None:
     """One request and its answer."""
     began = time.perf_counter()
-    writer.write(f"GET {way.path} HTTP/1.1\r\nHost: {HOST}:{way.upstream}\r\nAccept: application/json\r\n\r\n".encode())
+    writer.write(request(way))
     head = await reader.readuntil(b"\r\n\r\n")
     lower = head.lower()
     length = int(lower.partition(b"content-length:")[2].partition(b"\r\n")[0])
@@ -86,3 +86,11 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: W
     if not head.startswith(b"HTTP/1.1 2") or f"x-bench: {marker}".encode() not in lower:
         tally.wrong.append(repr(head[:120] + body[:200]))
     tally.seconds.append(time.perf_counter() - began)
+
+
+def request(way: Way, method: str = "GET", body: bytes = b"", fields: str = "") -> bytes:
+    """One request's bytes. `fields` are more header lines."""
+    if body:
+        fields += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    head = f"{method} {way.path} HTTP/1.1\r\nHost: {HOST}:{way.upstream}\r\nAccept: application/json\r\n{fields}\r\n"
+    return head.encode() + body
