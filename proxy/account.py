@@ -20,6 +20,7 @@ from proxy.stages import (
     Described,
     Identity,
     Injection,
+    Proven,
     Request,
 )
 from telemetry.record import clip
@@ -132,6 +133,15 @@ def unreadable(
         "client": {"ip": peer, "connection": connection},
         "action": {"operation": clip(summary, MOST)},
         "error": _error(refusal),
+    }
+
+
+def with_proof(record: Section, proven: Proven) -> Section:
+    """The record of a call whose sender is proven but has no standing any more: found under its agent and task."""
+    return record | {
+        "agent": {"id": proven.agent, "identity": proven.credential, "src": proven.method},
+        "cred": {"kind": proven.method, "id": proven.credential},
+        "task": proven.task,
     }
 
 

@@ -317,7 +317,9 @@ class Pipeline:
         return render(refusal, wire=wire, call_id=arrived.call_id, trace_id=story.trace.trace)
 
     def _account(self, story: _Story, refusal: Refusal) -> account.Section:
-        return account.refused(_known(story), refusal, self._now())
+        record = account.refused(_known(story), refusal, self._now())
+        proven = self._bound.get(account.arrived_of(story.reached).connection)
+        return account.with_proof(record, proven) if proven is not None and "agent" not in record else record
 
     async def _record_refusal(self, record: Callable[[], account.Section], arguments: Redacted | None) -> None:
         """A refusal stands even when it cannot be written down; then at least the operator hears of it."""

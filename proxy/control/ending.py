@@ -1,5 +1,7 @@
 """The kill switch, as one caller may use it: end a scope at once, see what is ended, lift it."""
 
+from collections.abc import Collection, Mapping
+
 from proxy.control.callers import Caller, may_end, may_see_agent
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
@@ -34,6 +36,7 @@ class EndingDesk:
     async def revoke(self, scope: str, reason: str) -> None:
         """Everything under this scope is dead when this returns."""
         await self._allow(scope)
+        self._require_known(scope)
         why = required_reason(reason)
         self._not_over_the_operator(scope)
         await self._journal.write("revocation.put", scope, kind="revoke", reason=why)
@@ -57,6 +60,19 @@ class EndingDesk:
         rows: list[HandleRow] = [] if self._caller.is_operator else list(await self._deps.handles.list())
         if not may_end(self._caller, scope, self._deps.inventory(), rows, self._deps.clock()):
             raise Declined(403, "not_yours", "you may end only agents that you answer for, and their tasks and handles")
+
+    def _require_known(self, scope: str) -> None:
+        """A misspelt name would end nothing, and leave whoever ended it in the belief that it did."""
+        inventory = self._deps.inventory()
+        kind, _, name = scope.partition(":")
+        known: Mapping[str, Collection[str]] = {
+            "agent": inventory.agents,
+            "owner": inventory.people,
+            "team": inventory.teams,
+            "service": inventory.services,
+        }
+        if name not in known.get(kind, [name]):
+            raise Declined(404, "scope_unknown", f"there is no {kind} `{name}`: nothing is ended; check its spelling")
 
     def _not_over_the_operator(self, scope: str) -> None:
         """Ending it again would put the caller's name on it, and so let them lift it."""

@@ -92,7 +92,7 @@ def test_no_secret_and_no_value_of_an_argument_is_recorded():
     whole = stage(sent)
     record = as_stored(decided(known(whole, arguments=redact(whole.described.call.arguments)), injection, 1.0))
     text = orjson.dumps(record)
-    for value in (b"s3cret", b"agents-own", b"ada", b"yes"):
+    for value in (b"s3cret", b"agents-own", b'"ada"', b"/ada", b"=yes", b'"yes"'):
         assert value not in text
     assert record["credential"] == {"id": "key", "reference": "env:CRM_KEY"}
     assert record["client"]["stripped"] == ["authorization", "x_api_key"]

@@ -149,3 +149,17 @@ def test_people_see_the_ends_that_concern_them(house: House) -> None:
         }
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("scope", ["agent:suport-bot", "owner:alcie", "team:suport", "service:cmr"])
+def test_a_misspelt_name_is_said_and_ends_nothing(house: House, scope: str) -> None:
+    """Whoever ends an agent in an incident is told when there is none of that name."""
+
+    async def scenario() -> None:
+        async with house.operator() as client:
+            answer = await post(client, scope)
+            assert answer.status_code == 404
+            assert answer.json()["code"] == "scope_unknown"
+        assert scopes(house) == []
+
+    asyncio.run(scenario())
