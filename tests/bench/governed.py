@@ -14,7 +14,7 @@ SECRET = "bench-secret-0123456789"
 
 SETTINGS = """\
 version: 1
-listen: {proxy: "127.0.0.1:0", gateway: "127.0.0.1:0", control: "127.0.0.1:0"}
+listen: {proxy: "127.0.0.1:0", gateway: "127.0.0.1:0", control: "127.0.0.1:0", http2: true}
 trusted_roots: ROOTS
 """
 

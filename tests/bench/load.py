@@ -48,7 +48,7 @@ async def open_directly(way: Way, trust: ssl.SSLContext) -> tuple[asyncio.Stream
 
 
 async def open_connection(
-    way: Way, trust: ssl.SSLContext | None = None
+    way: Way, trust: ssl.SSLContext | None = None, alpn: str = "http/1.1"
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A TLS connection inside a CONNECT tunnel, to the proxy that is meant. With `trust`, no roots are read again."""
     reader, writer = await asyncio.open_connection("127.0.0.1", way.port)
@@ -59,7 +59,7 @@ async def open_connection(
     if b" 200 " not in head.split(b"\r\n")[0]:
         raise RuntimeError(f"the proxy refuses the tunnel: {head[:200]!r}")
     context = trust or ssl.create_default_context(cafile=way.roots)
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([alpn])
     await writer.start_tls(context, server_hostname=HOST)
     certificate = writer.get_extra_info("peercert")
     issuer = dict(pair[0] for pair in certificate["issuer"]).get("commonName", "")

@@ -8,8 +8,8 @@ from mitmproxy.master import Master
 from mitmproxy.options import Options
 
 
-async def main(port: str, directory: str, roots: str) -> None:
-    """Proxy on this port until killed."""
+async def main(port: str, directory: str, roots: str, http2: str = "") -> None:
+    """Proxy on this port until killed. `http2` as the fourth argument has it speak that, too."""
     options = Options()
     master = Master(options)
     master.addons.add(proxyserver.Proxyserver(), next_layer.NextLayer(), tlsconfig.TlsConfig(), errorcheck.ErrorCheck())
@@ -18,7 +18,7 @@ async def main(port: str, directory: str, roots: str) -> None:
         confdir=directory,
         ssl_verify_upstream_trusted_ca=roots,
         connection_strategy="lazy",
-        http2=False,
+        http2=http2 == "http2",
     )
     await master.run()
 
