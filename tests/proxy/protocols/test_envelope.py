@@ -173,7 +173,9 @@ def test_the_same_caller_with_fresh_proof_is_the_same() -> None:
 
 
 def binding(**changes: object) -> StaticBinding:
-    return StaticBinding.model_validate({"id": "b", "secret": "env:A", "methods": ["POST"], "paths": ["/**"], **changes})
+    return StaticBinding.model_validate(
+        {"id": "b", "secret": "env:A", "methods": ["POST"], "paths": ["/**"], **changes}
+    )
 
 
 def test_another_credential_is_another_digest() -> None:
