@@ -38,10 +38,11 @@ class Leaked(Refused):
 
 @dataclass(frozen=True, slots=True)
 class _Needles:
-    """The disguises of one secret, and what finds where one may begin."""
+    """The disguises of one secret, also in lower case, and what finds where one may begin."""
 
     reference: str
     forms: tuple[bytes, ...]
+    folded: tuple[bytes, ...]
     longest: int
     starts: re.Pattern[bytes]
 
@@ -84,7 +85,7 @@ def scan_headers(headers: Headers, secrets: tuple[Secret, ...]) -> None:
     # Names are compared without case, so a secret in one may come back in another case.
     folded = "\n".join(f"{name}: {value}" for name, value in headers).encode("utf-8", "surrogateescape").lower()
     for secret in secrets:
-        if any(form.lower() in folded for form in _needles(secret).forms):
+        if any(form in folded for form in _needles(secret).folded):
             raise Leaked(secret.reference)
 
 
@@ -114,7 +115,8 @@ def _needles(secret: Secret) -> _Needles:
     # A form that contains another one is found with it.
     minimal = tuple(sorted(form for form in forms if not any(other in form for other in forms if other != form)))
     starts = re.compile(b"[" + b"".join(re.escape(bytes([form[0]])) for form in minimal) + b"]")
-    return _Needles(secret.reference, minimal, max(map(len, minimal)), starts)
+    folded = tuple({form.lower() for form in minimal})
+    return _Needles(secret.reference, minimal, folded, max(map(len, minimal)), starts)
 
 
 def _disguises(text: str, raw: bytes) -> set[bytes]:

@@ -309,6 +309,16 @@ def test_what_was_known_yesterday_is_judged_anew(house: House) -> None:
     assert again.chain.root == Principal("human", "alice")
 
 
+def test_connections_of_one_credential_are_judged_once(house: House) -> None:
+    """Two connections that prove the same share one judgement, instead of ousting each other's at every call."""
+    handle = house.handle()[0]
+    first, second = house.prove(("basic", handle)), replace(house.prove(("basic", handle)))
+    assert first is not second
+    identity = house.attribute(first)
+    assert house.attribute(second) is identity
+    assert house.attribute(first) is identity
+
+
 # --- under a task -----------------------------------------------------------------------------------
 
 ALICE, REFUND_BOT, REPORT_BOT = (
