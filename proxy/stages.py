@@ -21,17 +21,29 @@ type PrincipalKind = Literal["human", "business_process", "service", "agent"]
 
 
 @dataclass(frozen=True, slots=True)
+class LocalPeer:
+    """The process at the other end of a UNIX socket, as the kernel names it."""
+
+    uid: int
+    gid: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What a connection or request presented to say who it is. Nothing here is verified yet.
 
     `credentials` holds each presented credential as (scheme, value): `basic` values are the decoded
-    password, `bearer` values the token. `malformed` says why something presented cannot be read;
-    a malformed credential is a refusal, never "nothing presented".
+    password, `bearer` values the token. `certificates` is the chain (DER, leaf first) that the agent proved to hold
+    the key of in TLS to the proxy itself, not yet judged. `local` is known of a UNIX socket alone. `malformed` says
+    why something presented cannot be read; a malformed credential is a refusal, never "nothing presented".
     """
 
     peer: str
     credentials: tuple[tuple[str, str], ...] = ()
     malformed: str = ""
+    certificates: tuple[bytes, ...] = ()
+    local: LocalPeer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +114,26 @@ class Proven:
 
 
 @dataclass(frozen=True, slots=True)
+class Restraint:
+    """Why no call of somebody passes without a person's word, whatever policy allows. `text` is for who signs."""
+
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is calling, for whom, through whom, and which person answers for it."""
+    """Who is calling, for whom, through whom, and which person answers for it.
+
+    With `restraints`, what policy would allow is held for sign-off; what it denies stays denied.
+    """
 
     agent: Agent
     owner: Person
     chain: Chain
     proven: Proven
     scopes: tuple[str, ...]
+    restraints: tuple[Restraint, ...] = ()
 
 
 # --- the stages -----------------------------------------------------------------------------------

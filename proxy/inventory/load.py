@@ -94,6 +94,8 @@ def examine(snapshot: Snapshot) -> Examined:
         agents={name: entry.fact for name, entry in reading.agents.items()},
         services={name: _absolute(entry) for name, entry in reading.services.items()},
         datasets={name: entry.fact for name, entry in reading.datasets.items()},
+        processes={name: entry.fact for name, entry in reading.processes.items()},
+        partners={name: entry.fact for name, entry in reading.partners.items()},
     )
     return Examined(Loaded(inventory, Snapshot(snapshot.own, referenced), reading), (), named)
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from proxy.documents import Document, nearest, read_tree, shown, validate
 from proxy.errors import Mistake
-from proxy.facts import Agent, Dataset, Person, Service, Team
+from proxy.facts import Agent, Dataset, Partner, Person, Process, Service, Team
 from proxy.inventory.files import Snapshot
 
-SECTIONS = ("people", "teams", "agents", "services", "datasets")
+SECTIONS = ("people", "teams", "agents", "services", "datasets", "processes", "partners")
 
-type Fact = Person | Team | Agent | Service | Dataset
+type Fact = Person | Team | Agent | Service | Dataset | Process | Partner
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class Reading:
     agents: dict[str, Entry[Agent]] = field(default_factory=dict)
     services: dict[str, Entry[Service]] = field(default_factory=dict)
     datasets: dict[str, Entry[Dataset]] = field(default_factory=dict)
+    processes: dict[str, Entry[Process]] = field(default_factory=dict)
+    partners: dict[str, Entry[Partner]] = field(default_factory=dict)
     claimed: dict[str, dict[str, str]] = field(default_factory=lambda: {section: {} for section in SECTIONS})
     complete: bool = True
     mistakes: list[Mistake] = field(default_factory=list)
@@ -64,6 +66,8 @@ def read_entries(snapshot: Snapshot) -> Reading:
         _section(reading, document, folder, "agents", Agent, reading.agents)
         _section(reading, document, folder, "services", Service, reading.services)
         _section(reading, document, folder, "datasets", Dataset, reading.datasets)
+        _section(reading, document, folder, "processes", Process, reading.processes)
+        _section(reading, document, folder, "partners", Partner, reading.partners)
     return reading
 
 

@@ -4,10 +4,16 @@ from collections.abc import Iterator
 
 from proxy.documents import nearest
 from proxy.errors import Mistake
-from proxy.facts import Agent, Dataset, Person, Service
+from proxy.facts import Agent, Dataset, Instances, Partner, Person, Process, Service
 from proxy.inventory.read import Entry, Reading
 
-_NAMES = {"people": "a person", "teams": "a team", "services": "a service"}
+_NAMES = {
+    "people": "a person",
+    "teams": "a team",
+    "services": "a service",
+    "agents": "an agent",
+    "partners": "a partner",
+}
 
 
 def dangling(reading: Reading) -> Iterator[Mistake]:
@@ -20,6 +26,10 @@ def dangling(reading: Reading) -> Iterator[Mistake]:
     yield from _shared_emails(reading)
     for agent in reading.agents.values():
         yield from _agent(reading, agent)
+    for process in reading.processes.values():
+        yield from _process(reading, process)
+    for partner in reading.partners.values():
+        yield from _missing(reading, partner, "people", partner.fact.owner, "owner")
     yield from _shared_identities(reading)
     for service in reading.services.values():
         yield from _missing(reading, service, "people", service.fact.owner, "owner")
@@ -54,16 +64,53 @@ def _agent(reading: Reading, entry: Entry[Agent]) -> Iterator[Mistake]:
     agent = entry.fact
     yield from _missing(reading, entry, "people", agent.technical_owner, "technical_owner")
     yield from _missing(reading, entry, "teams", agent.team, "team")
+    yield from _missing(reading, entry, "partners", agent.partner, "partner")
+    for index, person in enumerate(agent.escalation):
+        yield from _missing(reading, entry, "people", person, "escalation", index)
+    for index, instances in enumerate(agent.instances):
+        yield from _instances(reading, entry, index, instances)
+    if agent.partner in reading.partners:
+        yield from _hosted(entry, reading.partners[agent.partner].fact)
     for index, deputy in enumerate(agent.deputies):
         yield from _missing(reading, entry, "people", deputy.person, "deputies", index, "person")
         if deputy.end < deputy.start:
             yield entry.mistake("is before `start`; a deputy is one from `start` to `end`", "deputies", index, "end")
 
 
+def _instances(reading: Reading, entry: Entry[Agent], index: int, instances: Instances) -> Iterator[Mistake]:
+    at = ("instances", index)
+    if instances.subject.count("{instance}") != 1:
+        yield entry.mistake("must hold `{instance}` once, where the subjects of the copies differ", *at, "subject")
+    for name, owner in instances.owners.items():
+        yield from _missing(reading, entry, "people", owner, *at, "owners", name)
+
+
+def _hosted(entry: Entry[Agent], partner: Partner) -> Iterator[Mistake]:
+    """What a partner hosts shows itself by what the partner issues, and by nothing else."""
+    subjects: list[tuple[str, int, str]] = [
+        *(("identities", index, one.issuer) for index, one in enumerate(entry.fact.identities)),
+        *(("instances", index, one.issuer) for index, one in enumerate(entry.fact.instances)),
+    ]
+    for field, index, issuer in subjects:
+        if issuer not in partner.issuers:
+            text = f"is not among the issuers of the partner `{partner.id}`"
+            yield entry.mistake(text, field, index, "issuer")
+
+
+def _process(reading: Reading, entry: Entry[Process]) -> Iterator[Mistake]:
+    yield from _missing(reading, entry, "people", entry.fact.owner, "owner")
+    for index, agent in enumerate(entry.fact.agents):
+        yield from _missing(reading, entry, "agents", agent, "agents", index)
+
+
 def _shared_identities(reading: Reading) -> Iterator[Mistake]:
-    """A subject that two parties claim, people or agents, would leave open who shows it."""
-    seen: dict[tuple[str, str], Entry[Agent] | Entry[Person]] = {}
-    parties: list[Entry[Agent] | Entry[Person]] = [*reading.agents.values(), *reading.people.values()]
+    """A subject that two parties claim, people, agents or processes, would leave open who shows it."""
+    seen: dict[tuple[str, str], Entry[Agent] | Entry[Person] | Entry[Process]] = {}
+    parties: list[Entry[Agent] | Entry[Person] | Entry[Process]] = [
+        *reading.agents.values(),
+        *reading.people.values(),
+        *reading.processes.values(),
+    ]
     for entry in parties:
         for index, subject in enumerate(entry.fact.identities):
             key = (subject.issuer, subject.subject)

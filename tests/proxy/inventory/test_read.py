@@ -40,7 +40,8 @@ def test_files_are_merged_and_entries_know_their_place():
         (["agent: []\n"], ["/inventory/a.yaml:1: agent: is not a section of an inventory; did you mean `agents`?"]),
         (["stuff: []\n"],
          [("/inventory/a.yaml:1: stuff: is not a section of an inventory; "
-          "known are `people`, `teams`, `agents`, `services`, `datasets`")]),
+          "known are `people`, `teams`, `agents`, `services`, `datasets`, "
+            "`processes`, `partners`")]),
         (["openapi: 3.1.0\ninfo: {}\n"],
          ["/inventory/a.yaml:1: is an OpenAPI document; keep those in a folder of their own"]),
         (["people:\n  alice: {name: A}\n"],

@@ -81,3 +81,69 @@ def test_an_agents_own_owner_never_keeps_the_inventory_from_loading(tmp_path, ow
     agents = AGENTS.replace("owner: alice", owner, 1)
     loaded = load_inventory(write_inventory(tmp_path, agents=agents))
     assert loaded.inventory.agents["support-bot"].owner == (owner.removeprefix("owner: ") or None)
+
+
+PROCESS = """\
+processes:
+  - id: nightly
+    owner: alice
+    purpose: Closes stale tickets
+    trigger: schedule
+    reference: "0 3 * * *"
+    agents: [support-bot]
+    expires: 2027-01-31
+    review_due: 2026-12-31
+"""
+
+PARTNER = """\
+partners:
+  - id: acme
+    name: Acme
+    owner: alice
+    contract: contracts/acme.pdf
+    ends: 2027-01-31
+    issuers: [https://issuer.example]
+"""
+
+
+def test_processes_and_partners_are_read(tmp_path):
+    """A business process and a partner stand in the inventory beside the agents that they concern."""
+    agents = AGENTS.replace("team: support", "team: support\n    partner: acme")
+    loaded = load_inventory(write_inventory(tmp_path, agents=agents, process=PROCESS, partner=PARTNER))
+    assert loaded.inventory.processes["nightly"].agents == ("support-bot",)
+    assert loaded.inventory.partners["acme"].owner == "alice"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("[support-bot]", "[suport-bot]",
+         ("process.yaml:7: processes[nightly].agents[0]: `suport-bot` is not an agent in the inventory; "
+         "did you mean `support-bot`?")),
+        ("owner: alice", "owner: alicia",
+         "process.yaml:3: processes[nightly].owner: `alicia` is not a person in the inventory; did you mean `alice`?"),
+    ],
+)  # fmt: skip
+def test_a_process_names_people_and_agents_that_exist(tmp_path, monkeypatch, old, new, expected):
+    """A process without an owner, or for agents that nobody knows, is a mistake of the inventory."""
+    assert mistakes_of(tmp_path, monkeypatch, process=PROCESS.replace(old, new)) == [expected]
+
+
+def test_what_a_partner_hosts_shows_only_what_the_partner_issues(tmp_path, monkeypatch):
+    """An agent of a partner with an identity of anybody else would let that one be the partner's agent."""
+    agents = AGENTS.replace("team: support", "team: support\n    partner: acme")
+    partner = PARTNER.replace("https://issuer.example", "https://acme.example")
+    assert mistakes_of(tmp_path, monkeypatch, agents=agents, partner=partner) == [
+        ("agents.yaml:11: agents[support-bot].identities[0].issuer: is not among the issuers of the partner `acme`")
+    ]
+
+
+def test_a_template_of_instances_says_where_they_differ(tmp_path, monkeypatch):
+    """A template without its placeholder would take every copy for one."""
+    agents = AGENTS + "    instances:\n      - {issuer: 'spiffe://prod', subject: 'spiffe://prod/agent/bot'}\n"
+    assert mistakes_of(tmp_path, monkeypatch, agents=agents) == [
+        (
+            "agents.yaml:12: agents[support-bot].instances[0].subject: must hold `{instance}` once, "
+            "where the subjects of the copies differ"
+        )
+    ]

@@ -1,92 +1,13 @@
-"""The inventory's nouns. Frozen values; `proxy.inventory` reads them, everyone else only looks."""
+"""Credential bindings: how the real secret of a service is obtained, and which requests get it."""
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
+from pydantic import Discriminator, Tag
 
-from proxy.names import identifier
+from proxy.facts.common import Fact, Id
 
-type Id = Annotated[str, AfterValidator(identifier)]
-type Trust = Literal["internal", "partner", "public"]
-type Protocol = Literal["rest", "mcp"]
 type TokenType = Literal["access_token", "id_token", "jwt"]
-type Effect = Literal["read", "write", "delete", "execute", "communicate", "pay", "admin", "unknown"]
-
-
-class Fact(BaseModel):
-    """A frozen fact; an unknown field is a mistake, never ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Subject(Fact):
-    """An identity that a token issuer gives a person or an agent: exact issuer and subject, never a bare subject."""
-
-    issuer: str
-    subject: str
-
-
-class Person(Fact):
-    id: Id
-    name: str
-    email: str = ""
-    teams: tuple[Id, ...] = ()
-    active: bool = True
-    identities: tuple[Subject, ...] = ()
-
-
-class Team(Fact):
-    id: Id
-    name: str = ""
-
-
-class Deputy(Fact):
-    person: Id
-    start: date
-    end: date
-
-
-class Agent(Fact):
-    """A non-human identity. Without `owner` it may be listed, but none of its calls pass.
-
-    `client_keys` are public keys (JWK) with which it may show itself at the token endpoint.
-    """
-
-    id: Id
-    owner: Id | None = None
-    technical_owner: Id | None = None
-    deputies: tuple[Deputy, ...] = ()
-    team: Id | None = None
-    purpose: str
-    ticket: str = ""
-    environment: str = "production"
-    agent_class: Literal["utility", "privileged"] = "utility"
-    labels: tuple[Id, ...] = ()
-    expires: date
-    review_due: date
-    identities: tuple[Subject, ...] = ()
-    enabled: bool = True
-    client_keys: tuple[Mapping[str, JsonValue], ...] = ()
-
-
-class Route(Fact):
-    """`GET /v1/customers/{id}`: a method, and a path whose `{name}` segments become arguments."""
-
-    method: str
-    path: str
-
-
-class Tool(Fact):
-    """One named operation. REST tools have a route; MCP tools have only their name."""
-
-    name: str
-    route: Route | None = None
-    effect: Effect = "unknown"
-    description: str = ""
-    input_schema: Mapping[str, JsonValue] | None = None
-    labels: tuple[Id, ...] = ()
 
 
 class Binding(Fact):
@@ -283,56 +204,3 @@ type AnyBinding = Annotated[
     | Annotated[VaultBinding, Tag("vault")],
     Discriminator(_kind_of_binding),
 ]
-
-
-class Service(Fact):
-    """A destination: where it is, who answers for it, and what it offers."""
-
-    id: Id
-    owner: Id
-    url: str
-    protocol: Protocol = "rest"
-    trust: Trust = "public"
-    environment: str = "production"
-    labels: tuple[Id, ...] = ()
-    tools: tuple[Tool, ...] = ()
-    openapi: str | None = None
-    bindings: tuple[AnyBinding, ...] = ()
-    connect: str | None = None
-    ca_bundle: str | None = None
-    allow_private_addresses: bool = False
-    allow_websocket: bool = False
-
-
-class Selector(Fact):
-    """How a dataset is recognised in a call. Every condition that is given must hold.
-
-    `arguments` maps a dotted argument path to the exact value, or list of values, it must have.
-    """
-
-    service: Id
-    tools: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-    arguments: Mapping[str, JsonValue] = Field(default_factory=dict)
-    access: Literal["read", "write"]
-
-
-class Dataset(Fact):
-    id: Id
-    owner: Id
-    sensitivity: Literal["public", "internal", "confidential", "restricted"] = "internal"
-    labels: tuple[Id, ...] = ()
-    selectors: tuple[Selector, ...] = ()
-
-
-class Inventory(BaseModel):
-    """One consistent snapshot, looked up by id. `version` is the SHA-256 of what was read."""
-
-    model_config = ConfigDict(frozen=True)
-
-    version: str
-    people: Mapping[str, Person]
-    teams: Mapping[str, Team]
-    agents: Mapping[str, Agent]
-    services: Mapping[str, Service]
-    datasets: Mapping[str, Dataset]

@@ -1,0 +1,24 @@
+"""All facts together."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from proxy.facts.agents import Agent, Partner, Process
+from proxy.facts.people import Person, Team
+from proxy.facts.services import Dataset, Service
+
+
+class Inventory(BaseModel):
+    """One consistent snapshot, looked up by id. `version` is the SHA-256 of what was read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    people: Mapping[str, Person]
+    teams: Mapping[str, Team]
+    agents: Mapping[str, Agent]
+    services: Mapping[str, Service]
+    datasets: Mapping[str, Dataset]
+    processes: Mapping[str, Process] = Field(default_factory=dict)
+    partners: Mapping[str, Partner] = Field(default_factory=dict)

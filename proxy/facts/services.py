@@ -1,0 +1,71 @@
+"""Services, their tools, and the datasets behind them."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from proxy.facts.bindings import AnyBinding
+from proxy.facts.common import Fact, Id
+
+type Trust = Literal["internal", "partner", "public"]
+type Protocol = Literal["rest", "mcp"]
+type Effect = Literal["read", "write", "delete", "execute", "communicate", "pay", "admin", "unknown"]
+
+
+class Route(Fact):
+    """`GET /v1/customers/{id}`: a method, and a path whose `{name}` segments become arguments."""
+
+    method: str
+    path: str
+
+
+class Tool(Fact):
+    """One named operation. REST tools have a route; MCP tools have only their name."""
+
+    name: str
+    route: Route | None = None
+    effect: Effect = "unknown"
+    description: str = ""
+    input_schema: Mapping[str, JsonValue] | None = None
+    labels: tuple[Id, ...] = ()
+
+
+class Service(Fact):
+    """A destination: where it is, who answers for it, and what it offers."""
+
+    id: Id
+    owner: Id
+    url: str
+    protocol: Protocol = "rest"
+    trust: Trust = "public"
+    environment: str = "production"
+    labels: tuple[Id, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    openapi: str | None = None
+    bindings: tuple[AnyBinding, ...] = ()
+    connect: str | None = None
+    ca_bundle: str | None = None
+    allow_private_addresses: bool = False
+    allow_websocket: bool = False
+
+
+class Selector(Fact):
+    """How a dataset is recognised in a call. Every condition that is given must hold.
+
+    `arguments` maps a dotted argument path to the exact value, or list of values, it must have.
+    """
+
+    service: Id
+    tools: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    arguments: Mapping[str, JsonValue] = Field(default_factory=dict)
+    access: Literal["read", "write"]
+
+
+class Dataset(Fact):
+    id: Id
+    owner: Id
+    sensitivity: Literal["public", "internal", "confidential", "restricted"] = "internal"
+    labels: tuple[Id, ...] = ()
+    selectors: tuple[Selector, ...] = ()
