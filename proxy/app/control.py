@@ -41,6 +41,7 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
         auditors=frozenset(core.settings.control.auditors),
         handle_ttl=core.settings.identity.handle_ttl_seconds,
         jwks=_jwks(core),
+        reach=core.pipeline.reached_by,
     )
     door = Door(deps, EventFeed(core.holds, records))
     oauth = oauth_deps(core)

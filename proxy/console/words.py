@@ -46,6 +46,7 @@ ROLES: Final = {
 STANDINGS: Final = {
     "": "In force",
     "ended": "Ended by a person",
+    "frozen": "Frozen by a person",
     "agent_disabled": "Disabled",
     "agent_owner_missing": "No owner",
     "agent_owner_unknown": "Owner unknown",
