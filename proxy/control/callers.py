@@ -53,7 +53,7 @@ def may_see_agent(caller: Caller, agent_id: str, inventory: Inventory, auditors:
 
 
 def may_end(caller: Caller, scope: str, inventory: Inventory, handles: Sequence[HandleRow], now: float) -> bool:
-    """May they end, or lift the end of, this scope? An owner: their agents, and tasks and handles of those alone."""
+    """May they end, or lift the end of, this scope? An owner: their agents, and what is of those alone."""
     if caller.is_operator:
         return True
     if caller.person is None:
@@ -62,6 +62,8 @@ def may_end(caller: Caller, scope: str, inventory: Inventory, handles: Sequence[
     match kind:
         case "agent":
             agents = {name}
+        case "instance":
+            agents = {name.partition("/")[0]}
         case "task":
             agents = {row.agent for row in handles if row.task == name}
         case "handle":

@@ -1,13 +1,14 @@
 """Every kind of scope at every moment of a call: what is ended or frozen, and what is left alone."""
 
 import asyncio
+import json
 
 import pytest
 
 from proxy.endings import Reach
 from proxy.stages import Released
 from tests.fakes.waiting import until
-from tests.fakes.world import INVENTORY, arrived, get, problem, refund, run
+from tests.fakes.world import INVENTORY, arrived, get, mcp, problem, refund, run
 
 ACME = "partners: [{id: acme, name: Acme, owner: bob, contract: K-1, ends: 2099-01-01, issuers: []}]\n"
 PARTNERED = ACME + INVENTORY.replace(
@@ -275,3 +276,45 @@ def test_how_much_is_open_under_a_scope(tmp_path):
         assert reached("agent:support-bot") == Reach(0, 0)
 
     run(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("scope", "reason"),
+    [
+        ("agent:support-bot", ""),
+        ("owner:olivia", ""),
+        ("connection:conn_1", ""),
+        ("tool:notes/search_notes", ""),
+        ("service:notes", "service_frozen"),
+        ("global", "global_frozen"),
+    ],
+)
+def test_housekeeping_under_a_freeze(tmp_path, scope, reason):
+    """A session is opened and tools are listed while the agent is frozen, not while the service or everything is."""
+
+    async def scenario(house):
+        given = await house.evidence()
+        await stop(house, scope, "freeze")
+        for message in (mcp("initialize", INITIALIZE), mcp("tools/list"), mcp("ping")):
+            verdict = await house.admit(message, evidence=given)
+            if reason:
+                assert refusal_of(verdict) == reason
+            else:
+                assert house.pipeline.still_allowed("conn_1", verdict) is None
+                house.answer(verdict)
+        listening = await house.admit(mcp("tools/list"), evidence=given)
+        if isinstance(listening, Released):
+            await stop(house, "agent:support-bot")
+            assert house.pipeline.still_allowed("conn_1", listening) == "agent_revoked"
+            house.answer(listening)
+
+    run(tmp_path, scenario)
+
+
+INITIALIZE = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+
+
+def refusal_of(verdict):
+    """The reason in a JSON-RPC refusal."""
+    document = json.loads(verdict.body)
+    return document["error"]["data"]["reason"]
