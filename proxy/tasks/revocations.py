@@ -54,8 +54,9 @@ class RevocationService:
         self._record = record
         self._file = unstored
         self._open: list[Unstored] = []
-        self._unkept = False
-        self._settling = asyncio.Lock()
+        self._file_differs = False
+        self._settling = asyncio.Lock()  # one at a time
+        self._writing = asyncio.Lock()  # of the file, held for no longer than that takes
 
     async def revoke(
         self, scope: str, by: str, reason: str, now: float, *, kind: RevocationKind = "revoke"
@@ -81,7 +82,7 @@ class RevocationService:
         row = Unstored(revocation, None if recorded else entry, stored)
         if row.done:
             return Stopped(revocation, stored=True, kept=False, recorded=True)
-        async with self._settling:
+        async with self._writing:
             self._open.append(row)
             kept = await self._kept(row)
         return Stopped(revocation, stored, kept, recorded)
@@ -89,7 +90,8 @@ class RevocationService:
     async def lift(self, scope: str) -> bool:
         """Let what is under it live again; false if the scope was not revoked. Never without the store."""
         checked_scope(scope)
-        if any(row.revocation.scope == scope and not row.stored for row in self._open):
+        waiting = any(row.revocation.scope == scope and not row.stored for row in self._open)
+        if waiting or self._file_differs:  # the next start would bring back what the file still has
             await self.settle()
         lifted = await self._store.lift_revocation(scope)
         self._feed.apply_lift(scope)
@@ -106,6 +108,7 @@ class RevocationService:
     def recall(self) -> None:
         """Put in force what an earlier process could not store. Before anything is served."""
         self._open = list(self._file.read()) if self._file is not None else []
+        self._file_differs = self._file is not None and self._file.exists()
         for row in self._open:
             if not row.stored:
                 self._feed.hold(row.revocation)
@@ -113,31 +116,44 @@ class RevocationService:
     async def settle(self) -> None:
         """Store, and put on record, what could not be when it was made; raises while that is still so."""
         async with self._settling:
-            if not self._open:
+            seen = tuple(self._open)
+            if not seen and not self._file_differs:
                 return
-            left: list[Unstored] = []
-            trouble: Exception | None = None
-            for row in self._open:
-                settled = row
-                try:
-                    if not settled.stored:
-                        await self._store.put_revocation(row.revocation)
-                        settled = replace(settled, stored=True)
-                    if settled.entry is not None and self._record is not None:
-                        await self._record(settled.entry)
-                        settled = replace(settled, entry=None)
-                except (StoreUnavailable, AuditUnavailable) as error:
-                    trouble = error
-                left.append(settled)
-            if left != self._open or self._unkept:
-                await self._rewrite([row for row in left if not row.done])
-            for before, after in zip(self._open, left, strict=True):
-                if after.stored and not before.stored:
-                    self._feed.stored(after.revocation)
-            self._open = [row for row in left if not row.done]
+            settled, trouble = await self._settled(seen)
+            async with self._writing:
+                left = [row for row in (*settled, *self._open[len(seen) :]) if not row.done]
+                self._file_differs = self._file_differs or left != self._open
+                self._open = left
+                for before, after in zip(seen, settled, strict=True):
+                    if after.stored and not before.stored:
+                        self._feed.stored(after.revocation)
+                if self._file_differs:
+                    await self._rewrite(left)
             if trouble is not None:
                 raise trouble
         log.warning("revocations that were made while the store or the log was down are stored and on record now")
+
+    async def _settled(self, rows: tuple[Unstored, ...]) -> tuple[list[Unstored], Exception | None]:
+        """These rows after what could be done about them, and why not all could. What is down is asked once."""
+        settled: list[Unstored] = []
+        store_down: StoreUnavailable | None = None
+        log_down: AuditUnavailable | None = None
+        for row in rows:
+            now = row
+            if not now.stored and store_down is None:
+                try:
+                    await self._store.put_revocation(row.revocation)
+                    now = replace(now, stored=True)
+                except StoreUnavailable as error:
+                    store_down = error
+            if now.entry is not None and self._record is not None and log_down is None:
+                try:
+                    await self._record(now.entry)
+                    now = replace(now, entry=None)
+                except AuditUnavailable as error:
+                    log_down = error
+            settled.append(now)
+        return settled, store_down or log_down
 
     # --- inside -------------------------------------------------------------------------------------
 
@@ -176,26 +192,31 @@ class RevocationService:
         if self._file is None:
             return False
         try:
-            await asyncio.to_thread(self._file.add, row)
+            if self._file_differs:  # a line of it may be broken off: nothing is added to that
+                await asyncio.to_thread(self._file.replace, list(self._open))
+            else:
+                await asyncio.to_thread(self._file.add, row)
         except OSError as error:
             log.error(  # noqa: TRY400 - said in words
-                "the revocation of %s is in force in this process alone, and ends with it: neither the store nor "
-                "a file could take it: %s",
+                "what is still to be done about the revocation of %s is known to this process alone, since its file "
+                "cannot be written: %s",
                 row.revocation.scope,
                 error.strerror,
             )
-            self._unkept = True
+            self._file_differs = True
             return False
+        self._file_differs = False
         return True
 
     async def _rewrite(self, rows: list[Unstored]) -> None:
         if self._file is None:
+            self._file_differs = False
             return
         try:
             await asyncio.to_thread(self._file.replace, rows)
         except OSError as error:
             raise StoreUnavailable(f"the file of unstored revocations cannot be changed: {error.strerror}") from error
-        self._unkept = False
+        self._file_differs = False
 
 
 def _heard(putting: asyncio.Future[None]) -> None:

@@ -55,6 +55,10 @@ class UnstoredFile:
             self._path.unlink(missing_ok=True)
         self._settle_names()
 
+    def exists(self) -> bool:
+        """Whether there is anything in it, sound or not."""
+        return self._path.exists()
+
     def read(self) -> tuple[Unstored, ...]:
         """Every row. A line that cannot be read is a mistake: it may be what keeps an agent out."""
         try:

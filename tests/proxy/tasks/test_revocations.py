@@ -166,6 +166,21 @@ def test_the_next_process_puts_it_in_force_before_anything_else(tmp_path: Path) 
     asyncio.run(story())
 
 
+def test_what_was_broken_off_is_not_added_to(tmp_path: Path) -> None:
+    """The process died while it wrote a line: the next one keeps what it ends all the same, and a third can read it."""
+
+    async def story() -> None:
+        (tmp_path / NAME).write_text('{"revocation": {"sc')
+        room = Room(tmp_path)
+        _, service = room.enter()
+        room.store.failing = True
+        assert (await stop(service)).kept
+        feed, _ = room.enter()
+        assert feed.epochs.dead(SCOPES, 50.0) is not None
+
+    asyncio.run(story())
+
+
 def test_nothing_is_lifted_past_the_store(tmp_path: Path) -> None:
     """While the store is down, what is in force only here stays so; what the store has stays there."""
 
@@ -224,6 +239,41 @@ def test_a_store_that_hangs_keeps_nobody_waiting(tmp_path: Path, monkeypatch: py
         assert service.unstored() == frozenset()
 
     feed, go = RevocationFeed(MemoryRevocationStore()), asyncio.Event()
+    asyncio.run(story())
+
+
+def test_a_second_end_does_not_wait_for_the_first_to_be_stored(tmp_path: Path) -> None:
+    """While what was ended before is being stored, and the store hangs, the next end is kept at once; none is lost."""
+
+    class Hanging(MemoryRevocationStore):
+        async def put_revocation(self, revocation: Revocation) -> None:
+            self._check()
+            started.set()
+            await go.wait()
+            await super().put_revocation(revocation)
+
+    async def story() -> None:
+        nonlocal started, go
+        started, go = asyncio.Event(), asyncio.Event()
+        room = Room(tmp_path, Hanging())
+        _, service = room.enter()
+        room.store.failing = True
+        await stop(service)
+        room.store.failing = False
+        settling = asyncio.create_task(service.settle())
+        await started.wait()
+        room.store.failing = True
+        assert (await stop(service, "agent:b")).kept
+        assert len(UnstoredFile(tmp_path).read()) == 2
+        room.store.failing = False
+        go.set()
+        await settling
+        assert service.unstored() == frozenset({"agent:b"})
+        assert [row.revocation.scope for row in UnstoredFile(tmp_path).read()] == ["agent:b"]
+        await service.settle()
+        assert set(room.store.rows) == {"agent:a", "agent:b"}
+
+    started, go = asyncio.Event(), asyncio.Event()
     asyncio.run(story())
 
 
