@@ -174,7 +174,7 @@ async def other_traffic(place: Place, trust: ssl.SSLContext) -> AsyncIterator[No
 async def run_once(place: Place, trust: ssl.SSLContext, client: httpx.AsyncClient) -> Run:
     """One end, while everything is going on."""
     fifth = place.streams // 5
-    opened = [await open_connection(place.way, trust) for _ in range(place.streams - 2 * fifth + 1)]
+    opened = [await insist(place.way, trust) for _ in range(place.streams - 2 * fifth + 1)]
     caller, *listeners = opened
     flowing = asyncio.Semaphore(0)
     idle = listeners[:fifth] if place.end != "tool" else []
@@ -195,6 +195,16 @@ async def run_once(place: Place, trust: ssl.SSLContext, client: httpx.AsyncClien
         writer.transport.abort()
     last_byte, last_cut = max(last for last, _ in ends), max(cut for _, cut in ends)
     return Run(answered - began, max(last_byte - began, 0), last_cut - began, max(last_call - began, 0))
+
+
+async def insist(way: Way, trust: ssl.SSLContext) -> Opened:
+    """A connection, after another try if a machine that is too busy has kept the proxy from hearing for a second."""
+    try:
+        return await open_connection(way, trust)
+    except RuntimeError as refused:
+        print(f"tried again: {refused}", file=sys.stderr)
+        await asyncio.sleep(1)
+        return await open_connection(way, trust)
 
 
 async def end(place: Place, client: httpx.AsyncClient) -> None:

@@ -14,7 +14,7 @@ import pytest
 from proxy.stages import Principal
 from proxy.tasks.delegation import Proof
 from proxy.tasks.task import NewTask
-from tests.e2e.ending_house import EndingHouse, ending_house
+from tests.e2e.ending_house import EndingHouse, Going, Open, ending_house
 from tests.fakes.waiting import until
 
 SECOND = 1.0
@@ -98,6 +98,49 @@ def test_a_service_that_is_ended_is_cut_and_the_other_goes_on(tmp_path: Path) ->
         await house.over(open_.tunnel)
 
     scenario(tmp_path, story)
+
+
+@pytest.mark.parametrize("kind", ["handle", "connection", "credential"])
+def test_a_narrow_end_leaves_the_rest_alone(tmp_path: Path, kind: str) -> None:
+    """One handle, one connection, one credential of a service: what has it is cut, the same agent goes on beside it."""
+
+    async def story(house: EndingHouse) -> None:
+        handle, other = await house.handle(), await house.handle()
+        open_, beside = await house.open(handle), await house.open(other)
+        id_, cut, kept = await narrowed(house, kind, open_, beside)
+        began = time.perf_counter()
+        await ended(house, f"{kind}:{id_}")
+        assert await house.over(*cut) - began < SECOND
+        expected = {
+            "handle": (403, "handle_revoked"),
+            "connection": (200, ""),
+            "credential": (403, "credential_revoked"),
+        }
+        assert await house.call(handle) == expected[kind]
+        assert not any(going.task.done() for going in kept)
+        await ended(house, "global")
+        await house.over(*open_.all, *beside.all)
+
+    scenario(tmp_path, story)
+
+
+async def narrowed(house: EndingHouse, kind: str, one: Open, other: Open) -> tuple[str, list[Going], list[Going]]:
+    """The id of the narrow thing; what goes with it, and what stays."""
+    if kind == "credential":
+        streams = [one.stream, one.silent_stream, other.stream, other.silent_stream]
+        return "crm-key", streams, [going for going in (*one.all, *other.all) if going not in streams]
+    rows = await house.core.handles.list()
+    first = min(rows, key=lambda row: row.issued_at)
+    if kind == "handle":
+        return first.id, one.all, other.all
+    under_way = [call for calls in house.core.pipeline._under_way.values() for call in calls.values()]
+    attributed = [call.decided.described.attributed for call in under_way]
+    (mine,) = (
+        had.arrived.connection
+        for had in attributed
+        if had.identity.proven.credential == first.id and had.arrived.request.query == "silent=yes"
+    )
+    return mine, [one.silent_stream], [one.stream, one.chat, one.tunnel, *other.all]
 
 
 def test_a_task_that_ends_takes_everything_along(tmp_path: Path) -> None:
