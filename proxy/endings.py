@@ -19,7 +19,7 @@ from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.interfaces import Revocation
 from proxy.world import World
 
-# The agent's own side of a call; whatever else can be ended or frozen is what the call touches.
+# What a call touches and a person has ended, in words for the agent.
 _OF_THE_CALL = {
     "service": "This service may not be called at present: a person has ended access to it.",
     "tool": "This tool may not be used at present: a person has ended access to it.",

@@ -43,6 +43,36 @@ class RevocationStoreConformance(ABC):
 
         asyncio.run(story())
 
+    def test_a_freeze_never_loosens_an_end(self, tmp_path: Path) -> None:
+        """A freeze of what is ended changes nothing; an end of what is frozen takes its place."""
+
+        async def story() -> None:
+            frozen = Revocation(ONE.scope, 2000.0, "person:carol", "look", "freeze")
+            ended = Revocation(ONE.scope, 3000.0, "person:bob", "bad")
+            async with self.opened(tmp_path) as store:
+                await store.put_revocation(ONE)
+                await store.put_revocation(frozen)
+                assert await store.all_revocations() == [ONE]
+                await store.lift_revocation(ONE.scope)
+                await store.put_revocation(frozen)
+                await store.put_revocation(ended)
+                assert await store.all_revocations() == [ended]
+
+        asyncio.run(story())
+
+    def test_a_clock_that_is_behind_moves_no_end_back(self, tmp_path: Path) -> None:
+        """An earlier end of the same scope by another process keeps the later moment."""
+
+        async def story() -> None:
+            earlier = Revocation(ONE.scope, 10.0, "person:carol", "again")
+            async with self.opened(tmp_path) as store:
+                await store.put_revocation(ONE)
+                await store.put_revocation(earlier)
+                (row,) = await store.all_revocations()
+                assert (row.at, row.by) == (ONE.at, "person:carol")
+
+        asyncio.run(story())
+
     def test_a_lifted_scope_is_gone(self, tmp_path: Path) -> None:
         """Lifting removes the row and says True; a scope that is not there says False."""
 

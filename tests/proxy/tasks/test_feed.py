@@ -132,6 +132,48 @@ def test_a_revocation_during_a_poll_is_not_lost() -> None:
     run(story)
 
 
+def test_what_the_store_lacks_outlasts_every_poll() -> None:
+    """Held here, it is in force through polls that do not find it; once stored, it is lifted like any other."""
+
+    async def story() -> None:
+        store = MemoryRevocationStore()
+        feed = RevocationFeed(store)
+        feed.hold(REVOKED)
+        feed.hold(Revocation("agent:a", 200.0, "person:eve", "look", "freeze"))  # which is less
+        for moment in (1000.0, 1000.05):
+            await store.put_revocation(Revocation("agent:b", moment, "x", "another change"))
+            await feed.poll(moment)
+            assert feed.epochs.dead(SCOPES, 50.0) == REVOKED
+        await store.put_revocation(REVOKED)
+        feed.stored(REVOKED)
+        await feed.poll(1000.1)
+        assert feed.epochs.dead(SCOPES, 50.0) == REVOKED
+        await store.lift_revocation("agent:a")
+        await feed.poll(1000.15)
+        assert feed.epochs.dead(SCOPES, 50.0) is None
+
+    run(story)
+
+
+def test_rows_from_before_it_was_stored_do_not_undo_it() -> None:
+    """It is stored while a poll has rows in hand that lack it: they are read again."""
+
+    async def story() -> None:
+        store = MemoryRevocationStore()
+        feed = RevocationFeed(store)
+        feed.hold(REVOKED)
+
+        def meanwhile() -> None:
+            store.rows["agent:a"] = REVOKED
+            feed.stored(REVOKED)
+
+        store.before_rows = meanwhile
+        await feed.poll(1000.0)
+        assert feed.epochs.dead(SCOPES, 50.0) == REVOKED
+
+    run(story)
+
+
 def test_the_loop_polls_for_ever() -> None:
     """The loop polls every 50 ms by the clock it is given, and outlives a failing store."""
 
