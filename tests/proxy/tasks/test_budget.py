@@ -81,6 +81,18 @@ def test_a_call_costs_what_is_counted() -> None:
     assert budget.limits() == {"calls": 3, "pay/refund:amount": 100 * UNIT}
 
 
+def test_a_part_promises_no_more_than_the_whole() -> None:
+    """Fewer calls, smaller amounts, or nothing said: then the whole counts. Other amounts are its own matter."""
+    whole = Budget(calls=5, spend=(Spend("pay/refund", "amount", 100 * UNIT),))
+    for part in (Budget(), whole, Budget(calls=4), Budget(spend=(Spend("pay/other", "amount", 999 * UNIT),))):
+        part.require_within(whole)
+        part.require_within(Budget())
+    for more in (Budget(calls=6), Budget(spend=(Spend("pay/refund", "amount", 100 * UNIT + 1),))):
+        with pytest.raises(TaskMistake) as caught:
+            more.require_within(whole)
+        assert caught.value.code == "widens_budget"
+
+
 @pytest.mark.parametrize(
     "budget",
     [

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.stages import Principal
-from proxy.tasks.budget import Budget
+from proxy.tasks.budget import UNIT, Budget, Spend
+from proxy.tasks.delegation import MAX_HOPS, Proof
 from proxy.tasks.mistakes import TaskMistake
 from proxy.tasks.task import ENDS, LIVE, MAX_DEPTH, MAX_LIFE, STATES, Task, TaskState, begin
 from tests.fakes.tasks import ALICE, NOW, SHOWN, new_task, task
@@ -106,14 +107,16 @@ def test_a_child_hangs_on_all_its_ancestors() -> None:
         ({"datasets": ("read:ledger",)}, "widens_datasets"),
         ({"deadline": NOW + 601}, "outlives"),
         ({"budget": Budget(calls=6)}, "widens_budget"),
+        ({"budget": Budget(spend=(Spend("payments/refund", "amount", 101 * UNIT),))}, "widens_budget"),
         ({"principal": Principal("human", "bob")}, "principal_differs"),
         ({"agent": "researcher", "proof": None}, "proof_missing"),
     ],
 )
 def test_a_child_is_never_more_than_its_parent(changes: dict[str, Any], code: str) -> None:
-    """Not in tools, datasets, time, calls, nor for whom it acts."""
+    """Not in tools, datasets, time, calls, amounts, nor for whom it acts."""
+    budget = Budget(calls=5, spend=(Spend("payments/refund", "amount", 100 * UNIT),))
     with pytest.raises(TaskMistake) as caught:
-        task("task_c", task("task_p", budget=Budget(calls=5)), **changes)
+        task("task_c", task("task_p", budget=budget), **changes)
     assert caught.value.code == code
 
 
@@ -133,3 +136,39 @@ def test_tasks_nest_eight_deep() -> None:
     with pytest.raises(TaskMistake) as caught:
         task("task_9", here)
     assert caught.value.code == "task_too_deep"
+
+
+IDP = Proof("access_token", "endorsed", "sha256:bb")
+
+
+def through(count: int) -> tuple[tuple[Principal, Proof], ...]:
+    """So many parties between Alice and the agent."""
+    return tuple((Principal("service", f"https://idp.example|a{number}"), IDP) for number in range(count))
+
+
+def test_a_chain_may_have_come_through_others() -> None:
+    """Each party between the principal and the agent is a hop of its own, in order, with how it was shown."""
+    made = task(through=through(2))
+    assert [one.id for one in made.delegation.members] == [
+        "alice", "https://idp.example|a0", "https://idp.example|a1", "support-bot",
+    ]  # fmt: skip
+    assert [link.proof.level for link in made.delegation.links] == ["endorsed", "endorsed", "verified"]
+    made.delegation.require_whole()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"through": through(1), "principal": None, "proof": None}, "principal_missing"),
+        ({"through": through(MAX_HOPS)}, "delegation_too_deep"),
+        ({"through": (*through(2), (Principal("service", "https://idp.example|a0"), IDP))}, "delegation_loop"),
+        ({"through": ((ALICE, IDP), *through(1), (ALICE, IDP))}, "delegation_loop"),
+    ],
+)
+def test_a_chain_of_others_is_judged_as_any_other(changes: dict[str, Any], code: str) -> None:
+    """It begins with somebody, does not come back, and is never cut to fit; below another task it is none."""
+    with pytest.raises(TaskMistake) as caught:
+        begin(new_task(**changes), "task_1", None, by="x", now=NOW)
+    assert caught.value.code == code
+    with pytest.raises(TaskMistake, match="no other task"):
+        task("task_c", task("task_p"), through=through(1))
