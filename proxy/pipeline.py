@@ -16,8 +16,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
 
 from policies.model import Outcome
 from proxy import account
@@ -26,10 +26,10 @@ from proxy.crowd import Crowd
 from proxy.deciding import STALE, denial, failure, inquiry, prefer_wait
 from proxy.downstream.txn_token import Minter, TxnToken
 from proxy.errors import Refusal, Refused, refuse
-from proxy.holds.answers import status_reply
 from proxy.holds.service import HoldService
 from proxy.identity.challenges import for_gateway
 from proxy.identity.resolver import Resolver
+from proxy.own_host import OWN_HOST, OwnEndpoint, own_reply
 from proxy.protocols.answers import Wire, render, wire_of
 from proxy.protocols.registry import describe
 from proxy.stages import (
@@ -60,9 +60,6 @@ from telemetry.trace_context import TraceContext, begin, parse_traceparent
 
 log = logging.getLogger("countersign.pipeline")
 
-# Agents ask here, through the proxy, what became of a held call. It resolves nowhere else.
-OWN_HOST = "countersign.internal"
-
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -77,6 +74,7 @@ class Parts:
     recorder: Recorder
     clock: Callable[[], float]
     minter: Minter | None = None  # without one, internal services are told nothing of their calls
+    own: Mapping[str, OwnEndpoint] = field(default_factory=dict)  # by path, at our own host
 
 
 @dataclass(slots=True)
@@ -195,7 +193,7 @@ class Pipeline:
         attributed = Attributed(arrived, await self._attribute(arrived, evidence, world))  # 2
         story.reached = attributed
         if arrived.request.host == OWN_HOST:
-            return await status_reply(parts.holds, arrived.request, attributed.identity.agent.id)
+            return await own_reply(parts.own, parts.holds, arrived.request, attributed.identity)
         described = self._describe(story, attributed, world)  # 3
         self._require_fresh_feed(described)
         await parts.tasks.bound(described, self._now())  # 4

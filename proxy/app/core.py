@@ -7,13 +7,17 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from proxy.app.tokens import token_server
+from proxy.control.oauth.own_host import own_endpoints
+from proxy.control.oauth.server import TokenServer
 from proxy.control.people import PeopleService
 from proxy.credentials.broker import Broker
 from proxy.credentials.references import References
+from proxy.downstream.chain_tokens import ChainTokens
 from proxy.downstream.signer import Signer
 from proxy.downstream.txn_token import Minter
 from proxy.errors import CountersignError
@@ -24,7 +28,8 @@ from proxy.identity.handles import HandleService
 from proxy.identity.resolver import Resolver
 from proxy.identity.task_tokens import TaskTokenReader
 from proxy.identity.tokens import TokenVerifier
-from proxy.inventory.ownership import standing
+from proxy.inventory.ownership import process_standing, standing
+from proxy.own_host import OwnEndpoint
 from proxy.pipeline import Parts, Pipeline
 from proxy.reload import Keeper
 from proxy.settings import Settings, issuer_settings
@@ -67,6 +72,7 @@ class Core:
     tokens: TokenVerifier
     signer: Signer | None = None
     own_tokens: TaskTokenReader | None = None
+    token_server: TokenServer | None = None
 
     def inventory(self) -> Inventory:
         """The inventory in force."""
@@ -120,11 +126,12 @@ def _assemble(
         options=_hold_options(settings),
         clock=clock,
     )
-    broker = Broker(References())
     signer = _signer(settings, clock())
     own = _own_tokens(settings, signer)
+    broker = Broker(References(), None if signer is None or own is None else ChainTokens(signer, own.issuer))
     tokens = TokenVerifier([issuer_settings(one) for one in settings.identity.issuers])
-    resolver = Resolver(handles, tokens, standing, tasks.basis, own)
+    resolver = Resolver(handles, tokens, standing, tasks.basis, own, process_standing)
+    at_own_host: dict[str, OwnEndpoint] = {}  # filled below: what answers there needs the parts of the path
     pipeline = Pipeline(
         Parts(
             world=lambda: keeper.world,
@@ -136,13 +143,17 @@ def _assemble(
             recorder=recorder,
             clock=clock,
             minter=_minter(settings, signer),
+            own=at_own_host,
         )
     )
     people = PeopleService(store, lambda: keeper.world.inventory)
-    return Core(
+    core = Core(
         settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, holds, broker, pipeline,
         resolver, tokens, signer, own,
     )  # fmt: skip
+    server = token_server(core)
+    at_own_host.update(own_endpoints(server) if server is not None else {})
+    return replace(core, token_server=server)
 
 
 def _recorder(settings: Settings) -> Recorder:

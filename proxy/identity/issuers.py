@@ -31,8 +31,9 @@ class IssuerSettings:
     """One verifier profile: which tokens of this issuer are accepted, and which keys prove them.
 
     `typ` is the JOSE header's exact value, lower case, without `application/`; empty means that the
-    header must have none. Exactly one of `jwks_file` and `jwks_url` is given. Anything that is not
-    allowed here is refused; raises `ValueError` with a text for people.
+    header must have none. Exactly one of `jwks_file` and `jwks_url` is given. `endorses` are the namespaces (`iss` of
+    an actor) for which this issuer's word on earlier actors counts; without any, a token with actors is refused.
+    Anything that is not allowed here is refused; raises `ValueError` with a text for people.
     """
 
     issuer: str
@@ -47,12 +48,15 @@ class IssuerSettings:
     extra_audiences: Literal[0, 1] = 0
     subject_format: Literal["opaque", "spiffe"] = "opaque"
     key_use: Literal["sig", "jwt-svid"] = "sig"
+    endorses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.issuer or not self.audience:
             raise ValueError("an issuer needs its exact `issuer` and the `audience` that its tokens must have")
         if not _ISSUER.fullmatch(self.issuer):
             raise ValueError("`issuer` is at most 512 visible ASCII characters without `|`")
+        if any(not _ISSUER.fullmatch(one) for one in self.endorses):
+            raise ValueError("`endorses` are issuers: at most 512 visible ASCII characters without `|`")
         self._check_algorithms()
         if not _MEDIA_TYPE.fullmatch(self.typ) or self.typ.startswith("application/"):
             raise ValueError(f"typ `{self.typ}` is not a lower-case media type without `application/`")

@@ -11,10 +11,12 @@ from proxy.errors import Refused, refuse
 from proxy.facts import Agent, Inventory, Person
 from proxy.identity.challenges import unproven
 from proxy.identity.handles import PREFIX, HandleService
+from proxy.identity.possession import held, thumbprint
+from proxy.identity.processes import JudgeProcess, process_scopes
 from proxy.identity.task_tokens import TaskToken, TaskTokenReader
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.tokens import TokenVerifier
-from proxy.stages import Chain, Evidence, Hop, Identity, Principal, Proven, TaskBasis
+from proxy.stages import Chain, Evidence, Hop, Identity, Principal, Proven, Restraint, TaskBasis
 
 
 class Standing(Protocol):
@@ -56,6 +58,7 @@ class Resolver:
 
     `standing` judges whether an agent has, today, a person who answers for it. `find_task` gives what a task
     that was begun here proves, and None for any other. `own` reads our own task tokens, if we mint any.
+    `process_standing` judges business processes; without it none stands.
     """
 
     def __init__(
@@ -65,12 +68,14 @@ class Resolver:
         standing: JudgeStanding,
         find_task: FindTask,
         own: TaskTokenReader | None = None,
+        process_standing: JudgeProcess | None = None,
     ) -> None:
         self._handles = handles
         self._tokens = tokens
         self._standing = standing
         self._find_task = find_task
         self._own = own
+        self._process_standing = process_standing
         self._indexed: tuple[Inventory | None, Subjects] = (None, {})
         self._known: dict[str, _Known] = {}
 
@@ -81,11 +86,17 @@ class Resolver:
         if not evidence.credentials:
             raise unproven("identity_missing")
         proven: Proven | None = None
+        shown = thumbprint(evidence.certificates)
         for scheme, value in evidence.credentials:
-            one = await self._under_task(await self._prove_one(scheme, value, now, inventory))
+            one = held(await self._under_task(await self._prove_one(scheme, value, now, inventory)), shown)
             proven = one if proven is None else _agreed(proven, one)
         assert proven is not None  # there was at least one credential
         return proven
+
+    async def prove_task_token(self, token: str, shown: str, now: float) -> Proven:
+        """Who holds this task token of ours, for somebody who proved to hold the key of the certificate `shown`."""
+        assert self._own is not None  # only who mints tokens asks
+        return held(await self._under_task(self._resolve_own(self._own.verify(token, now))), shown)
 
     async def _prove_one(self, scheme: str, value: str, now: float, inventory: Inventory) -> Proven:
         if scheme not in _SCHEMES:
@@ -147,6 +158,7 @@ class Resolver:
             task=token.task,
             scopes=(f"token:{self._own.issuer}|{token.id}", f"task:{token.task}", *token.via),
             evidence=f"sha256:{token.digest}",
+            bound_to=token.bound_to,
         )
 
     async def _under_task(self, proven: Proven) -> Proven:
@@ -208,15 +220,26 @@ class Resolver:
                 standing.reason or "agent_refused", 403, standing.detail or "Nobody answers for this agent today."
             )
         chain = _chain(proven, agent, inventory)
-        scopes = [*_agent_scopes(agent, owner), *self._party_scopes(chain, agent, inventory, today), *proven.scopes]
-        return Identity(agent, owner, chain, proven, tuple(dict.fromkeys(["global", *scopes])))
+        restraints: dict[Restraint, None] = {}
+        parties = self._party_scopes(chain, agent, inventory, today, restraints)
+        scopes = [*_agent_scopes(agent, owner), *parties, *proven.scopes]
+        return Identity(agent, owner, chain, proven, tuple(dict.fromkeys(["global", *scopes])), tuple(restraints))
 
-    def _party_scopes(self, chain: Chain, caller: Agent, inventory: Inventory, today: date) -> Iterator[str]:
-        """What ends the other parties of the chain; refuses a chain in which one of them does not stand today."""
+    def _party_scopes(
+        self, chain: Chain, caller: Agent, inventory: Inventory, today: date, restraints: dict[Restraint, None]
+    ) -> Iterator[str]:
+        """What ends the other parties of the chain; refuses a chain in which one of them does not stand today.
+
+        What restrains one of them restrains who acts for it: it is added to `restraints`.
+        """
         for member in chain.members:
             if member.kind == "human":
                 _require_person(member.id, inventory)
                 yield f"principal:{member.id}"
+            elif member.kind == "business_process":
+                yield from process_scopes(chain, inventory, today, self._process_standing, restraints)
+            elif member.kind == "service" and "|" in member.id:
+                yield f"principal:{member.id}"  # of another house, endorsed by an issuer that may do so
             elif member.kind != "agent":
                 raise refuse("principal_unknown", 403, "A party that this agent acts for is not known.")
             elif member.id != caller.id:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import jwt
@@ -16,6 +17,17 @@ from proxy.identity.keys import KeySource
 from proxy.identity.token_cache import TokenCache, VerifiedToken
 
 _OF_A_SUBJECT = frozenset({"may_act"})
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectToken:
+    """Whom a token is about, its claims, and for whose earlier actors its issuer's word counts."""
+
+    verified: VerifiedToken
+    claims: Mapping[str, Json]
+    endorses: frozenset[str]
+
+
 _JWS = jwt.PyJWS(options={"verify_signature": True, "enforce_minimum_key_length": True})
 
 
@@ -43,16 +55,20 @@ class TokenVerifier:
                 return verified
         return await self._verify(token, digest, now)
 
-    async def verify_subject(self, token: str, now: float) -> tuple[VerifiedToken, Mapping[str, Json]]:
+    async def verify_subject(self, token: str, now: float) -> SubjectToken:
         """The same for a token that stands for somebody on whose behalf an agent wants to act, with its claims.
 
-        It may say who may act (`may_act`, RFC 8693 section 4.4): the caller must honour that. It is not remembered,
-        so that it never counts as an agent's own credential.
+        It may say who may act (`may_act`, RFC 8693 section 4.4), and, if its issuer may endorse others, through whom
+        it came (`act`): the caller must honour both. It is not remembered, so that it never counts as an agent's own
+        credential.
         """
         if len(token) > MAX_BYTES:
             raise unproven("identity_invalid", "token_too_large")
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-        return await self._judge(token, digest, now, _OF_A_SUBJECT), read(token).claims
+        unverified = read(token)
+        endorses = frozenset(self._issuers[self._profile_of(unverified)].endorses)
+        permitted = _OF_A_SUBJECT | {"act"} if endorses else _OF_A_SUBJECT
+        return SubjectToken(await self._judge(token, digest, now, permitted), unverified.claims, endorses)
 
     async def _verify(self, token: str, digest: str, now: float) -> VerifiedToken:
         return await self._judge(token, digest, now, frozenset())

@@ -75,6 +75,7 @@ def issuer_settings(issuer: Issuer) -> IssuerSettings:
         extra_audiences=issuer.extra_audiences,
         subject_format=issuer.subject_format,
         key_use=issuer.key_use,
+        endorses=issuer.endorses,
     )
 
 

@@ -106,6 +106,10 @@ class Issuer(Group):
     extra_audiences: Literal[0, 1] = Field(0, description="How many other audiences a token may have.")
     subject_format: Literal["opaque", "spiffe"] = Field("opaque", description="What its `sub` looks like.")
     key_use: Literal["sig", "jwt-svid"] = Field("sig", description="The `use` of its keys.")
+    endorses: tuple[str, ...] = Field(
+        (),
+        description="Issuers of actors of which it may tell in a subject token (`act`). Empty: that is refused.",
+    )
 
 
 class Identity(Group):

@@ -1,6 +1,7 @@
 """The token endpoint around a real store, real keys, a real issuer's tokens, and the resolver of the path of a call."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from proxy.control.oauth.endpoint import token_routes
 from proxy.control.oauth.grants import EXCHANGE
 from proxy.control.oauth.needs import OAuthDeps
 from proxy.control.oauth.parties import ACCESS_TOKEN
+from proxy.control.oauth.server import TokenServer
+from proxy.downstream.own_tokens import OwnTxnTokens
 from proxy.downstream.signer import Signer
 from proxy.facts import Dataset, Subject
 from proxy.identity.assertions import AssertionVerifier
@@ -20,7 +23,8 @@ from proxy.identity.issuers import IssuerSettings
 from proxy.identity.resolver import Resolver
 from proxy.identity.task_tokens import TaskTokenReader
 from proxy.identity.tokens import TokenVerifier
-from proxy.inventory.ownership import standing
+from proxy.inventory.ownership import process_standing, standing
+from proxy.own_host import OWN_HOST
 from tests.fakes.control_house import House
 from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, claims, header, jwk, key_set, sign
 
@@ -28,6 +32,7 @@ OURS = "https://gov.example"
 PROXY = f"{OURS}/proxy"
 FRANK = "frank@idp"
 BOT = "bot@idp"
+DOMAIN = "prod.example"
 
 
 class TokenHouse(House):
@@ -42,18 +47,26 @@ class TokenHouse(House):
         profile = IssuerSettings(issuer=ISSUER, audience=AUDIENCE, algorithms=("ES256",), jwks_file=keys)
         self.revocation_feed = self.revocations._feed
         self.revocation_feed.on_change(self.tasks.forget)
-        tokens = TokenVerifier([profile])
+        self.tokens = tokens = TokenVerifier([profile])
         self.signer = Signer.open(folder / "keys", NOW)
         own = TaskTokenReader(OURS, PROXY, self.signer.jwks)
-        self.resolver = Resolver(self.handles, tokens, standing, self.tasks.basis, own)
+        self.resolver = Resolver(self.handles, tokens, standing, self.tasks.basis, own, process_standing)
         self.oauth = OAuthDeps(
             issuer=OURS, audience=PROXY, resolver=self.resolver, tokens=tokens,
             assertions=AssertionVerifier(OURS, self.store), own=own, sign=self.signer.sign, tasks=self.tasks,
             feed=self.revocation_feed, revoke=self.revocations.revoke, inventory=lambda: self.facts,
-            record=self.log.append, clock=lambda: self.now,
+            record=self.log.append, clock=lambda: self.now, replays=self.store, jwks=self.signer.jwks,
+            txn_tokens=OwnTxnTokens(DOMAIN, self.signer.jwks), own_host=OWN_HOST,
+            certificates=True,
         )  # fmt: skip
-        self.app = create_api(self.deps, self.door, token_routes(self.oauth))
         self._count = 0
+        self.serve()
+
+    def serve(self, **changes: Any) -> None:
+        """The application, with these parts of the token endpoint changed."""
+        self.oauth = replace(self.oauth, **changes)
+        self.server = TokenServer(self.oauth)
+        self.app = create_api(self.deps, self.door, token_routes(self.server))
 
     def _know(self) -> None:
         agents, people = dict(self.facts.agents), dict(self.facts.people)
