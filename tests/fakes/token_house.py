@@ -17,7 +17,7 @@ from proxy.control.oauth.parties import ACCESS_TOKEN
 from proxy.control.oauth.server import TokenServer
 from proxy.downstream.own_tokens import OwnTxnTokens
 from proxy.downstream.signer import Signer
-from proxy.facts import Dataset, Subject
+from proxy.facts import Dataset, Process, Service, Subject
 from proxy.identity.assertions import AssertionVerifier
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.resolver import Resolver
@@ -25,13 +25,17 @@ from proxy.identity.task_tokens import TaskTokenReader
 from proxy.identity.tokens import TokenVerifier
 from proxy.inventory.ownership import process_standing, standing
 from proxy.own_host import OWN_HOST
-from tests.fakes.control_house import House
+from tests.fakes.accounts import chain, minted, signed_again
+from tests.fakes.control_house import FAR, House
 from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, claims, header, jwk, key_set, sign
+from tests.fakes.svids import TRUST_DOMAIN
 
 OURS = "https://gov.example"
 PROXY = f"{OURS}/proxy"
 FRANK = "frank@idp"
 BOT = "bot@idp"
+CRON = "nightly@idp"
+CRON_SVID = "spiffe://prod.example/cron/nightly"
 DOMAIN = "prod.example"
 
 
@@ -40,6 +44,7 @@ class TokenHouse(House):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        self.folder = folder
         self.now = NOW
         self._know()
         keys = folder / "jwks.json"
@@ -76,12 +81,22 @@ class TokenHouse(House):
         agents["support-bot"] = agents["support-bot"].model_copy(update={"identities": (bot,)})
         frank = Subject(issuer=ISSUER, subject=FRANK)
         people["frank"] = people["frank"].model_copy(update={"identities": (frank,)})
+        nightly = Process(
+            id="nightly", owner="bob", purpose="Closes stale orders", trigger="schedule", reference="0 3 * * *",
+            agents=("support-bot",), expires=FAR, review_due=FAR,
+            identities=(Subject(issuer=ISSUER, subject=CRON), Subject(issuer=TRUST_DOMAIN, subject=CRON_SVID)),
+        )  # fmt: skip
+        planner = Service(
+            id="planner", owner="bob", url="https://planner.internal", trust="internal", agent="builder",
+            client_keys=(jwk("ES256", "planner"),),
+        )  # fmt: skip
         crm = self.facts.services["payments"].model_copy(update={"id": "crm", "url": "https://crm.example/api"})
         self.facts = self.facts.model_copy(
             update={
                 "agents": agents,
                 "people": people,
-                "services": {**self.facts.services, "crm": crm},
+                "services": {**self.facts.services, "crm": crm, "planner": planner},
+                "processes": {"nightly": nightly},
                 "datasets": {"ledger": Dataset(id="ledger", owner="bob")},
             }
         )
@@ -107,6 +122,18 @@ class TokenHouse(House):
     def agents_own(self, **changes: Any) -> str:
         """The support bot's access token of the same issuer."""
         return sign(claims(**({"sub": BOT, "jti": "bot-1"} | changes)), header())
+
+    def process(self, **changes: Any) -> str:
+        """The nightly schedule's access token for us, without a word of scope."""
+        good = {"sub": CRON, "iat": int(self.now), "exp": int(self.now) + 600, "jti": "cron-1"}
+        return sign(claims(**(good | changes)), header())
+
+    def told(self, task: str, *members: str, **changes: Any) -> str:
+        """The transaction token of a call to the planner, made under this task by the last of these."""
+        root, *agents = members or ("human:frank", "support-bot")
+        token = minted(self.signer, chain(*agents, root=root), now=self.now)
+        good = {"tctx": {"task": task}, "rctx": {"dst": "https://planner.internal"}, "scope": "planner.execute"}
+        return signed_again(self.signer, token, **(good | changes))
 
     async def handle(self, agent: str = "support-bot", **more: Any) -> str:
         """A handle of ten minutes."""

@@ -40,7 +40,7 @@ async def handed_on(token: str, client: Identity, deps: OAuthDeps) -> HandedOn:
     evidence = "sha256:" + hashlib.sha256(token.encode()).hexdigest()
     caller = _caller(account, parent, evidence, deps)
     once = hashlib.sha256(f"{account.transaction}\0{account.id}\0{client.agent.id}".encode()).hexdigest()
-    # Last, so that a request which fails elsewhere uses nothing up; durable before anything follows from it.
+    # After what is its sender's mistake; durable before anything follows from it.
     if not await deps.replays.use_once(f"txn:{once}", account.expires_at + _KEPT, now):
         raise OAuthMistake("invalid_grant", "this transaction token was used before")
     return HandedOn(parent, caller, float(account.expires_at), evidence, account.id)

@@ -30,11 +30,15 @@ def test_a_subject_is_a_person_or_the_holder_of_a_task(house: TokenHouse) -> Non
 
     async def story() -> None:
         await house.revocation_feed.poll(house.now)
-        human = await subject_of(form(subject_token=house.human(), subject_token_type=JWT), await client(house), house.oauth)
+        human = await subject_of(
+            form(subject_token=house.human(), subject_token_type=JWT), await client(house), house.oauth
+        )
         assert isinstance(human, Root)
         assert (human.principal.id, human.expires, human.may_act) == ("frank", NOW + 600, ())
         token = (await house.own())["access_token"]
-        holder = await subject_of(form(subject_token=token, subject_token_type=ACCESS_TOKEN), await client(house), house.oauth)
+        holder = await subject_of(
+            form(subject_token=token, subject_token_type=ACCESS_TOKEN), await client(house), house.oauth
+        )
         assert isinstance(holder, Holder)
         assert holder.identity.agent.id == "support-bot"
 
@@ -49,7 +53,9 @@ def test_two_people_with_one_account_are_nobody(house: TokenHouse) -> None:
         twin = Person(id="twin", name="Twin", identities=house.facts.people["frank"].identities)
         house.facts = house.facts.model_copy(update={"people": {**house.facts.people, "twin": twin}})
         with pytest.raises(OAuthMistake) as caught:
-            await subject_of(form(subject_token=house.human(), subject_token_type=ACCESS_TOKEN), await client(house), house.oauth)
+            await subject_of(
+                form(subject_token=house.human(), subject_token_type=ACCESS_TOKEN), await client(house), house.oauth
+            )
         assert caught.value.error == "invalid_grant"
 
     asyncio.run(story())
@@ -61,7 +67,9 @@ def test_an_actor_is_optional_but_whole(house: TokenHouse) -> None:
     async def story() -> None:
         await house.revocation_feed.poll(house.now)
         assert await actor_of(form(), await client(house), house.oauth) is None
-        shown = await actor_of(form(actor_token=await house.handle(), actor_token_type=HANDLE), await client(house), house.oauth)
+        shown = await actor_of(
+            form(actor_token=await house.handle(), actor_token_type=HANDLE), await client(house), house.oauth
+        )
         assert shown is not None
         assert (shown.identity.agent.id, shown.expires) == ("support-bot", NOW + 600)
         for broken in (
@@ -77,7 +85,7 @@ def test_an_actor_is_optional_but_whole(house: TokenHouse) -> None:
 
 
 def test_the_client_is_the_actor_only_if_it_says_so(house: TokenHouse) -> None:
-    """By its own id, under a type of its own, as long as what it showed lasts; nobody else's, and never with a chain."""
+    """By its own id, under a type of its own, as long as what it showed lasts; never with a chain."""
 
     async def story() -> None:
         await house.revocation_feed.poll(house.now)
