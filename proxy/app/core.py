@@ -7,8 +7,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from proxy.app.tokens import token_server
@@ -24,15 +23,17 @@ from proxy.errors import CountersignError
 from proxy.facts import Inventory
 from proxy.holds.sealing import Sealer
 from proxy.holds.service import HoldOptions, HoldService
+from proxy.identity.federation import BundleSource
 from proxy.identity.handles import HandleService
 from proxy.identity.resolver import Resolver
 from proxy.identity.task_tokens import TaskTokenReader
 from proxy.identity.tokens import TokenVerifier
+from proxy.identity.workloads import Workloads
 from proxy.inventory.ownership import process_standing, standing
 from proxy.own_host import OwnEndpoint
 from proxy.pipeline import Parts, Pipeline
 from proxy.reload import Keeper
-from proxy.settings import Settings, issuer_settings
+from proxy.settings import Settings, cluster_settings, issuer_settings, trust_domain_settings
 from proxy.stages import Identity
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.feed import RevocationFeed
@@ -72,6 +73,7 @@ class Core:
     tokens: TokenVerifier
     signer: Signer | None = None
     own_tokens: TaskTokenReader | None = None
+    workloads: Workloads = field(default_factory=Workloads)
     token_server: TokenServer | None = None
 
     def inventory(self) -> Inventory:
@@ -80,10 +82,9 @@ class Core:
 
     def has_ended(self, identity: Identity) -> bool:
         """Whether no call of this identity passes any more: revoked, gone, or without a person who answers for it."""
-        agent = self.inventory().agents.get(identity.agent.id)
-        if agent is None or self.feed.epochs.dead(identity.scopes, identity.proven.issued_at) is not None:
+        if self.feed.epochs.dead(identity.scopes, identity.proven.issued_at) is not None:
             return True
-        return standing(agent, self.inventory(), datetime.fromtimestamp(self.clock(), UTC).date()).owner is None
+        return not self.resolver.stands(identity.proven, self.inventory(), self.clock())
 
 
 @contextlib.asynccontextmanager
@@ -130,7 +131,8 @@ def _assemble(
     own = _own_tokens(settings, signer)
     broker = Broker(References(), None if signer is None or own is None else ChainTokens(signer, own.issuer))
     tokens = TokenVerifier([issuer_settings(one) for one in settings.identity.issuers])
-    resolver = Resolver(handles, tokens, standing, tasks.basis, own, process_standing)
+    workloads = _workloads(settings)
+    resolver = Resolver(handles, tokens, standing, tasks.basis, own, workloads, process_standing)
     at_own_host: dict[str, OwnEndpoint] = {}  # filled below: what answers there needs the parts of the path
     pipeline = Pipeline(
         Parts(
@@ -149,7 +151,7 @@ def _assemble(
     people = PeopleService(store, lambda: keeper.world.inventory)
     core = Core(
         settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, holds, broker, pipeline,
-        resolver, tokens, signer, own,
+        resolver, tokens, signer, own, workloads,
     )  # fmt: skip
     server = token_server(core)
     at_own_host.update(own_endpoints(server) if server is not None else {})
@@ -169,6 +171,15 @@ def _signer(settings: Settings, now: float) -> Signer | None:
     """None where nothing is signed for others: then there is no key either."""
     needed = settings.downstream.trust_domain is not None or settings.identity.token_issuer is not None
     return Signer.open(settings.state / "downstream.keys", now) if needed else None
+
+
+def _workloads(settings: Settings) -> Workloads:
+    identity = settings.identity
+    return Workloads(
+        [BundleSource(trust_domain_settings(one)) for one in identity.trust_domains],
+        [cluster_settings(one) for one in identity.kubernetes],
+        peer_life=identity.peer_seconds,
+    )
 
 
 def _own_tokens(settings: Settings, signer: Signer | None) -> TaskTokenReader | None:

@@ -6,6 +6,7 @@ from proxy.control.oauth.needs import OAuthDeps
 from proxy.control.oauth.server import TokenServer
 from proxy.downstream.own_tokens import OwnTxnTokens
 from proxy.errors import CountersignError
+from proxy.identity.assertion_svids import AssertionSvids
 from proxy.identity.assertions import AssertionVerifier
 from proxy.own_host import OWN_HOST
 
@@ -27,6 +28,7 @@ def oauth_deps(core: "Core") -> OAuthDeps | None:
     if core.signer is None:
         raise CountersignError("task tokens have no signing key (this is a bug)")
     domain = core.settings.downstream.trust_domain
+    svids = core.workloads.svids_for(own.issuer)
     return OAuthDeps(
         issuer=own.issuer,
         audience=own.audience,
@@ -44,5 +46,7 @@ def oauth_deps(core: "Core") -> OAuthDeps | None:
         replays=core.store,
         jwks=core.signer.jwks,
         txn_tokens=None if domain is None else OwnTxnTokens(domain, core.signer.jwks),
+        svids=None if svids is None else AssertionSvids(svids, core.resolver.of_verified),
         own_host=OWN_HOST,
+        certificates=core.workloads.knows_certificates,
     )

@@ -21,21 +21,21 @@ class Svids:
     def recognises(self, token: str) -> bool:
         return str(read(token).claims.get("sub", "")).startswith("spiffe://") and "iss" not in read(token).claims
 
-    async def verify(self, token: str, audience: str, now: float) -> VerifiedToken:
+    async def verify(self, token: str, now: float) -> VerifiedToken:
         claims = cast("dict[str, Any]", read(token).claims)
         try:
             jwt.PyJWS().decode(token, private_key("ES256", "svid").public_key(), algorithms=["ES256"])
         except jwt.PyJWTError as error:
             raise unproven("identity_invalid", "svid_signature") from error
-        if claims["aud"] != [audience] or not now < claims["exp"]:
+        if claims["aud"] != ["https://gov.example"] or not now < claims["exp"]:
             raise unproven("identity_invalid", "svid_audience")
         digest = hashlib.sha256(token.encode()).hexdigest()
         return VerifiedToken(
             TRUST_DOMAIN, claims["sub"], f"sha256.{digest}", claims["iat"], claims["exp"] + 30.0, digest
         )
 
-    async def prove(self, token: str, audience: str, now: float, inventory: Inventory) -> Proven:
-        verified = await self.verify(token, audience, now)
+    async def prove(self, token: str, now: float, inventory: Inventory) -> Proven:
+        verified = await self.verify(token, now)
         for agent in inventory.agents.values():
             if any((one.issuer, one.subject) == (verified.issuer, verified.subject) for one in agent.identities):
                 return Proven(

@@ -55,7 +55,7 @@ class TokenHouse(House):
         self.tokens = tokens = TokenVerifier([profile])
         self.signer = Signer.open(folder / "keys", NOW)
         own = TaskTokenReader(OURS, PROXY, self.signer.jwks)
-        self.resolver = Resolver(self.handles, tokens, standing, self.tasks.basis, own, process_standing)
+        self.resolver = Resolver(self.handles, tokens, standing, self.tasks.basis, own, None, process_standing)
         self.oauth = OAuthDeps(
             issuer=OURS, audience=PROXY, resolver=self.resolver, tokens=tokens,
             assertions=AssertionVerifier(OURS, self.store), own=own, sign=self.signer.sign, tasks=self.tasks,

@@ -83,7 +83,7 @@ async def _asserted(form: Form, deps: OAuthDeps) -> Proven:
         case "urn:ietf:params:oauth:client-assertion-type:jwt-bearer":
             return await deps.assertions.prove(assertion, inventory.agents, now)
         case "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe" if deps.svids is not None:
-            return await deps.svids.prove(assertion, deps.issuer, now, inventory)
+            return await deps.svids.prove(assertion, now, inventory)
     raise invalid_client("`client_assertion_type` is not one that is taken here")
 
 

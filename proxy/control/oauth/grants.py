@@ -8,6 +8,8 @@ from proxy.control.oauth.exchange import Exchange
 from proxy.control.oauth.forms import Form
 from proxy.control.oauth.mistakes import OAuthMistake
 from proxy.control.oauth.needs import OAuthDeps
+from proxy.identity.svids import JWT_SVID, X509_SVID
+from proxy.identity.workloads import PEER
 from proxy.stages import Identity
 from proxy.tasks.delegation import Proof
 from proxy.tasks.mistakes import TaskMistake
@@ -17,7 +19,7 @@ EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 CLIENT_CREDENTIALS = "client_credentials"
 GRANTS = (EXCHANGE, CLIENT_CREDENTIALS)
 # What shows that it is the agent itself, and not somebody who was given a bearer credential of it.
-OWN_KEY = frozenset({"private_key_jwt", "jwt_svid", "x509_svid", "unix_peer"})
+OWN_KEY = frozenset({"private_key_jwt", JWT_SVID, X509_SVID, PEER})
 
 
 class Grants:

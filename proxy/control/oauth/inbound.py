@@ -1,17 +1,18 @@
 """The chain that a subject token brings (`act`, RFC 8693 section 4.1): every level judged, none dropped."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from policies.model import Json
 from proxy.control.oauth.mistakes import OAuthMistake
-from proxy.facts import Agent, Inventory, Person, Process
-from proxy.stages import HopLevel, Principal, PrincipalKind
+from proxy.stages import HopLevel, Principal
 from proxy.tasks.delegation import MAX_HOPS
 
 _SUBJECT = re.compile(r"[\x21-\x7e]{1,2048}")
 _NAMESPACE = re.compile(r"[\x21-\x7b\x7d\x7e]{1,512}")
+
+type FindParty = Callable[[str, str], Principal | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Through:
 
 
 def chain_in(
-    claims: Mapping[str, Json], issuer: str, endorses: frozenset[str], inventory: Inventory
+    claims: Mapping[str, Json], issuer: str, endorses: frozenset[str], party: FindParty
 ) -> tuple[Through, ...]:
     """The actors of this token, the first one first. `invalid_request` if any level is not what it must be.
 
@@ -35,11 +36,11 @@ def chain_in(
         level = level["act"]
         if len(found) == MAX_HOPS:
             raise OAuthMistake("invalid_request", f"a chain has at most {MAX_HOPS} hops")
-        found.append(_party(level, issuer, endorses, inventory))
+        found.append(_party(level, issuer, endorses, party))
     return tuple(reversed(found))
 
 
-def _party(level: Json, issuer: str, endorses: frozenset[str], inventory: Inventory) -> Through:
+def _party(level: Json, issuer: str, endorses: frozenset[str], party: FindParty) -> Through:
     if not isinstance(level, Mapping):
         raise OAuthMistake("invalid_request", "each level of `act` is an object")
     namespace, subject = level.get("iss", issuer), level.get("sub")
@@ -48,7 +49,7 @@ def _party(level: Json, issuer: str, endorses: frozenset[str], inventory: Invent
     if not isinstance(namespace, str) or not _NAMESPACE.fullmatch(namespace):
         raise OAuthMistake("invalid_request", "the `iss` within `act` is no issuer")
     return Through(
-        party_of(namespace, subject, inventory) or Principal("service", f"{namespace}|{subject}"),
+        party(namespace, subject) or Principal("service", f"{namespace}|{subject}"),
         namespace in endorses,
     )
 
@@ -66,19 +67,3 @@ def hop_levels(through: tuple[Through, ...], own: HopLevel) -> tuple[HopLevel, .
         levels.append("endorsed" if before and one.endorsed else "asserted")
         before = one.endorsed
     return (*levels, "endorsed" if before else "asserted")
-
-
-def party_of(issuer: str, subject: str, inventory: Inventory) -> Principal | None:
-    """The one party of the inventory with this identity; a subject that two claim belongs to neither."""
-    kinds: tuple[tuple[PrincipalKind, Iterable[Person | Process | Agent]], ...] = (
-        ("human", inventory.people.values()),
-        ("business_process", inventory.processes.values()),
-        ("agent", inventory.agents.values()),
-    )
-    found = [
-        Principal(kind, party.id)
-        for kind, parties in kinds
-        for party in parties
-        if any((one.issuer, one.subject) == (issuer, subject) for one in party.identities)
-    ]
-    return found[0] if len(found) == 1 else None

@@ -9,9 +9,10 @@ from proxy.control.needs import Record, Tasks
 from proxy.downstream.account import Account
 from proxy.errors import refuse
 from proxy.facts import Inventory
+from proxy.identity.agreement import HANDLE, TASK_TOKEN
 from proxy.identity.assertions import AssertionVerifier
 from proxy.identity.interfaces import ReplayStore
-from proxy.identity.resolver import TASK_TOKEN, Resolver
+from proxy.identity.resolver import Resolver
 from proxy.identity.task_tokens import TaskTokenReader
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.tokens import TokenVerifier
@@ -19,7 +20,7 @@ from proxy.stages import Identity, Proven
 from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.task import MAX_LIFE
 
-_EXACT = frozenset({"opaque_handle", TASK_TOKEN})
+_EXACT = frozenset({HANDLE, TASK_TOKEN})
 _MOST_LEEWAY = 30.0  # INVARIANT: proxy.identity.issuers allows no more
 
 
@@ -30,17 +31,17 @@ class Sign(Protocol):
 
 
 class Svids(Protocol):
-    """JWT-SVIDs of the trust domains that we know, each for one audience. Any that does not hold is a refusal."""
+    """JWT-SVIDs of the trust domains that we know, for our issuer's identifier. Any that does not hold is a refusal."""
 
     def recognises(self, token: str) -> bool:
         """Whether it says to be one. Nothing is believed by that."""
         ...
 
-    async def verify(self, token: str, audience: str, now: float) -> VerifiedToken:
+    async def verify(self, token: str, now: float) -> VerifiedToken:
         """Whose it is: `spiffe://<trust domain>`, and the SPIFFE ID as subject."""
         ...
 
-    async def prove(self, token: str, audience: str, now: float, inventory: Inventory) -> Proven:
+    async def prove(self, token: str, now: float, inventory: Inventory) -> Proven:
         """Which agent's it is."""
         ...
 

@@ -10,8 +10,9 @@ from proxy.control.oauth.mistakes import OAuthMistake, unacceptable
 from proxy.control.oauth.needs import OAuthDeps
 from proxy.control.oauth.roots import Root, root_of
 from proxy.errors import Refused
+from proxy.identity.agreement import HANDLE as HANDLE_METHOD
+from proxy.identity.agreement import TASK_TOKEN
 from proxy.identity.compact import read
-from proxy.identity.resolver import TASK_TOKEN
 from proxy.stages import Evidence, HopLevel, Identity
 
 _URI = "urn:ietf:params:oauth:token-type:"
@@ -20,7 +21,7 @@ HANDLE = "urn:countersign:token-type:handle"
 # The actor is the client, by what it showed as such: said, never supposed.
 CLIENT = "urn:countersign:token-type:client"
 # Credentials that we gave out ourselves: of an agent that others host they do not show that it is theirs.
-_OURS = frozenset({"opaque_handle", TASK_TOKEN})
+_OURS = frozenset({HANDLE_METHOD, TASK_TOKEN})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from policies.model import Json
-from proxy.control.oauth.inbound import Through, chain_in, party_of
+from proxy.control.oauth.inbound import Through, chain_in
 from proxy.control.oauth.mistakes import OAuthMistake
 from proxy.control.oauth.needs import OAuthDeps
 from proxy.identity.compact import read
@@ -47,14 +48,14 @@ async def root_of(token: str, deps: OAuthDeps) -> Root:
     """Whose token this is; `invalid_grant` if it is nobody's who may be acted for today."""
     now = deps.clock()
     if deps.svids is not None and deps.svids.recognises(token):
-        verified = await deps.svids.verify(token, deps.issuer, now)
+        verified = await deps.svids.verify(token, now)
         return _root(SubjectToken(verified, read(token).claims, frozenset()), "jwt_svid", deps)
     return _root(await deps.tokens.verify_subject(token, now), "access_token", deps)
 
 
 def _root(shown: SubjectToken, method: str, deps: OAuthDeps) -> Root:
     verified, claims, inventory = shown.verified, shown.claims, deps.inventory()
-    principal = party_of(verified.issuer, verified.subject, inventory)
+    principal = deps.resolver.party(verified.issuer, verified.subject, inventory)
     if principal is None or principal.kind not in {"human", "business_process"}:
         raise OAuthMistake("invalid_grant", "nobody in the inventory has this `subject_token`")
     agents = inventory.processes[principal.id].agents if principal.kind == "business_process" else None
@@ -72,7 +73,7 @@ def _root(shown: SubjectToken, method: str, deps: OAuthDeps) -> Root:
         method,
         (claims["may_act"],) if "may_act" in claims else (),
         agents,
-        chain_in(claims, verified.issuer, shown.endorses, inventory),
+        chain_in(claims, verified.issuer, shown.endorses, partial(deps.resolver.party, inventory=inventory)),
     )
 
 

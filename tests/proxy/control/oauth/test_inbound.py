@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.control.oauth.inbound import Through, chain_in, hop_levels, party_of
+from proxy.control.oauth.inbound import Through, chain_in, hop_levels
 from proxy.control.oauth.mistakes import OAuthMistake
 from proxy.facts import Subject
+from proxy.identity.subjects import Subjects
 from proxy.stages import HopLevel, Principal
 from tests.fakes.control_house import inventory
 
@@ -20,7 +21,7 @@ KNOWN = FACTS.model_copy(update={"agents": {**FACTS.agents, "support-bot": BOT}}
 
 
 def read(claims: dict[str, Any], *endorses: str) -> tuple[Through, ...]:
-    return chain_in(claims, IDP, frozenset(endorses), KNOWN)
+    return chain_in(claims, IDP, frozenset(endorses), Subjects(KNOWN).party)
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -81,14 +82,6 @@ def test_a_hop_counts_where_the_issuers_word_counts_for_both_ends(
     """Everything else is asserted."""
     through = tuple(Through(Principal("service", f"{IDP}|{index}"), one) for index, one in enumerate(endorsed))
     assert list(hop_levels(through, "verified")) == levels
-
-
-def test_two_parties_with_one_identity_are_neither() -> None:
-    """And an identity that nobody has is nobody's."""
-    assert party_of(BOTS, "bot-1", KNOWN) == Principal("agent", "support-bot")
-    twin = KNOWN.people["frank"].model_copy(update={"identities": BOT.identities})
-    assert party_of(BOTS, "bot-1", KNOWN.model_copy(update={"people": {"frank": twin}})) is None
-    assert party_of(IDP, "bot-1", KNOWN) is None
 
 
 JSON = st.recursive(

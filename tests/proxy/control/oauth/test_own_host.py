@@ -43,7 +43,7 @@ async def ask(
     return reply, json.loads(reply.body or b"{}")
 
 
-@pytest.mark.parametrize("method", ["x509_svid", "unix_peer", "jwt", "opaque_handle"])
+@pytest.mark.parametrize("method", ["x509_svid", "peercred", "jwt", "opaque_handle"])
 def test_the_connection_is_the_client(house: TokenHouse, method: str) -> None:
     """However it was proven, and without a second secret; the record says by what."""
 
@@ -119,7 +119,7 @@ def test_a_token_that_was_got_by_certificate_is_bound_to_it(house: TokenHouse) -
         shown = Evidence("", (("bearer", token),), certificates=CERTIFICATE)
         assert (await house.resolver.prove_task_token(token, thumbprint(CERTIFICATE), house.now)).agent == "support-bot"
         assert thumbprint(shown.certificates) == house.read(token)["cnf"]["x5t#S256"]
-        reply, body = await ask(house, await connected(house, "unix_peer"))
+        reply, body = await ask(house, await connected(house, "peercred"))
         assert "cnf" not in house.read(body["access_token"])
         assert reply.status == 200
 
@@ -136,7 +136,7 @@ def test_a_stolen_token_is_worth_nothing(house: TokenHouse) -> None:
             await house.resolver.prove(Evidence("", (("bearer", token),)), house.now, house.facts)
         with pytest.raises(Exception, match="token_bound_to_another_certificate"):
             await house.resolver.prove_task_token(token, thumbprint(OTHER), house.now)
-        thief = await connected(house, "unix_peer")
+        thief = await connected(house, "peercred")
         again = {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token": token}
         again["subject_token_type"] = "urn:ietf:params:oauth:token-type:access_token"
         assert (await ask(house, thief, **again))[1]["error"] == "invalid_request"
