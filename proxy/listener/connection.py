@@ -15,7 +15,8 @@ from mitmproxy.connection import Client, Connection, ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers import tls
 
-from proxy.errors import Refused
+from proxy.errors import Refusal, Refused
+from proxy.listener.accepted import accepted
 from proxy.listener.blame import blame
 from proxy.listener.canonical import Place
 from proxy.listener.conversation import Conversation
@@ -62,19 +63,19 @@ class AgentConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         house = self._house
-        peer = transport.get_extra_info("peername")
-        if house.draining or not peer or len(house.connections) >= house.options.max_connections:
+        who = accepted(transport)
+        if house.draining or who is None or len(house.connections) >= house.options.max_connections:
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(WRITE_BUFFER)
         keep_alive(transport)
         self._client = Client(
-            peername=peer[:2],
-            sockname=transport.get_extra_info("sockname")[:2],
+            peername=who.peer,
+            sockname=who.own,
             state=ConnectionState.OPEN,
             timestamp_start=time.time(),
         )
-        self.session = Session(self._client.id, str(peer[0]), house.gate, house.options, house.loop.time)
+        self.session = Session(self._client.id, who.peer[0], house.gate, house.options, house.loop.time, who.evidence)
         place = Place("gateway" if self._entrance == "gateway" else "forward")
         self._layer = Conversation(GovernedContext(self._client), place, self.session, self._tunnel)
         self._closed = False
@@ -213,15 +214,18 @@ class AgentConnection(asyncio.Protocol):
         self._queue.clear()
         self._out.clear()
         if isinstance(error, Refused):
-            refusal = error.refusal
-            self._in_background(self.session.refuse(refusal, "tunnel"))
-            self.cut(refusal.reason)
+            self.unreadable(error.refusal, "tunnel")
+            self.cut(error.refusal.reason)
             return
         log.error("a connection is closed because of a %s", blame(error))
         self.cut("internal_error")
 
-    def _in_background(self, work: Any) -> None:  # noqa: ANN401 - a coroutine of any result
-        task = self._house.loop.create_task(work)
+    def unreadable(self, refusal: Refusal, what: str) -> None:
+        """What came cannot become a request: this is recorded, whatever becomes of the connection."""
+        if self._closed:
+            return
+        self._reason = refusal.reason
+        task: asyncio.Task[object] = self._house.loop.create_task(self.session.refuse(refusal, what))
         self._house.background.add(task)
         task.add_done_callback(self._house.background.discard)
 
