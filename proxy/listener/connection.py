@@ -33,6 +33,7 @@ from proxy.stages import Entrance, Released
 log = logging.getLogger("countersign.listener")
 
 LINGER = 2.0
+LAST_WORDS = 1.0  # for an answer that is being worded when access ends
 MAX_DISCARDED = 4 * 1024 * 1024
 WRITE_BUFFER = 256 * 1024
 
@@ -51,6 +52,7 @@ class AgentConnection(asyncio.Protocol):
         self._closed = True
         self._agent_is_slow = False
         self._ending: float | None = None
+        self._dismissed: float | None = None
         self._discarded = 0
         self._reason = "client_disconnected"
         self._transport: asyncio.Transport
@@ -178,7 +180,7 @@ class AgentConnection(asyncio.Protocol):
         several = self.session.multiplexed and self.session.busy
         reason = self.session.still_allowed() if thorough or self.session.passing or several else None
         if reason is not None:
-            self.cut(reason)
+            self._dismiss(reason, now)
             return
         for link in list(self._links.values()):
             if link.deadline is not None and now >= link.deadline and link.transport is not None:
@@ -190,6 +192,15 @@ class AgentConnection(asyncio.Protocol):
             self.session.deadline = None
             self._ending = now + LINGER  # if no layer understands this, the next sweeps end the connection
             self.pump(Expired())
+
+    def _dismiss(self, reason: str, now: float) -> None:
+        """Access has ended. What is passing is cut; a refusal that is on its way may still arrive, and nothing else."""
+        if self.session.passing or (self._dismissed is not None and now - self._dismissed >= LAST_WORDS):
+            self.cut(reason)
+        elif self._dismissed is None:
+            self._dismissed = now
+            self._reason = reason
+            self.drain()
 
     # --- events in, commands out --------------------------------------------------------------------
 

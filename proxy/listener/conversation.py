@@ -230,6 +230,7 @@ class Conversation(layer.Layer):
             return
         incoming = self._incoming
         close = close or not self._reader.complete or self._session.draining or incoming is None or incoming.close
+        close = close or self._session.still_allowed() is not None  # whoever may not ask any more is told so, once
         method, version = (incoming.draft.method, incoming.version) if incoming else ("GET", "HTTP/1.1")
         yield commands.SendData(self._agent, own_reply(reply, method=method, version=version, close=close))
         yield from self._answered(close=close)
