@@ -99,7 +99,7 @@ class Pipeline:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._bound: dict[str, Proven] = {}
-        self._admitted: set[str] = set()
+        self._heard: set[str] = set()
         self._crowd = Crowd()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -147,8 +147,8 @@ class Pipeline:
         proven = self._bound.get(connection)
         if released is not None:
             proven = released.decided.described.attributed.identity.proven
-        elif proven is None or connection not in self._admitted:
-            return None  # nothing was admitted on it yet, so there is nothing to cut
+        elif proven is None or connection not in self._heard:
+            return None  # nothing was asked on it yet: whoever may ask nothing is to hear so in answer to a call
         try:
             self._require_fresh_feed()
             self._living(proven, self._parts.world())
@@ -168,7 +168,7 @@ class Pipeline:
     def closed(self, connection: str) -> None:
         """The agent's connection is gone; what was bound to it is forgotten."""
         self._bound.pop(connection, None)
-        self._admitted.discard(connection)
+        self._heard.discard(connection)
 
     def tell_crowd(self) -> None:
         """Put on record how many unknown callers were refused without a record each. Now and then."""
@@ -233,9 +233,8 @@ class Pipeline:
         proven = self._bound.get(arrived.connection)
         if proven is None:
             raise refuse("identity_missing", 407, "This connection has not shown who it is.", "authenticate")
-        identity = self._living(proven, world)
-        self._admitted.add(arrived.connection)
-        return identity
+        self._heard.add(arrived.connection)
+        return self._living(proven, world)
 
     async def _bind(self, connection: str, evidence: Evidence, world: World) -> None:
         """Who this connection proved to be, until it ends; it can never become somebody else."""

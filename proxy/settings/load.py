@@ -15,6 +15,7 @@ from proxy.settings.model import Issuer, Settings
 from proxy.settings.workloads import workload_mistakes
 
 MAX_BYTES = 1 << 20
+LONGEST_SOCKET_PATH = 100  # sockaddr_un has 108 bytes (unix(7))
 
 
 def load_settings(path: Path) -> Settings:
@@ -93,6 +94,7 @@ def _absolute_reference(folder: Path, reference: str) -> str:
 def _contradictions(document: Document, settings: Settings) -> Iterator[Mistake]:
     """What is well formed by itself, but cannot be used, or not together."""
     yield from _same_address(document, settings)
+    yield from _tls(document, settings)
     if settings.holds.inline_wait_seconds > settings.holds.longest_inline_wait_seconds:
         text = f"must be at most `longest_inline_wait_seconds`, {settings.holds.longest_inline_wait_seconds}"
         yield document.mistake(("holds", "inline_wait_seconds"), text)
@@ -115,7 +117,7 @@ def _contradictions(document: Document, settings: Settings) -> Iterator[Mistake]
 
 def _same_address(document: Document, settings: Settings) -> Iterator[Mistake]:
     taken: dict[int, str] = {}
-    for name in ("proxy", "gateway", "control"):
+    for name in ("proxy", "gateway", "control", "proxy_tls", "gateway_tls"):
         address = getattr(settings.listen, name)
         if address is None or address.port == 0:
             continue
@@ -123,6 +125,26 @@ def _same_address(document: Document, settings: Settings) -> Iterator[Mistake]:
             text = f"has the port of `{taken[address.port]}`, {address.port}; give each its own"
             yield document.mistake(("listen", name), text)
         taken.setdefault(address.port, name)
+
+
+def _tls(document: Document, settings: Settings) -> Iterator[Mistake]:
+    """How we prove ourselves in TLS, and a socket whose name is too long to be opened."""
+    listen = settings.listen
+    if not listen.tls_names:
+        yield document.mistake(("listen", "tls_names"), "must hold at least one name or address")
+    if (listen.certificate_file is None) != (listen.key_file is None):
+        absent, present = ("key_file", "certificate_file")[:: 1 if listen.key_file is None else -1]
+        yield document.mistake(("listen", absent), f"is missing, and `{present}` is of no use without it")
+    elif listen.certificate_file is not None and listen.key_file is not None:
+        from proxy.listener.outer_context import check_files  # noqa: PLC0415 - TLS, which few commands need
+
+        wrong = check_files(listen.certificate_file, listen.key_file)
+        if wrong is not None:
+            yield document.mistake(("listen", "certificate_file"), wrong)
+        if listen.proxy_tls is None and listen.gateway_tls is None:
+            yield document.mistake(("listen", "certificate_file"), "has no effect without `proxy_tls` or `gateway_tls`")
+    if listen.local is not None and len(os.fsencode(listen.local)) > LONGEST_SOCKET_PATH:
+        yield document.mistake(("listen", "local"), "is too long a path for a UNIX socket; use a shorter one")
 
 
 def _issuer(document: Document, index: int, issuer: Issuer) -> Iterator[Mistake]:

@@ -59,6 +59,12 @@ def _origin(text: str) -> str:
     return text
 
 
+def _own_name(text: str) -> str:
+    parse_host_port(f"[{text}]:1" if ":" in text else f"{text}:1")
+    return text
+
+
+type OwnName = Annotated[str, AfterValidator(_own_name)]
 type Listening = Annotated[Address, BeforeValidator(_address)]
 type Url = Annotated[str, AfterValidator(_url)]
 type TrustDomain = Annotated[str, AfterValidator(trust_domain)]
@@ -72,6 +78,25 @@ class Listen(Group):
         description="Base URL for agents that take one: http://HOST:PORT/SERVICE. Empty: no gateway.",
     )
     control: Listening = Field(Address("127.0.0.1", 8082), description="The control API and the console.")
+    proxy_tls: Listening | None = Field(
+        None,
+        description="The proxy again, with TLS to itself (HTTPS_PROXY=https://...). A client certificate is asked for, "
+        "and can prove an agent. Empty: none.",
+    )
+    gateway_tls: Listening | None = Field(None, description="The gateway again, with TLS. Empty: none.")
+    tls_names: tuple[OwnName, ...] = Field(
+        ("localhost", "127.0.0.1"),
+        description="What clients call us there: for the certificate that our own authority makes, which agents trust.",
+    )
+    certificate_file: Path | None = Field(
+        None, description="Your own certificate for that instead, PEM with its chain, read again when it changes; with:"
+    )
+    key_file: Path | None = Field(None, description="Its private key, PEM.")
+    local: Path | None = Field(
+        None,
+        description="The proxy again, at a UNIX socket, such as /run/countersign/proxy.sock. Every user who may enter "
+        "its folder may connect, and is known by uid; only you may write there. Empty: none.",
+    )
     http2: bool = Field(
         default=False,
         description="Let agents choose HTTP/2 inside the proxy's tunnels. Services are called over HTTP/1.1.",
@@ -197,7 +222,9 @@ class Settings(Group):
     trusted_roots: Path | None = Field(
         None, description="PEM bundle that upstreams are verified with. Empty: the usual public roots."
     )
-    listen: Listen = Field(Listen(), description="Addresses. Beyond this machine, put TLS in front.")
+    listen: Listen = Field(
+        Listen(), description="Addresses. Beyond this machine, use those with TLS, or put TLS in front."
+    )
     control: Control = Field(Control(), description="The console and the control API.")
     identity: Identity = Field(Identity(), description="How agents prove who they are.")
     limits: Limits = Field(Limits(), description="How much a peer may send.")
