@@ -48,5 +48,5 @@ def oauth_deps(core: "Core") -> OAuthDeps | None:
         txn_tokens=None if domain is None else OwnTxnTokens(domain, core.signer.jwks),
         svids=None if svids is None else AssertionSvids(svids, core.resolver.of_verified),
         own_host=OWN_HOST,
-        certificates=core.workloads.knows_certificates,
+        certificates=core.workloads.knows_certificates and core.settings.listen.proxy_tls is not None,
     )
