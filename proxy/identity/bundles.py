@@ -53,11 +53,7 @@ def read_bundle(data: bytes, trust_domain: str) -> Bundle:
     document = loads(data, max_bytes=MAX_BYTES, max_depth=16)
     entries = [entry for entry in listed_keys(document) if isinstance(entry, dict)]
     assert isinstance(document, dict)  # it has a list of keys
-    named = Counter(
-        entry["kid"]
-        for entry in entries
-        if entry.get("use") in {JWT_SVID, WIT_SVID} and isinstance(entry.get("kid"), str)
-    )
+    named = Counter(key_id for entry in entries if isinstance(key_id := _name_of_a_token_key(entry), str))
     keys: dict[tuple[str, str], jwt.PyJWK] = {}
     roots: dict[bytes, x509.Certificate] = {}
     fingerprints: set[str] = set()
@@ -78,6 +74,10 @@ def read_bundle(data: bytes, trust_domain: str) -> Bundle:
     return Bundle(trust_domain, keys, tuple(roots.values()), frozenset(fingerprints), sequence, hint)
 
 
+def _name_of_a_token_key(entry: Mapping[str, Json]) -> Json:
+    return entry.get("kid") if entry.get("use") in (JWT_SVID, WIT_SVID) else None
+
+
 def _root(entry: Mapping[str, Json]) -> x509.Certificate:
     """The one certificate of the entry's `x5c`, if it is that of an authority."""
     chain = entry.get("x5c")
@@ -94,7 +94,7 @@ def _root(entry: Mapping[str, Json]) -> x509.Certificate:
 
 
 def _authorities(
-    entry: dict[str, Json], named: Counter[Json], trust_domain: str
+    entry: dict[str, Json], named: Counter[str], trust_domain: str
 ) -> Iterator[tuple[str, str, jwt.PyJWK]]:
     """The key, once for each algorithm that it may be used with: an entry seldom names one, and RSA fits several."""
     key_id = entry.get("kid")
