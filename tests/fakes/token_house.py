@@ -18,17 +18,21 @@ from proxy.control.oauth.server import TokenServer
 from proxy.downstream.own_tokens import OwnTxnTokens
 from proxy.downstream.signer import Signer
 from proxy.facts import Dataset, Process, Service, Subject
+from proxy.identity.assertion_svids import AssertionSvids
 from proxy.identity.assertions import AssertionVerifier
+from proxy.identity.federation import BundleSource
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.resolver import Resolver
 from proxy.identity.task_tokens import TaskTokenReader
 from proxy.identity.tokens import TokenVerifier
+from proxy.identity.trust_domains import TrustDomainSettings
+from proxy.identity.workloads import Workloads
 from proxy.inventory.ownership import process_standing, standing
 from proxy.own_host import OWN_HOST
 from tests.fakes.accounts import chain, minted, signed_again
 from tests.fakes.control_house import FAR, House
 from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, claims, header, jwk, key_set, sign
-from tests.fakes.svids import TRUST_DOMAIN
+from tests.fakes.trust_domain import TrustDomain
 
 OURS = "https://gov.example"
 PROXY = f"{OURS}/proxy"
@@ -55,7 +59,14 @@ class TokenHouse(House):
         self.tokens = tokens = TokenVerifier([profile])
         self.signer = Signer.open(folder / "keys", NOW)
         own = TaskTokenReader(OURS, PROXY, self.signer.jwks)
-        self.resolver = Resolver(self.handles, tokens, standing, self.tasks.basis, own, None, process_standing)
+        self.domain = TrustDomain(at=NOW)
+        bundle = folder / "bundle.json"
+        bundle.write_bytes(self.domain.bundle())
+        workloads = Workloads([BundleSource(TrustDomainSettings(DOMAIN, PROXY, bundle))])
+        self.resolver = Resolver(self.handles, tokens, standing, self.tasks.basis, own, workloads, process_standing)
+        verifier = workloads.svids_for(OURS)
+        assert verifier is not None
+        self.svids = AssertionSvids(verifier, self.resolver.of_verified)
         self.oauth = OAuthDeps(
             issuer=OURS, audience=PROXY, resolver=self.resolver, tokens=tokens,
             assertions=AssertionVerifier(OURS, self.store), own=own, sign=self.signer.sign, tasks=self.tasks,
@@ -84,7 +95,7 @@ class TokenHouse(House):
         nightly = Process(
             id="nightly", owner="bob", purpose="Closes stale orders", trigger="schedule", reference="0 3 * * *",
             agents=("support-bot",), expires=FAR, review_due=FAR,
-            identities=(Subject(issuer=ISSUER, subject=CRON), Subject(issuer=TRUST_DOMAIN, subject=CRON_SVID)),
+            identities=(Subject(issuer=ISSUER, subject=CRON), Subject(issuer=f"spiffe://{DOMAIN}", subject=CRON_SVID)),
         )  # fmt: skip
         planner = Service(
             id="planner", owner="bob", url="https://planner.internal", trust="internal", agent="builder",
@@ -127,6 +138,10 @@ class TokenHouse(House):
         """The nightly schedule's access token for us, without a word of scope."""
         good = {"sub": CRON, "iat": int(self.now), "exp": int(self.now) + 600, "jti": "cron-1"}
         return sign(claims(**(good | changes)), header())
+
+    def svid(self, subject: str = CRON_SVID, audience: str = OURS, **changes: Any) -> str:
+        """A JWT-SVID of our trust domain, for our issuer."""
+        return self.domain.token({"sub": subject, "aud": [audience]} | changes)
 
     def told(self, task: str, *members: str, **changes: Any) -> str:
         """The transaction token of a call to the planner, made under this task by the last of these."""

@@ -13,8 +13,7 @@ from proxy.identity.issuers import IssuerSettings
 from proxy.identity.tokens import TokenVerifier
 from proxy.stages import Chain, Evidence
 from tests.fakes.issuer import AUDIENCE, ISSUER, NOW
-from tests.fakes.svids import Svids, svid
-from tests.fakes.token_house import BOT, CRON_SVID, OURS, TokenHouse, details, error, good
+from tests.fakes.token_house import BOT, TokenHouse, details, error, good
 
 ITSELF = {"actor_token": "support-bot", "actor_token_type": CLIENT}
 BUILDER = {"actor_token": "builder", "actor_token_type": CLIENT}
@@ -60,8 +59,8 @@ def test_a_process_by_its_svid(house: TokenHouse) -> None:
     """Nothing else of it is needed."""
 
     async def story() -> None:
-        house.serve(svids=Svids())
-        form = {"subject_token": svid(CRON_SVID, OURS, house.now), "subject_token_type": JWT}
+        house.serve(svids=house.svids)
+        form = {"subject_token": house.svid(), "subject_token_type": JWT}
         body = good(await for_process(house, **form))
         assert body["expires_in"] == 300
         task = await house.tasks.find(house.read(body["access_token"])["task"])

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 from proxy.control.oauth.metadata import metadata
-from tests.fakes.svids import Svids
 from tests.fakes.token_house import OURS, TokenHouse
 
 
@@ -15,7 +14,7 @@ def test_it_tells_what_is_served_and_nothing_else(house: TokenHouse) -> None:
     assert bare[methods] == ["private_key_jwt", "client_secret_basic"]
     assert "mtls_endpoint_aliases" not in bare
     assert "tls_client_certificate_bound_access_tokens" not in bare
-    full: dict[str, Any] = metadata(replace(house.oauth, svids=Svids()))
+    full: dict[str, Any] = metadata(replace(house.oauth, svids=house.svids))
     assert full[methods] == ["private_key_jwt", "client_secret_basic", "spiffe_jwt", "tls_client_auth"]
     assert full["mtls_endpoint_aliases"]["token_endpoint"] == "https://countersign.internal/oauth2/token"
     assert full["tls_client_certificate_bound_access_tokens"] is True

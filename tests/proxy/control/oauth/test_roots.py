@@ -9,8 +9,7 @@ from proxy.control.oauth.mistakes import OAuthMistake
 from proxy.control.oauth.roots import Root, root_of
 from proxy.stages import Principal
 from tests.fakes.issuer import ISSUER, NOW
-from tests.fakes.svids import TRUST_DOMAIN, Svids, svid
-from tests.fakes.token_house import CRON, CRON_SVID, OURS, TokenHouse
+from tests.fakes.token_house import CRON, CRON_SVID, TokenHouse
 
 FRANK = Principal("human", "frank")
 NIGHTLY = Principal("business_process", "nightly")
@@ -79,17 +78,17 @@ def test_a_process_shows_itself_by_its_svid(house: TokenHouse) -> None:
 
     async def story() -> None:
         await house.revocation_feed.poll(house.now)
-        token = svid(CRON_SVID, OURS, NOW)
+        token = house.svid()
         with pytest.raises(Exception, match="identity_invalid"):
             await root_of(token, house.oauth)
-        house.serve(svids=Svids())
+        house.serve(svids=house.svids)
         root = await root_of(token, house.oauth)
         assert (root.principal, root.method, root.expires) == (NIGHTLY, "jwt_svid", NOW + 300)
-        assert f"principal:{TRUST_DOMAIN}|{CRON_SVID}" in root.ends
-        with pytest.raises(Exception, match="svid_audience"):
-            await root_of(svid(CRON_SVID, "https://other", NOW), house.oauth)
+        assert f"principal:spiffe://prod.example|{CRON_SVID}" in root.ends
+        with pytest.raises(Exception, match="token_audience"):
+            await root_of(house.svid(audience="https://other"), house.oauth)
         with pytest.raises(OAuthMistake, match="nobody in the inventory"):
-            await root_of(svid("spiffe://prod.example/cron/other", OURS, NOW), house.oauth)
+            await root_of(house.svid("spiffe://prod.example/cron/other"), house.oauth)
 
     asyncio.run(story())
 
