@@ -121,6 +121,8 @@ def _context(decided: Decided, identity: Identity, call_id: str, claim: Claim | 
         "owner": identity.owner.id,
         "args_sha256": call.digest,
     }
+    if identity.agent.partner is not None:
+        context["partner"] = identity.agent.partner
     return context | _where_there_is(decided, call, claim)
 
 
