@@ -61,6 +61,14 @@ class Budget:
                 least = most[one.name] / UNIT
                 raise TaskMistake("widens_budget", f"the parent task may spend {least:g} by `{one.name}` in all")
 
+    def under(self, outer: "Budget") -> "Budget":
+        """This, with what `outer` limits and this says nothing of: else a part of the part could promise more."""
+        said = {one.name for one in self.spend}
+        return Budget(
+            outer.calls if self.calls is None else self.calls,
+            (*self.spend, *(one for one in outer.spend if one.name not in said)),
+        )
+
     def costs(self, tool: str | None, arguments: Mapping[str, Json]) -> Iterator[tuple[str, int]]:
         """What one call of this `service/tool` costs, by name; `ValueError` if it names no amount where it must."""
         if self.calls is not None:

@@ -124,7 +124,7 @@ def begin(new: NewTask, task_id: str, parent: Task | None, *, by: str, now: floa
         ticket=new.ticket,
         tools=tools,
         datasets=datasets,
-        budget=new.budget,
+        budget=new.budget if parent is None else new.budget.under(parent.budget),
         delegation=_delegation(new, parent, authority, now),
         created_at=now,
         created_by=by,

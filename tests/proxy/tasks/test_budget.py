@@ -93,6 +93,15 @@ def test_a_part_promises_no_more_than_the_whole() -> None:
         assert caught.value.code == "widens_budget"
 
 
+def test_what_a_part_does_not_say_is_what_the_whole_says() -> None:
+    """Its own limits stay; where it has none, those above it are its own."""
+    whole = Budget(calls=5, spend=(Spend("pay/refund", "amount", 100),))
+    assert Budget().under(whole) == whole
+    own = Spend("pay/refund", "amount", 7)
+    assert Budget(calls=2, spend=(own,)).under(whole) == Budget(calls=2, spend=(own,))
+    assert Budget(calls=2, spend=(own,)).under(Budget()) == Budget(calls=2, spend=(own,))
+
+
 @pytest.mark.parametrize(
     "budget",
     [

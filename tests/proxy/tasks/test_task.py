@@ -1,6 +1,8 @@
 """Tasks, and the states that they go through."""
 
+import contextlib
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -172,3 +174,57 @@ def test_a_chain_of_others_is_judged_as_any_other(changes: dict[str, Any], code:
     assert caught.value.code == code
     with pytest.raises(TaskMistake, match="no other task"):
         task("task_c", task("task_p"), through=through(1))
+
+
+CALLS_AND_SPEND = Budget(calls=5, spend=(Spend("payments/refund", "amount", 50),))
+TOOLS = ["crm/find", "crm/edit", "crm/*", "payments/refund", "payments/*"]
+SOME_BUDGET = st.builds(
+    Budget,
+    calls=st.none() | st.integers(0, 9),
+    spend=st.lists(st.integers(0, 99), max_size=1).map(
+        lambda limits: tuple(Spend("payments/refund", "amount", one) for one in limits)
+    ),
+)
+SOME_HOP = st.fixed_dictionaries(
+    {
+        "agent": st.sampled_from(["a", "b", "c", "d"]),
+        "tools": st.lists(st.sampled_from(TOOLS), min_size=1, max_size=3).map(tuple),
+        "datasets": st.lists(st.sampled_from(["read:x", "write:x", "read:y"]), max_size=2).map(tuple),
+        "deadline": st.integers(1, 900).map(lambda seconds: NOW + seconds),
+        "budget": SOME_BUDGET,
+        "principal": st.sampled_from([None, ALICE, Principal("human", "bob")]),
+    }
+)
+
+
+def reach(tools: tuple[str, ...]) -> set[str]:
+    """The single tools that these are, of the two services that there are."""
+    all_of = {"crm": {"crm/find", "crm/edit"}, "payments": {"payments/refund"}}
+    found = [all_of[one.partition("/")[0]] if one.endswith("/*") else {one} for one in tools]
+    everything = {one for one in tools if one.endswith("/*")}
+    return set().union(*found) | everything
+
+
+@given(st.lists(SOME_HOP, max_size=10))
+def test_no_row_of_hops_ever_widens_anything(hops: list[dict[str, Any]]) -> None:
+    """Whatever each asks for: what begins can do no more, spend no more, and lives no longer than what it began under,
+    acts for the same one, and its chain is the same or one hop longer, never deeper than eight."""
+    chain = [task("task_0", tools=("crm/*", "payments/refund"), datasets=("read:x", "write:x"), budget=CALLS_AND_SPEND)]
+    for number, hop in enumerate(hops, 1):
+        with contextlib.suppress(TaskMistake):
+            begun = begin(new_task(**hop), f"task_{number}", chain[-1], by="x", now=NOW)
+            chain.append(begun.moved("active", at=NOW, by="x", reason=""))
+    for above, below in pairwise(chain):
+        assert reach(below.tools) <= reach(above.tools)
+        assert set(below.datasets) <= set(above.datasets)
+        assert NOW < below.deadline <= above.deadline
+        assert below.budget.limits().keys() >= above.budget.limits().keys()
+        for name, limit in above.budget.limits().items():
+            assert below.budget.limits()[name] <= limit
+        assert below.root == above.root == ALICE
+        assert set(below.scopes) == {f"task:{below.id}", *above.scopes}
+        links = above.delegation.links
+        assert below.delegation.links[: len(links)] == links
+        assert len(below.delegation.links) - len(links) in {0, 1}
+        below.delegation.require_whole()
+    assert len(chain) <= MAX_DEPTH
