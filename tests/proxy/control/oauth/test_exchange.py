@@ -2,13 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from datetime import date
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from proxy.control.oauth.parties import CLIENT, JWT, TXN_TOKEN
+from proxy.control.oauth.parties import CLIENT, HANDLE, JWT, TXN_TOKEN
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.tokens import TokenVerifier
 from proxy.stages import Chain, Evidence
@@ -328,3 +334,71 @@ async def proven(house: TokenHouse, token: str) -> Any:
     identity = house.oauth.living(shown)
     assert isinstance(identity.chain, Chain)
     return identity
+
+
+# --- one agent, several whom it acts for ------------------------------------------------------------------------
+
+
+def test_one_agent_for_several_never_mixes_their_authority(house: TokenHouse) -> None:
+    """A broker for Frank and for the nightly process: two tasks, two tokens; what one may do, the other may not, and
+    both on one connection are nobody."""
+
+    async def story() -> None:
+        for_frank = good(await house.for_frank(authorization_details=details(actions=["crm/*"])))["access_token"]
+        for_nightly = good(await for_process(house))["access_token"]
+        frank, nightly = await proven(house, for_frank), await proven(house, for_nightly)
+        assert (frank.chain.root.id, nightly.chain.root.id) == ("frank", "nightly")
+        assert frank.proven.task != nightly.proven.task
+        shared = set(frank.proven.scopes) & set(nightly.proven.scopes)
+        assert not [scope for scope in shared if scope.startswith(("task:", "process:", "principal:frank"))]
+        both = Evidence("", (("bearer", for_frank), ("bearer", for_nightly)))
+        with pytest.raises(Exception, match="identity_conflict"):
+            await house.resolver.prove(both, house.now, house.facts)
+        wide = details(actions=["payments/refund"])
+        assert error(await house.exchange(subject_token=for_frank, authorization_details=wide)) == "invalid_scope"
+        await house.revocations.revoke("process:nightly", "x", "x", house.now)
+        assert (await proven(house, for_frank)).chain.root.id == "frank"
+        with pytest.raises(Exception, match="identity_revoked"):
+            await proven(house, for_nightly)
+
+    run(story)
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_a_random_row_of_exchanges_never_widens_anything(chance: Random) -> None:
+    """Between random agents, for random parts: what comes out does no more and lives no longer than what went in."""
+    tools = ["payments/refund", "payments/find", "crm/find", "payments/*", "crm/*"]
+
+    async def story(house: TokenHouse) -> None:
+        start = details(actions=["payments/*", "crm/find"], datatypes=["write:ledger"], budget={"calls": 7})
+        token, holder = good(await house.for_frank(authorization_details=start))["access_token"], "support-bot"
+        for _ in range(10):
+            other = chance.choice(["support-bot", "builder"])
+            asked = details(
+                actions=chance.sample(tools, chance.randint(1, 2)),
+                datatypes=chance.sample(["write:ledger", "read:ledger"], chance.randint(0, 1)),
+                ttl_seconds=chance.randint(1, 2000),
+                budget={"calls": chance.randint(0, 12)},
+            )
+            form = {"actor_token": await house.handle(other), "actor_token_type": HANDLE} if other != holder else {}
+            answer = await house.exchange(holder, subject_token=token, authorization_details=asked, **form)
+            if answer.status_code != 200:
+                assert error(answer) in {"invalid_scope", "invalid_request", "invalid_authorization_details"}
+                continue
+            before, after = house.read(token), house.read(answer.json()["access_token"])
+            had, has = before["authorization_details"][0], after["authorization_details"][0]
+            assert all(
+                tool in had["actions"] or f"{tool.partition('/')[0]}/*" in had["actions"] for tool in has["actions"]
+            )
+            assert set(has["datatypes"]) <= set(had["datatypes"])
+            assert has["budget"]["calls"] <= had["budget"]["calls"]
+            assert after["exp"] <= before["exp"]
+            assert has["deadline"] <= had["deadline"]
+            assert (after["sub"], after["act"] == before["act"] or after["act"]["act"] == before["act"]) == (
+                "frank", True,
+            )  # fmt: skip
+            token, holder = answer.json()["access_token"], other
+
+    with TemporaryDirectory() as folder, closing(TokenHouse(Path(folder))) as house:
+        asyncio.run(story(house))
