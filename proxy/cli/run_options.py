@@ -17,7 +17,8 @@ With = Annotated[
         "--with",
         metavar="SOURCE",
         help="By the shim, show this instead of a handle: k8s:PATH (token file), svid:AUDIENCE or x509-svid "
-        "(SPIFFE Workload API), x509:CERT,KEY (files), task:SERVICE/TOOL,... (task tokens), peer (its user).",
+        "(SPIFFE Workload API), x509:CERT,KEY (files), task:SERVICE/TOOL,read:DATASET,... (task tokens), peer (the "
+        "user, at a UNIX socket).",
     ),
 ]
 Through = Annotated[

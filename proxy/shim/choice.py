@@ -11,7 +11,15 @@ from proxy.shim.task_tokens import Post, Show, TaskTokens
 from proxy.shim.way import Way
 from proxy.shim.workload import JwtSvids, X509Svids
 
-KINDS = ("handle", "k8s:PATH", "svid:AUDIENCE", "x509-svid", "x509:CERT,KEY", "task:SERVICE/TOOL,...", "peer")
+KINDS = (
+    "handle",
+    "k8s:PATH",
+    "svid:AUDIENCE",
+    "x509-svid",
+    "x509:CERT,KEY",
+    "task:SERVICE/TOOL,read:DATASET,...",
+    "peer",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,18 +25,21 @@ type Show = Callable[[], tuple[Fields, Fields]]  # form, headers
 
 
 class TaskTokens:
-    """A task of its own for the program, with these tools, and its tokens: each for the same task as the first.
+    """A task of its own for the program, with these tools and datasets (`crm/x`, `read:y`), and its tokens.
 
+    Each is for the same task as the first.
     `show` is how the program's agent shows itself to the endpoint; it may differ from one request to the next.
     """
 
-    def __init__(
-        self, post: Post, actions: tuple[str, ...], show: Show, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, post: Post, bounds: tuple[str, ...], show: Show, clock: Callable[[], float] = time.time) -> None:
         self._post = post
         self._show = show
         self._clock = clock
-        self._detail: dict[str, Any] = {"type": TYPE, "actions": list(actions)}
+        self._detail: dict[str, Any] = {
+            "type": TYPE,
+            "actions": [one for one in bounds if "/" in one],
+            "datatypes": [one for one in bounds if "/" not in one],
+        }
         self._token = Renewed(self._fetch, clock)
 
     async def token(self) -> str:

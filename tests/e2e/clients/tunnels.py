@@ -13,7 +13,7 @@ def ask(host: str, path: str) -> tuple[int, str]:
     proxy = urlsplit(os.environ["HTTPS_PROXY"])
     credential = base64.b64encode(f"{proxy.username}:{proxy.password}".encode()).decode()
     tunnel = http.client.HTTPConnection(str(proxy.hostname), proxy.port, timeout=30)
-    tunnel.request("CONNECT", f"{host}:443", headers={"Proxy-Authorization": f"Basic {credential}"})
+    tunnel.request("CONNECT", f"{host}:443", headers={"Host": host, "Proxy-Authorization": f"Basic {credential}"})
     answer = http.client.HTTPResponse(tunnel.sock, method="CONNECT")
     answer.begin()
     if answer.status != 200:

@@ -37,13 +37,13 @@ def test_the_first_token_begins_a_task_and_the_next_is_of_the_same() -> None:
 
     async def run() -> None:
         endpoint, clock = Endpoint((200, GIVEN)), Clock(0.0)
-        source = TaskTokens(endpoint, ("crm/get_customer", "notes/*"), by_handle("csh_x"), clock)
+        source = TaskTokens(endpoint, ("crm/get_customer", "read:customers", "notes/*"), by_handle("csh_x"), clock)
         assert await source.token() == await source.token() == "a.b.c"
         clock.now = 300.0
         await source.token()
         asked = [json.loads(form["authorization_details"])[0] for form in endpoint.forms]
         assert asked == [
-            {"type": "countersign_task", "actions": ["crm/get_customer", "notes/*"]},
+            {"type": "countersign_task", "actions": ["crm/get_customer", "notes/*"], "datatypes": ["read:customers"]},
             {"type": "countersign_task", "task_id": "task_1"},
         ]
         assert endpoint.headers == [{"authorization": "Bearer csh_x"}] * 2
