@@ -298,6 +298,46 @@ def test_one_certificate_can_be_ended(house: House) -> None:
     assert ended.dead(second.scopes, second.proven.issued_at) is None
 
 
+@pytest.mark.parametrize("kind", ["certificate", "token", "handle and token"])
+def test_what_a_withdrawn_key_proved_ends_with_it(house: House, kind: str) -> None:
+    """On a connection that is open, too, though nobody presents anything: the bundle was emptied."""
+    credentials = {"certificate": (), "token": (("bearer", HOME.token()),)}.get(
+        kind, (house.handle(), ("bearer", HOME.token()))
+    )
+    more = {"certificates": chain()} if kind == "certificate" else {}
+    proven = house.prove(*credentials, **more)
+    assert house.identity(proven).proven is proven
+    house.bundle.write_bytes(b'{"keys": []}')
+    asyncio.run(house.resolver.refresh(NOW + 1))
+    with pytest.raises(Refused) as caught:
+        house.resolver.attribute(proven, WORLD, NOW + 1)
+    assert (caught.value.refusal.status, caught.value.refusal.reason) == (403, "identity_expired")
+
+
+@pytest.mark.parametrize("name", ["jwks", "cluster"])
+def test_the_same_holds_for_issuers_and_clusters(house: House, name: str) -> None:
+    """What an issuer's key proved ends with the key; keys that only came end nothing."""
+    token = sign() if name == "jwks" else account_token()
+    first = house.prove(("bearer", token))
+    path = house.bundle.with_name(name)
+    path.write_bytes(path.read_bytes().replace(b'"keys": [', b'"keys": [{}, '))
+    asyncio.run(house.resolver.refresh(NOW + 1))
+    assert house.identity(first)
+    path.write_bytes(key_set())
+    asyncio.run(house.resolver.refresh(NOW + 2))
+    with pytest.raises(Refused, match="identity_expired"):
+        house.identity(first)
+
+
+def test_what_cannot_be_read_again_is_left_alone(house: House) -> None:
+    """A file that is away for a while ends nothing yet, and nothing is read that nobody has used."""
+    proven = house.prove(certificates=chain())
+    house.bundle.unlink()
+    for late in (1, 3700):
+        asyncio.run(house.resolver.refresh(NOW + late))
+    assert house.identity(proven)
+
+
 def test_an_identity_ends_with_its_certificate(house: House) -> None:
     """A connection that has outlived it makes no more calls."""
     proven = house.prove(certificates=chain(ends=60))

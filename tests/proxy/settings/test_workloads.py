@@ -67,12 +67,14 @@ def test_a_cluster_becomes_what_the_verifier_takes(tmp_path: Path) -> None:
         (ENDPOINT + "    bundle_profile: https_any\n", "6: identity.trust_domains[0].bundle_profile: "),
         (ENDPOINT + "    bundle_profile: https_web\n    ca_bundle: rubbish.json\n",
          "7: identity.trust_domains[0].ca_bundle: `rubbish.json` does not hold a PEM certificate"),
-        (DOMAIN + "    bundle_file: bundle.json\n  - {trust_domain: prod.example, audience: x, bundle_file: bundle.json}\n",
+        (DOMAIN + "    bundle_file: bundle.json\n"
+         "  - {trust_domain: prod.example, audience: x, bundle_file: bundle.json}\n",
          "6: identity.trust_domains[1]: has the `trust_domain` of another"),
         (CLUSTER, "3: identity.kubernetes[0]: give exactly one of `jwks_file`, `jwks_url` and `review_url`"),
         (CLUSTER + "    jwks_file: none.json\n", "5: identity.kubernetes[0].jwks_file: `none.json` cannot be read"),
         (CLUSTER + "    review_url: http://10.0.0.1/x\n", "3: identity.kubernetes[0]: review_url must be https"),
-        (CLUSTER + "    jwks_file: bundle.json\n  issuers:\n  - {issuer: https://k, audience: x, jwks_file: bundle.json}\n",
+        (CLUSTER + "    jwks_file: bundle.json\n"
+         "  issuers:\n  - {issuer: https://k, audience: x, jwks_file: bundle.json}\n",
          "3: identity.kubernetes[0]: has the `issuer` of another, or of one of `issuers`"),
         (CLUSTER + "    jwks_file: bundle.json\n  - {issuer: https://k, audience: x, jwks_file: bundle.json}\n",
          "6: identity.kubernetes[1]: has the `issuer` of another"),
