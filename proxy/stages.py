@@ -95,7 +95,8 @@ class Proven:
 
     `scopes` are the revocation keys of the credential itself (`handle:...`, `token:iss|jti`,
     `task:...`); times are UNIX seconds. `evidence` is a digest of the proof, never the proof.
-    `chain` is that of the task, if the task is known to us.
+    `chain` is that of the task, if the task is known to us. `keys` are the issuers whose keys it was proven by, each
+    with the epoch of those keys: when one is taken away, it must be shown anew.
     """
 
     agent: str
@@ -111,6 +112,7 @@ class Proven:
     subject: str = ""
     evidence: str = ""
     chain: Chain | None = None
+    keys: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from proxy.control.people import PeopleService
@@ -20,14 +19,16 @@ from proxy.errors import CountersignError
 from proxy.facts import Inventory
 from proxy.holds.sealing import Sealer
 from proxy.holds.service import HoldOptions, HoldService
+from proxy.identity.federation import BundleSource
 from proxy.identity.handles import HandleService
 from proxy.identity.resolver import Resolver
 from proxy.identity.task_tokens import TaskTokenReader
 from proxy.identity.tokens import TokenVerifier
+from proxy.identity.workloads import Workloads
 from proxy.inventory.ownership import standing
 from proxy.pipeline import Parts, Pipeline
 from proxy.reload import Keeper
-from proxy.settings import Settings, issuer_settings
+from proxy.settings import Settings, cluster_settings, issuer_settings, trust_domain_settings
 from proxy.stages import Identity
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.feed import RevocationFeed
@@ -74,10 +75,9 @@ class Core:
 
     def has_ended(self, identity: Identity) -> bool:
         """Whether no call of this identity passes any more: revoked, gone, or without a person who answers for it."""
-        agent = self.inventory().agents.get(identity.agent.id)
-        if agent is None or self.feed.epochs.dead(identity.scopes, identity.proven.issued_at) is not None:
+        if self.feed.epochs.dead(identity.scopes, identity.proven.issued_at) is not None:
             return True
-        return standing(agent, self.inventory(), datetime.fromtimestamp(self.clock(), UTC).date()).owner is None
+        return not self.resolver.stands(identity.proven, self.inventory(), self.clock())
 
 
 @contextlib.asynccontextmanager
@@ -124,7 +124,7 @@ def _assemble(
     signer = _signer(settings, clock())
     own = _own_tokens(settings, signer)
     tokens = TokenVerifier([issuer_settings(one) for one in settings.identity.issuers])
-    resolver = Resolver(handles, tokens, standing, tasks.basis, own)
+    resolver = Resolver(handles, tokens, standing, tasks.basis, own, _workloads(settings))
     pipeline = Pipeline(
         Parts(
             world=lambda: keeper.world,
@@ -158,6 +158,15 @@ def _signer(settings: Settings, now: float) -> Signer | None:
     """None where nothing is signed for others: then there is no key either."""
     needed = settings.downstream.trust_domain is not None or settings.identity.token_issuer is not None
     return Signer.open(settings.state / "downstream.keys", now) if needed else None
+
+
+def _workloads(settings: Settings) -> Workloads:
+    identity = settings.identity
+    return Workloads(
+        [BundleSource(trust_domain_settings(one)) for one in identity.trust_domains],
+        [cluster_settings(one) for one in identity.kubernetes],
+        peer_life=identity.peer_seconds,
+    )
 
 
 def _own_tokens(settings: Settings, signer: Signer | None) -> TaskTokenReader | None:
@@ -215,6 +224,7 @@ async def _background(core: Core) -> AsyncIterator[None]:
         asyncio.create_task(_forever("ending overdue tasks", lambda: _sweep_tasks(core))),
         asyncio.create_task(_forever("forgetting ended tasks", lambda: _tidy_tasks(core))),
         asyncio.create_task(_forever("ending obtained credentials", lambda: _end_credentials(core))),
+        asyncio.create_task(_forever("reading keys again", lambda: _refresh_keys(core))),
     ]
     if core.signer is not None:
         tasks.append(asyncio.create_task(_forever("changing the signing key", lambda: _change_key(core))))
@@ -283,6 +293,12 @@ async def _end_credentials(core: Core) -> None:
     """Beside the other sweep, since it waits for other people's servers."""
     await asyncio.sleep(SWEEP_SECONDS)
     await core.broker.sweep(core.clock(), core.has_ended)
+
+
+async def _refresh_keys(core: Core) -> None:
+    """Beside the other sweeps, since it waits for other people's servers."""
+    await asyncio.sleep(SWEEP_SECONDS)
+    await core.resolver.refresh(core.clock())
 
 
 async def _sweep_tasks(core: Core) -> None:

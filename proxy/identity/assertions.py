@@ -13,7 +13,7 @@ from proxy.identity.compact import read
 from proxy.identity.interfaces import ReplayStore
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.key_sets import read_key_set
-from proxy.identity.tokens import check_signature
+from proxy.identity.signed_tokens import check_signature
 from proxy.stages import Proven
 
 ALGORITHMS = ("ES256", "EdDSA")

@@ -59,7 +59,7 @@ class IssuerSettings:
         if (self.jwks_file is None) == (self.jwks_url is None):
             raise ValueError("give exactly one of `jwks_file` and `jwks_url`")
         if self.jwks_url is not None:
-            _check_url(self.jwks_url)
+            check_url(self.jwks_url, "jwks_url")
         if not 0 <= self.leeway_s <= 30:
             raise ValueError(f"leeway_s is between 0 and 30, not {self.leeway_s}")
         if not 0 < self.max_lifetime_s <= 86_400:
@@ -78,10 +78,11 @@ class IssuerSettings:
         return (*_BASE_CLAIMS, "client_id", "jti") if self.typ == "at+jwt" else _BASE_CLAIMS
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str, name: str) -> None:
+    """Raises `ValueError` unless keys, or secrets, may travel there; `name` is that of the setting."""
     parts = urlsplit(url)
     if parts.username is not None or parts.fragment or not parts.hostname:
-        raise ValueError(f"jwks_url `{parts.scheme}://{parts.hostname}` needs a host, and no user or fragment")
+        raise ValueError(f"{name} `{parts.scheme}://{parts.hostname}` needs a host, and no user or fragment")
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return
-    raise ValueError("jwks_url must be https, since whoever can change it can become any agent")
+    raise ValueError(f"{name} must be https, since whoever can change it can become any agent")

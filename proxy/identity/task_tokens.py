@@ -18,7 +18,7 @@ from proxy.identity.challenges import unproven
 from proxy.identity.compact import Unverified, read
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.key_sets import KeySet, read_key_set
-from proxy.identity.tokens import check_signature
+from proxy.identity.signed_tokens import check_signature
 
 TYP = "at+jwt"
 ALGORITHM = "ES256"

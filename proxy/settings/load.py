@@ -1,7 +1,7 @@
 """The configuration file into settings, or every mistake in it at once."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -10,7 +10,9 @@ from proxy.documents import Document, read_bytes, read_tree, shown, validate
 from proxy.errors import ConfigurationError, Mistake
 from proxy.identity.issuers import IssuerSettings
 from proxy.inventory.addresses import is_loopback, parse_url
+from proxy.settings.files import check_file, check_pem
 from proxy.settings.model import Issuer, Settings
+from proxy.settings.workloads import workload_mistakes
 
 MAX_BYTES = 1 << 20
 LONGEST_SOCKET_PATH = 100  # sockaddr_un has 108 bytes (unix(7))
@@ -98,6 +100,9 @@ def _contradictions(document: Document, settings: Settings) -> Iterator[Mistake]
     for index, issuer in enumerate(settings.identity.issuers):
         yield from _issuer(document, index, issuer)
     yield from _same_issuer(document, settings)
+    said = settings.identity
+    issuers = {one.issuer for one in said.issuers}
+    yield from workload_mistakes(document, said.trust_domains, said.kubernetes, issuers)
     endpoint = settings.telemetry.otlp_endpoint
     if endpoint is None and settings.telemetry.headers:
         yield document.mistake(("telemetry", "headers"), "has no effect without `otlp_endpoint`")
@@ -106,7 +111,7 @@ def _contradictions(document: Document, settings: Settings) -> Iterator[Mistake]
         if place.scheme == "http" and not is_loopback(place.host):
             text = "would send secrets in plain text, since `otlp_endpoint` is `http://`; use `https://`"
             yield document.mistake(("telemetry", "headers"), text)
-    yield from _pem(document, settings.trusted_roots, "CERTIFICATE", "trusted_roots")
+    yield from check_pem(document, settings.trusted_roots, "CERTIFICATE", "trusted_roots")
 
 
 def _same_address(document: Document, settings: Settings) -> Iterator[Mistake]:
@@ -147,8 +152,8 @@ def _issuer(document: Document, index: int, issuer: Issuer) -> Iterator[Mistake]
         issuer_settings(issuer)
     except ValueError as error:
         yield document.mistake(at, str(error))
-    yield from _file(document, issuer.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
-    yield from _pem(document, issuer.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
+    yield from check_file(document, issuer.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
+    yield from check_pem(document, issuer.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
 
 
 def _same_issuer(document: Document, settings: Settings) -> Iterator[Mistake]:
@@ -159,23 +164,3 @@ def _same_issuer(document: Document, settings: Settings) -> Iterator[Mistake]:
         if key in seen:
             yield document.mistake(("identity", "issuers", index), "has the `issuer` and `typ` of another; keep one")
         seen.add(key)
-
-
-def _pem(document: Document, path: Path | None, kind: str, *at: str | int) -> Iterator[Mistake]:
-    def holds(raw: bytes) -> bool:
-        return b"-----BEGIN " in raw and f"{kind}-----".encode() in raw
-
-    yield from _file(document, path, holds, f"a PEM {kind.lower()}", *at)
-
-
-def _file(
-    document: Document, path: Path | None, fits: Callable[[bytes], bool], what: str, *at: str | int
-) -> Iterator[Mistake]:
-    if path is None:
-        return
-    found: list[Mistake] = []
-    raw = read_bytes(path, found)
-    for mistake in found:
-        yield document.mistake(at, f"`{shown(path)}` {mistake.text}")
-    if raw is not None and not fits(raw):
-        yield document.mistake(at, f"`{shown(path)}` does not hold {what}")

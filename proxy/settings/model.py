@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from policies.model import Mode
 from proxy.downstream.profile import trust_domain
 from proxy.inventory.addresses import is_loopback, parse_host_port, parse_url
+from proxy.settings.group import Group
+from proxy.settings.workloads import Cluster, TrustedDomain
 
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+")
 _ORIGIN = re.compile(r"[A-Za-z0-9._~/-]{1,200}")
@@ -67,12 +69,6 @@ type Listening = Annotated[Address, BeforeValidator(_address)]
 type Url = Annotated[str, AfterValidator(_url)]
 type TrustDomain = Annotated[str, AfterValidator(trust_domain)]
 type Reference = Annotated[str, AfterValidator(_reference)]
-
-
-class Group(BaseModel):
-    """Frozen; an unknown setting is a mistake, never ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 class Listen(Group):
@@ -136,6 +132,18 @@ class Issuer(Group):
 class Identity(Group):
     issuers: tuple[Issuer, ...] = Field(
         (), description="Issuers whose tokens prove agents, beside the connection handles that we issue. One looks so:"
+    )
+    trust_domains: tuple[TrustedDomain, ...] = Field(
+        (), description="SPIFFE trust domains whose workloads prove themselves by JWT- and X.509-SVIDs. One looks so:"
+    )
+    kubernetes: tuple[Cluster, ...] = Field(
+        (), description="Clusters whose service-account tokens prove agents. One looks so:"
+    )
+    peer_seconds: int = Field(
+        3600,
+        ge=60,
+        le=86_400,
+        description="How long the user at the other end of a UNIX socket counts before it must connect again.",
     )
     token_issuer: Url | None = Field(
         None,

@@ -9,8 +9,8 @@ from proxy.control.oauth.mistakes import OAuthMistake, unacceptable
 from proxy.control.oauth.needs import OAuthDeps
 from proxy.errors import Refused
 from proxy.facts import Inventory, Person
+from proxy.identity.agreement import TASK_TOKEN
 from proxy.identity.compact import read
-from proxy.identity.resolver import TASK_TOKEN
 from proxy.identity.task_tokens import TaskToken
 from proxy.stages import Evidence, Identity
 
