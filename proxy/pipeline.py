@@ -383,8 +383,8 @@ def _known(story: _Story) -> account.Known:
     return account.Known(story.reached, story.trace, story.arguments, story.claim, catalog, txn)
 
 
-def _who(proven: Proven) -> tuple[str, str, str | None]:
-    return proven.agent, proven.task, proven.on_behalf_of
+def _who(proven: Proven) -> tuple[str, str, str, str | None]:
+    return proven.agent, proven.instance, proven.task, proven.on_behalf_of
 
 
 def _only_reads(call: Call) -> bool:

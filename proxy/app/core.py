@@ -237,6 +237,7 @@ async def _background(core: Core) -> AsyncIterator[None]:
         asyncio.create_task(_forever("ending overdue tasks", lambda: _sweep_tasks(core))),
         asyncio.create_task(_forever("forgetting ended tasks", lambda: _tidy_tasks(core))),
         asyncio.create_task(_forever("ending obtained credentials", lambda: _end_credentials(core))),
+        asyncio.create_task(_forever("reading keys again", lambda: _refresh_keys(core))),
     ]
     if core.signer is not None:
         tasks.append(asyncio.create_task(_forever("changing the signing key", lambda: _change_key(core))))
@@ -305,6 +306,12 @@ async def _end_credentials(core: Core) -> None:
     """Beside the other sweep, since it waits for other people's servers."""
     await asyncio.sleep(SWEEP_SECONDS)
     await core.broker.sweep(core.clock(), core.has_ended)
+
+
+async def _refresh_keys(core: Core) -> None:
+    """Beside the other sweeps, since it waits for other people's servers."""
+    await asyncio.sleep(SWEEP_SECONDS)
+    await core.resolver.refresh(core.clock())
 
 
 async def _sweep_tasks(core: Core) -> None:

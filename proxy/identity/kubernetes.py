@@ -7,7 +7,8 @@ from proxy.identity.challenges import unproven
 from proxy.identity.clusters import ClusterSettings, check_account
 from proxy.identity.compact import Unverified, read
 from proxy.identity.keys import KeySource
-from proxy.identity.signed_tokens import Keys, SignedTokens, digest_of
+from proxy.identity.signed_tokens import SignedTokens, digest_of
+from proxy.identity.sources import keep_current
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.token_review import TokenReviewer
 from proxy.identity.tokens import believed
@@ -28,10 +29,19 @@ class ServiceAccountVerifier:
         self._reviewers = {
             index: TokenReviewer(one) for index, one in enumerate(self._clusters) if one.review_url is not None
         }
-        keys: list[Keys] = [
+        self._sources = [
             (sources or {}).get(index) or KeySource(profile) for index, profile in enumerate(self._profiles)
         ]
-        self._signed = SignedTokens(keys)
+        self._signed = SignedTokens(self._sources)
+
+    def epoch_of(self, issuer: str) -> int:
+        """Moves whenever a key of this cluster is taken away."""
+        index = self._by_issuer.get(issuer)
+        return 0 if index is None else self._sources[index].epoch
+
+    async def refresh(self, now: float) -> None:
+        """Keys that are due are read again."""
+        await keep_current(self._sources, now)
 
     def recognises(self, unverified: Unverified) -> bool:
         """Whether this says that it is of one of our clusters. Nothing is believed by that."""

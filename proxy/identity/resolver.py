@@ -165,7 +165,16 @@ class Resolver:
             issuer=token.issuer,
             subject=token.subject,
             evidence=f"sha256:{token.digest}",
+            keys=((token.issuer, self._epoch_of(token.issuer)),),
         )
+
+    def _epoch_of(self, issuer: str) -> int:
+        return self._tokens.epoch_of(issuer) + self._workloads.epoch_of(issuer)
+
+    async def refresh(self, now: float) -> None:
+        """Keys that are due are read again, so that what they proved ends with them."""
+        await self._tokens.refresh(now)
+        await self._workloads.refresh(now)
 
     def _resolve_own(self, token: TaskToken) -> Proven:
         assert self._own is not None  # it has just read the token
@@ -216,6 +225,14 @@ class Resolver:
             raise refuse(
                 "identity_expired", 403, "The credential of this connection has expired. Connect with a new one."
             )
+        for issuer, epoch in proven.keys:
+            if self._epoch_of(issuer) != epoch:
+                raise refuse(
+                    "identity_expired",
+                    403,
+                    "A key of this credential's issuer has been withdrawn. Connect again to show it anew.",
+                    internal=f"keys of {issuer}: epoch {self._epoch_of(issuer)}, proven at {epoch}",
+                )
         day = int(now // _DAY)
         known = self._known.get(proven.credential)
         # The connections of one credential prove the same again and again: equal is as good as identical.

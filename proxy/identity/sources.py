@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from proxy.errors import refuse
+from proxy.errors import Refused, refuse
 from proxy.identity.origins import Fetched, FetchFailed, Origin
 
 log = logging.getLogger("countersign.identity")
@@ -19,6 +19,24 @@ class Document(Protocol):
 
     @property
     def fingerprints(self) -> frozenset[str]: ...
+
+
+class Refreshable(Protocol):
+    """What can be kept current, though nobody asks for it. `used`: somebody has asked before."""
+
+    @property
+    def used(self) -> bool: ...
+
+    async def current(self, now: float) -> object: ...
+
+
+async def keep_current(sources: Sequence[Refreshable], now: float) -> None:
+    """What has been used is read again when it is due. What cannot be read is refused to whoever asks for it."""
+    for outcome in await asyncio.gather(
+        *(source.current(now) for source in sources if source.used), return_exceptions=True
+    ):
+        if isinstance(outcome, BaseException) and not isinstance(outcome, Refused):
+            raise outcome
 
 
 class Source[D: Document]:
@@ -38,6 +56,11 @@ class Source[D: Document]:
         self._good_at = self._fresh_until = 0.0
         self._aged_attempt = self._unknown_attempt = float("-inf")
         self.epoch = 0
+
+    @property
+    def used(self) -> bool:
+        """Whether there has ever been a document: what was verified by it may still be bound to a connection."""
+        return self._document is not None
 
     async def current(self, now: float) -> D:
         """The document that counts at `now`; refuses (503) if there is none, or none fresh enough."""

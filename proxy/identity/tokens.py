@@ -11,6 +11,7 @@ from proxy.identity.compact import Unverified, read
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.keys import KeySource
 from proxy.identity.signed_tokens import SignedTokens, digest_of
+from proxy.identity.sources import keep_current
 from proxy.identity.token_cache import VerifiedToken
 
 _OF_A_SUBJECT = frozenset({"may_act"})
@@ -30,9 +31,8 @@ class TokenVerifier:
 
     def __init__(self, issuers: Sequence[IssuerSettings], sources: Mapping[int, KeySource] | None = None) -> None:
         self._issuers = tuple(issuers)
-        self._signed = SignedTokens(
-            [(sources or {}).get(index) or KeySource(one) for index, one in enumerate(self._issuers)]
-        )
+        self._sources = [(sources or {}).get(index) or KeySource(one) for index, one in enumerate(self._issuers)]
+        self._signed = SignedTokens(self._sources)
         self._profiles = {(one.issuer, one.typ): index for index, one in enumerate(self._issuers)}
         if len(self._profiles) != len(self._issuers):
             raise ValueError("two profiles of one issuer need different `typ`")
@@ -55,6 +55,16 @@ class TokenVerifier:
         permitted = _OF_A_SUBJECT | {"act"} if endorses else _OF_A_SUBJECT
         shown = await self._judge(token, digest_of(token), now, permitted)
         return SubjectToken(shown, unverified.claims, endorses)
+
+    def epoch_of(self, issuer: str) -> int:
+        """Moves whenever a key of this issuer is taken away."""
+        return sum(
+            source.epoch for one, source in zip(self._issuers, self._sources, strict=True) if one.issuer == issuer
+        )
+
+    async def refresh(self, now: float) -> None:
+        """Keys that are due are read again, so that their end is noticed even if no token comes."""
+        await keep_current(self._sources, now)
 
     async def _judge(self, token: str, digest: str, now: float, permitted: frozenset[str]) -> VerifiedToken:
         unverified = read(token)

@@ -10,6 +10,8 @@ from proxy.identity.compact import read
 from proxy.identity.federation import BundleSource
 from proxy.identity.kubernetes import ServiceAccountVerifier
 from proxy.identity.signed_tokens import digest_of
+from proxy.identity.sources import keep_current
+from proxy.identity.spiffe_id import SCHEME
 from proxy.identity.svids import JwtSvidVerifier, X509SvidVerifier
 from proxy.identity.token_cache import VerifiedToken
 from proxy.stages import LocalPeer
@@ -41,6 +43,16 @@ class Workloads:
         self._x509_svids = X509SvidVerifier(domains)
         self._peer_life = peer_life
         self._routes: OrderedDict[str, TokenVerifier | None] = OrderedDict()
+
+    def epoch_of(self, issuer: str) -> int:
+        """Moves whenever a key of this trust domain or cluster is taken away."""
+        found = [one.epoch for one in self._domains if SCHEME + one.domain.trust_domain == issuer]
+        return sum(found) + self._accounts.epoch_of(issuer)
+
+    async def refresh(self, now: float) -> None:
+        """Bundles and keys that are due are read again, so that their end is noticed even if nobody connects."""
+        await keep_current(self._domains, now)
+        await self._accounts.refresh(now)
 
     async def token(self, token: str, now: float) -> VerifiedToken | None:
         """What a token of a cluster or a trust domain proves at `now`, or its refusal; None if it is of neither."""

@@ -9,6 +9,7 @@ from proxy.errors import Refused
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.keys import KeySource
 from proxy.identity.origins import Fetched, FetchFailed
+from proxy.identity.sources import keep_current
 from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, jwk, key_set
 
 ONE, TWO = key_set(jwk("ES256")), key_set(jwk("ES256"), jwk("ES256", "k2"))
@@ -162,5 +163,22 @@ def test_taking_a_key_away_moves_the_epoch() -> None:
             await source.current(NOW + 300 * n)
             epochs.append(source.epoch)
         assert epochs == [0, 0, 0, 1, 2, 3]
+
+    run(story)
+
+
+def test_what_is_used_is_kept_current() -> None:
+    """What nobody has used is not read; what is due is; a failure is for whoever asks, a bug is told."""
+
+    async def story() -> None:
+        unused, used = Scripted(ONE), Scripted(ONE, FetchFailed("down"))
+        sources = [KeySource(by_url(), unused), KeySource(by_url(), used)]
+        await sources[1].current(NOW)
+        for now, fetches in ((NOW + 1, 1), (NOW + 300, 2), (NOW + 9999, 3)):
+            await keep_current(sources, now)
+            assert (unused.fetches, used.fetches) == (0, fetches)
+        used.answers = [RuntimeError("a bug")]
+        with pytest.raises(RuntimeError):
+            await keep_current(sources, NOW + 99_999)
 
     run(story)
