@@ -16,8 +16,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
 
 from policies.model import Outcome
 from proxy import account
@@ -27,10 +27,10 @@ from proxy.deciding import STALE, denial, failure, inquiry, prefer_wait
 from proxy.downstream.txn_token import Minter, TxnToken
 from proxy.endings import Endings, Reach, call_scopes, today
 from proxy.errors import Refusal, Refused, refuse
-from proxy.holds.answers import status_reply
 from proxy.holds.service import HoldService
 from proxy.identity.challenges import for_gateway
 from proxy.identity.resolver import Resolver
+from proxy.own_host import OWN_HOST, OwnEndpoint, own_reply
 from proxy.protocols.answers import Wire, render, wire_of
 from proxy.protocols.registry import describe
 from proxy.restraining import restrained
@@ -61,9 +61,6 @@ from telemetry.trace_context import TraceContext, begin, parse_traceparent
 
 log = logging.getLogger("countersign.pipeline")
 
-# Agents ask here, through the proxy, what became of a held call. It resolves nowhere else.
-OWN_HOST = "countersign.internal"
-
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -78,6 +75,7 @@ class Parts:
     recorder: Recorder
     clock: Callable[[], float]
     minter: Minter | None = None  # without one, internal services are told nothing of their calls
+    own: Mapping[str, OwnEndpoint] = field(default_factory=dict)  # by path, at our own host
 
 
 @dataclass(slots=True)
@@ -104,7 +102,7 @@ class Pipeline:
         self._endings = Endings(parts.resolver, parts.feed, parts.tasks, parts.clock)
         self._under_way: dict[str, dict[str, Released]] = {}
         self._bound: dict[str, Proven] = {}
-        self._admitted: set[str] = set()
+        self._heard: set[str] = set()
         self._crowd = Crowd()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -152,8 +150,8 @@ class Pipeline:
         proven = self._bound.get(connection)
         if released is not None:
             proven = released.decided.described.attributed.identity.proven
-        elif proven is None or connection not in self._admitted:
-            return None  # nothing was admitted on it yet, so there is nothing to cut
+        elif proven is None or connection not in self._heard:
+            return None  # nothing was asked on it yet: whoever may ask nothing is to hear so in answer to a call
         try:
             self._endings.require_going_on(connection, proven, released, self._parts.world())
         except Refused as refused:
@@ -172,14 +170,14 @@ class Pipeline:
     def closed(self, connection: str) -> None:
         """The agent's connection is gone; what was bound to it is forgotten."""
         self._bound.pop(connection, None)
-        self._admitted.discard(connection)
+        self._heard.discard(connection)
         self._under_way.pop(connection, None)
 
     def reached_by(self, scope: str) -> Reach:
         """How many open connections, and calls under way, are under this scope now."""
-        admitted = [(one, self._bound[one]) for one in self._admitted if one in self._bound]
+        heard = [(one, self._bound[one]) for one in self._heard if one in self._bound]
         calls = [released for calls in self._under_way.values() for released in calls.values()]
-        return self._endings.reach(scope, admitted, calls, self._parts.world())
+        return self._endings.reach(scope, heard, calls, self._parts.world())
 
     def tell_crowd(self) -> None:
         """Put on record how many unknown callers were refused without a record each. Now and then."""
@@ -204,7 +202,7 @@ class Pipeline:
         attributed = Attributed(arrived, await self._attribute(arrived, evidence, world))  # 2
         story.reached = attributed
         if arrived.request.host == OWN_HOST:
-            return await status_reply(parts.holds, arrived.request, attributed.identity.agent.id)
+            return await own_reply(parts.own, parts.holds, arrived.request, attributed.identity)
         described = self._describe(story, attributed, world)  # 3
         self._endings.require_fresh(described)
         await parts.tasks.bound(described, self._now())  # 4
@@ -236,9 +234,8 @@ class Pipeline:
         proven = self._bound.get(arrived.connection)
         if proven is None:
             raise refuse("identity_missing", 407, "This connection has not shown who it is.", "authenticate")
-        identity = self._endings.living(proven, world)
-        self._admitted.add(arrived.connection)
-        return identity
+        self._heard.add(arrived.connection)
+        return self._endings.living(proven, world)
 
     async def _bind(self, connection: str, evidence: Evidence, world: World) -> None:
         """Who this connection proved to be, until it ends; it can never become somebody else."""
@@ -376,5 +373,5 @@ def _known(story: _Story) -> account.Known:
     return account.Known(story.reached, story.trace, story.arguments, story.claim, catalog, txn)
 
 
-def _who(proven: Proven) -> tuple[str, str, str | None]:
-    return proven.agent, proven.task, proven.on_behalf_of
+def _who(proven: Proven) -> tuple[str, str, str, str | None]:
+    return proven.agent, proven.instance, proven.task, proven.on_behalf_of
