@@ -95,7 +95,8 @@ class Proven:
 
     `scopes` are the revocation keys of the credential itself (`handle:...`, `token:iss|jti`,
     `task:...`); times are UNIX seconds. `evidence` is a digest of the proof, never the proof.
-    `chain` is that of the task, if the task is known to us.
+    `chain` is that of the task, if the task is known to us. `made_at` is when the credential itself was issued,
+    however old its task; 0 if only `issued_at` is known.
     """
 
     agent: str
@@ -111,6 +112,7 @@ class Proven:
     subject: str = ""
     evidence: str = ""
     chain: Chain | None = None
+    made_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,8 @@ class Restraint:
 class Identity:
     """Who is calling, for whom, through whom, and which person answers for it.
 
-    With `restraints`, what policy would allow is held for sign-off; what it denies stays denied.
+    With `restraints`, what policy would allow is held for sign-off; what it denies stays denied. `deputy_for` is the
+    owner who left, while `owner` is the deputy who answers in their stead.
     """
 
     agent: Agent
@@ -134,6 +137,7 @@ class Identity:
     proven: Proven
     scopes: tuple[str, ...]
     restraints: tuple[Restraint, ...] = ()
+    deputy_for: str = ""
 
 
 # --- the stages -----------------------------------------------------------------------------------

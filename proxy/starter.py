@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from policies.model import Mode
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
-from proxy.settings.model import Address, Issuer, Settings
+from proxy.settings.model import Address, InventorySource, Issuer, Settings
 
 _CONFIGURATION = "countersign.yaml"
 _IGNORE = ".gitignore"
@@ -104,16 +104,23 @@ def _lines(model: type[BaseModel], depth: int) -> Iterator[str]:
         if isinstance(default, BaseModel):
             yield f"{indent}{name}:"
             yield from _lines(type(default), depth + 1)
-        elif _item(field) is Issuer:
+        elif (item := _item(field)) is Issuer or item is InventorySource:
             yield f"{indent}{name}: []"
-            yield from _issuer(indent)
+            yield from _example(item, indent)
         else:
             yield f"{indent}{name}: {_written(default)}".rstrip()
 
 
-def _issuer(indent: str) -> Iterator[str]:
-    examples = {"issuer": "https://issuer.example.com", "audience": "countersign", "jwks_file": "issuer.jwks.json"}
-    for position, (name, field) in enumerate(Issuer.model_fields.items()):
+def _example(item: type[BaseModel], indent: str) -> Iterator[str]:
+    """One item of a list, commented out, with words that show what belongs there."""
+    examples = {
+        "issuer": "https://issuer.example.com",
+        "audience": "countersign",
+        "jwks_file": "issuer.jwks.json",
+        "id": "cmdb",
+        "url": "https://cmdb.example.com/agents.json",
+    }
+    for position, (name, field) in enumerate(item.model_fields.items()):
         value = examples.get(name) or _written(field.default)
         yield f"{indent}#   {'- ' if position == 0 else '  '}{f'{name}: {value}'.rstrip():<40}  # {field.description}"
 

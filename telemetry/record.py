@@ -55,6 +55,12 @@ type RecordType = Literal[
     "person.link_issued",
     "person.signed_in",
     "person.signed_out",
+    "person.deactivated",
+    "person.activated",
+    "review.attested",
+    "ownership.orphaned",
+    "ownership.restored",
+    "inventory.received",
     "inventory.changed",
     "policy.changed",
     "config.mistake",
@@ -99,13 +105,17 @@ class Delegation(TypedDict, total=False):
 
 @_strict
 class Agent(TypedDict, total=False):
-    """`identity` is what was proven (`issuer|subject`, a handle id), `src` how (`handle`, `jwt`, `none`)."""
+    """`identity` is what was proven (`issuer|subject`, a handle id), `src` how (`handle`, `jwt`, `none`).
+
+    `deputy_for` is the owner who left, where `owner` is the deputy who answers in their stead.
+    """
 
     id: str
     instance: str
     owner: str
     identity: str
     src: str
+    deputy_for: str
 
 
 @_strict

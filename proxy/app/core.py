@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from proxy.app.orphans import OrphanWatch
+from proxy.app.sources import SourceWatch, document_paths, first_documents, folder
+from proxy.control.ownership import Ownership
 from proxy.control.people import PeopleService
 from proxy.credentials.broker import Broker
 from proxy.credentials.references import References
 from proxy.downstream.signer import Signer
 from proxy.downstream.txn_token import Minter
-from proxy.errors import CountersignError
+from proxy.errors import ConfigurationError, CountersignError
 from proxy.facts import Inventory
 from proxy.holds.sealing import Sealer
 from proxy.holds.service import HoldOptions, HoldService
@@ -24,10 +27,12 @@ from proxy.identity.handles import HandleService
 from proxy.identity.resolver import Resolver
 from proxy.identity.task_tokens import TaskTokenReader
 from proxy.identity.tokens import TokenVerifier
+from proxy.inventory.documents import Documents
+from proxy.inventory.overlay import Overlay
 from proxy.inventory.ownership import standing
 from proxy.pipeline import Parts, Pipeline
 from proxy.reload import Keeper
-from proxy.settings import Settings, issuer_settings
+from proxy.settings import Settings, issuer_settings, ownership_rules
 from proxy.stages import Identity
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.feed import RevocationFeed
@@ -60,6 +65,8 @@ class Core:
     handles: HandleService
     tasks: TaskService
     people: PeopleService
+    ownership: Ownership
+    documents: Documents
     holds: HoldService
     broker: Broker
     pipeline: Pipeline
@@ -77,7 +84,8 @@ class Core:
         agent = self.inventory().agents.get(identity.agent.id)
         if agent is None or self.feed.epochs.dead(identity.scopes, identity.proven.issued_at) is not None:
             return True
-        return standing(agent, self.inventory(), datetime.fromtimestamp(self.clock(), UTC).date()).owner is None
+        today = datetime.fromtimestamp(self.clock(), UTC).date()
+        return standing(agent, self.inventory(), today, identity.proven.instance).owner is None
 
 
 @contextlib.asynccontextmanager
@@ -85,7 +93,7 @@ async def open_core(settings: Settings, clock: Callable[[], float] = time.time) 
     """The core of this configuration, alone with its state directory; everything closed at the end."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(settings.state))
-        keeper = Keeper(settings.inventory, settings.policies, settings.mode, clock)
+        keeper = await _keeper(settings, clock)
         store = SqliteStore.open(settings.state / "countersign.db")
         stack.callback(store.close)
         recorder = _recorder(settings)
@@ -101,6 +109,18 @@ async def open_core(settings: Settings, clock: Callable[[], float] = time.time) 
                 await core.pipeline.drain()
                 await core.holds.settle()
                 await core.broker.close(clock())
+
+
+async def _keeper(settings: Settings, clock: Callable[[], float]) -> Keeper:
+    """The world of the files, and of the sources elsewhere, as far as they ever said anything."""
+    new = await first_documents(settings)
+    documents = document_paths(settings)
+    try:
+        return Keeper(settings.inventory, settings.policies, settings.mode, clock, ownership_rules(settings), documents)
+    except ConfigurationError:
+        for path in new:
+            path.unlink(missing_ok=True)  # it never was in force
+        raise
 
 
 def _assemble(
@@ -139,9 +159,14 @@ def _assemble(
         )
     )
     people = PeopleService(store, lambda: keeper.world.inventory)
+    overlay = Overlay(store, keeper.hold)
+    feed.also_hear(overlay.hear)
+    ownership = Ownership(store, overlay, people)
+    sources = {source.id: source.sections for source in settings.inventory_sources}
+    documents = Documents(folder(settings), sources, keeper.try_documents)
     return Core(
-        settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, holds, broker, pipeline,
-        resolver, tokens, signer, own,
+        settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, ownership, documents,
+        holds, broker, pipeline, resolver, tokens, signer, own,
     )  # fmt: skip
 
 
@@ -205,17 +230,22 @@ def _alone(state: Path) -> Iterator[None]:
 @contextlib.asynccontextmanager
 async def _background(core: Core) -> AsyncIterator[None]:
     """What goes on beside the calls; none of it may end the process, and none of it outlives the core."""
-    changes = _Changes(core)
+    changes, orphans = _Changes(core), OrphanWatch(core.inventory, core.holds, core.recorder.append, core.clock)
     tasks = [
         asyncio.create_task(_forever("hearing of revocations", lambda: core.feed.run(core.clock))),
         asyncio.create_task(_forever("watching files", lambda: core.keeper.watch(core.recorder.append))),
         asyncio.create_task(_forever("waking held calls", changes.follow)),
+        asyncio.create_task(_forever("telling what lost its owner", orphans.follow)),
         asyncio.create_task(_forever("sweeping held calls", lambda: _sweep(core))),
         asyncio.create_task(_forever("counting unknown callers", lambda: _tell_crowd(core))),
         asyncio.create_task(_forever("ending overdue tasks", lambda: _sweep_tasks(core))),
         asyncio.create_task(_forever("forgetting ended tasks", lambda: _tidy_tasks(core))),
         asyncio.create_task(_forever("ending obtained credentials", lambda: _end_credentials(core))),
     ]
+    for source in core.settings.inventory_sources:
+        if source.file is not None or source.url is not None:
+            watch = SourceWatch(source, core.documents, core.recorder.append, core.clock)
+            tasks.append(asyncio.create_task(_forever(f"hearing of inventory {source.id}", watch.follow)))
     if core.signer is not None:
         tasks.append(asyncio.create_task(_forever("changing the signing key", lambda: _change_key(core))))
     try:

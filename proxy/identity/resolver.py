@@ -14,7 +14,7 @@ from proxy.identity.handles import PREFIX, HandleService
 from proxy.identity.task_tokens import TaskToken, TaskTokenReader
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.tokens import TokenVerifier
-from proxy.stages import Chain, Evidence, Hop, Identity, Principal, Proven, TaskBasis
+from proxy.stages import Chain, Evidence, Hop, Identity, Principal, Proven, Restraint, TaskBasis
 
 
 class Standing(Protocol):
@@ -29,8 +29,19 @@ class Standing(Protocol):
     @property
     def detail(self) -> str: ...
 
+    @property
+    def restraints(self) -> tuple[Restraint, ...]: ...
 
-type JudgeStanding = Callable[[Agent, Inventory, date], Standing]
+    @property
+    def deputy_for(self) -> str: ...
+
+
+class JudgeStanding(Protocol):
+    """Of this agent, or of one instance of it."""
+
+    def __call__(self, agent: Agent, inventory: Inventory, today: date, instance: str = "") -> Standing: ...
+
+
 type FindTask = Callable[[str], Awaitable[TaskBasis | None]]
 type Subjects = Mapping[tuple[str, str], str]
 
@@ -112,6 +123,7 @@ class Resolver:
             on_behalf_of=row.on_behalf_of,
             scopes=(f"handle:{row.id}", f"task:{row.task}"),
             evidence=f"sha256:{row.digest}",
+            made_at=row.issued_at,
         )
 
     def _resolve_token(self, token: VerifiedToken, inventory: Inventory) -> Proven:
@@ -147,6 +159,7 @@ class Resolver:
             task=token.task,
             scopes=(f"token:{self._own.issuer}|{token.id}", f"task:{token.task}", *token.via),
             evidence=f"sha256:{token.digest}",
+            made_at=token.issued_at,
         )
 
     async def _under_task(self, proven: Proven) -> Proven:
@@ -182,7 +195,7 @@ class Resolver:
 
     def attribute(self, proven: Proven, inventory: Inventory, now: float) -> Identity:
         """The identity under this inventory at `now`; asked for every call, since people and owners change."""
-        if not now < proven.not_after:
+        if not now < _end_of(proven, inventory):
             raise refuse(
                 "identity_expired", 403, "The credential of this connection has expired. Connect with a new one."
             )
@@ -201,18 +214,33 @@ class Resolver:
         agent = inventory.agents.get(proven.agent)
         if agent is None:
             raise _unknown_agent(proven.agent)
-        standing = self._standing(agent, inventory, today)
+        standing = self._standing(agent, inventory, today, proven.instance)
         owner = standing.owner
         if owner is None:
             raise refuse(
                 standing.reason or "agent_refused", 403, standing.detail or "Nobody answers for this agent today."
             )
         chain = _chain(proven, agent, inventory)
-        scopes = [*_agent_scopes(agent, owner), *self._party_scopes(chain, agent, inventory, today), *proven.scopes]
-        return Identity(agent, owner, chain, proven, tuple(dict.fromkeys(["global", *scopes])))
+        restraints = dict.fromkeys(standing.restraints)
+        parties = self._party_scopes(chain, agent, inventory, today, restraints)
+        scopes = [*_agent_scopes(agent, owner, standing.deputy_for), *parties, *proven.scopes]
+        return Identity(
+            agent,
+            owner,
+            chain,
+            proven,
+            tuple(dict.fromkeys(["global", *scopes])),
+            tuple(restraints),
+            standing.deputy_for,
+        )
 
-    def _party_scopes(self, chain: Chain, caller: Agent, inventory: Inventory, today: date) -> Iterator[str]:
-        """What ends the other parties of the chain; refuses a chain in which one of them does not stand today."""
+    def _party_scopes(
+        self, chain: Chain, caller: Agent, inventory: Inventory, today: date, restraints: dict[Restraint, None]
+    ) -> Iterator[str]:
+        """What ends the other parties of the chain; refuses a chain in which one of them does not stand today.
+
+        What restrains one of them restrains who acts for it: it is added to `restraints`.
+        """
         for member in chain.members:
             if member.kind == "human":
                 _require_person(member.id, inventory)
@@ -221,12 +249,13 @@ class Resolver:
                 raise refuse("principal_unknown", 403, "A party that this agent acts for is not known.")
             elif member.id != caller.id:
                 agent = inventory.agents.get(member.id)
-                owner = self._standing(agent, inventory, today).owner if agent is not None else None
-                if agent is None or owner is None:
+                standing = self._standing(agent, inventory, today) if agent is not None else None
+                if agent is None or standing is None or standing.owner is None:
                     raise refuse(
                         "delegator_refused", 403, "An agent that this one acts for may not call anything today."
                     )
-                yield from _agent_scopes(agent, owner)
+                restraints.update(dict.fromkeys(standing.restraints))
+                yield from _agent_scopes(agent, standing.owner, standing.deputy_for)
 
 
 def _index(inventory: Inventory) -> Subjects:
@@ -254,6 +283,7 @@ def _agreed(first: Proven, second: Proven) -> Proven:
         primary,
         issued_at=min(primary.issued_at, other.issued_at),
         not_after=min(primary.not_after, other.not_after),
+        made_at=min(primary.made_at or primary.issued_at, other.made_at or other.issued_at),
         scopes=tuple(dict.fromkeys(primary.scopes + other.scopes)),
         issuer=primary.issuer or other.issuer,
         subject=primary.subject or other.subject,
@@ -284,13 +314,21 @@ def _require_person(person_id: str, inventory: Inventory) -> None:
         raise refuse("principal_inactive", 403, "The person that this agent acts for is no longer active.")
 
 
-def _agent_scopes(agent: Agent, owner: Person) -> Iterator[str]:
+def _end_of(proven: Proven, inventory: Inventory) -> float:
+    """When this credential ends: for a privileged agent sooner, also if it was issued before it became one."""
+    agent = inventory.agents.get(proven.agent)
+    if agent is None or agent.agent_class != "privileged" or proven.method not in _OF_A_TASK:
+        return proven.not_after
+    rules = inventory.rules
+    most = rules.privileged_token_seconds if proven.method == TASK_TOKEN else rules.privileged_handle_seconds
+    return min(proven.not_after, (proven.made_at or proven.issued_at) + most)
+
+
+def _agent_scopes(agent: Agent, owner: Person, deputy_for: str) -> Iterator[str]:
     """Every revocation key that ends this agent."""
     yield f"agent:{agent.id}"
     yield f"class:{agent.agent_class}"
-    yield f"owner:{owner.id}"
-    if agent.owner is not None and agent.owner != owner.id:
-        yield f"owner:{agent.owner}"
+    yield from (f"owner:{name}" for name in dict.fromkeys([owner.id, agent.owner, deputy_for]) if name)
     if agent.team is not None:
         yield f"team:{agent.team}"
 
