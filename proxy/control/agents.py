@@ -1,24 +1,31 @@
 """The agents that one caller may see, with who answers for them and how they stand."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from proxy.control.callers import Caller, answers_for, may_see_agent
 from proxy.control.needs import ControlDeps
 from proxy.errors import Declined
 from proxy.facts import Agent, Person
-from proxy.inventory.ownership import standing
+from proxy.inventory.ownership import agent_review, standing
 from proxy.tasks.interfaces import Revocation
 
 
 @dataclass(frozen=True, slots=True)
 class AgentCard:
-    """One agent. `standing` is empty, or a code for why none of its calls pass; `may_end`: by this caller."""
+    """One agent. `standing` is empty, or a code for why none of its calls pass; `may_end`: by this caller.
+
+    `deputy` answers for it in the stead of an owner who left; `restraint` says why its calls wait for a person; `due`
+    None means that it must be attested now.
+    """
 
     agent: Agent
     owner: Person | None
     standing: str
     detail: str
+    deputy: str
+    restraint: str
+    due: date | None
     ended: Revocation | None
     may_end: bool
     may_lift: bool
@@ -59,6 +66,9 @@ class AgentDesk:
             owner=owner,
             standing="ended" if ended is not None else found.reason,
             detail=found.detail if ended is None else "",
+            deputy=found.owner.id if found.deputy_for and found.owner is not None else "",
+            restraint=found.restraints[0].text if found.restraints else "",
+            due=agent_review(agent, self._deps.inventory()).due,
             ended=ended,
             may_end=own and ended is None,
             may_lift=own and lift and (caller.is_operator or (ended is not None and ended.by.startswith("person:"))),
