@@ -167,7 +167,7 @@ def _matches(person: Person, text: str) -> bool:
     attribute, value = match[1].lower().removeprefix(f"{USER.lower()}:"), re.sub(r"\\(.)", r"\1", match[2])
     match attribute:
         case "username":
-            return value.casefold() in {person.id.casefold(), person.email.casefold()}
+            return bool(value) and value.casefold() in {person.id.casefold(), person.email.casefold()}
         case "id":
             return value == person.id
         case "emails.value" | "emails":

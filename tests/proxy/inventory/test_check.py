@@ -40,7 +40,8 @@ def test_a_good_inventory_has_neither(tmp_path, monkeypatch):
          "extend it, or remove the agent")),
         ("review_due: 2026-12-31", "review_due: 2026-11-30",
          ("agents.yaml:8: agents[support-bot].review_due: all its calls are refused (agent_review_overdue): "
-         "let its owner review it, and set the next date")),
+         "let its owner attest it (`countersign review`), or set the next date (unless that was done since: "
+         "`check` does not look into the store)")),
         ("    owner: alice\n", "    owner: alice\n    enabled: false\n",
          ("agents.yaml:4: agents[support-bot].enabled: all its calls are refused (agent_disabled): "
          "set `enabled: true` when it may call again")),
