@@ -22,7 +22,7 @@ What = Annotated[str, typer.Argument(help="agent:ID or process:ID.")]
 @app.callback()
 def list_(
     context: typer.Context,
-    every: Annotated[bool, typer.Option("--all", help="Also what is not due within a month.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also what is not due soon.")] = False,
     as_person: As = None,
     config: Config = DEFAULT_CONFIG,
     json: AsJson = False,
@@ -45,7 +45,7 @@ def list_(
         row["purpose"] = row["facts"]["purpose"]
     columns = {"what": "what", "due": "due", "owner": "owner", "class": "class", "standing": "standing",
                "purpose": "purpose"}  # fmt: skip
-    show.table(answer["reviews"], columns, empty="no review is due within a month")
+    show.table(answer["reviews"], columns, empty="no review is due soon")
     if answer["orphaned"]:
         print()
         show.table(answer["orphaned"], {"orphaned": "what", "owner who left": "owner", "deputy": "deputy",

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from policies.model import Json
 from proxy.control.callers import Caller, may_see_agent
@@ -11,13 +11,13 @@ from proxy.control.ending import EndingDesk
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
 from proxy.errors import Declined
-from proxy.facts import Agent, Attestation, Process
+from proxy.facts import Agent, Attestation, OwnershipRules, Process
 from proxy.inventory.orphans import Orphan, orphans
 from proxy.inventory.ownership import Review, Standing, agent_review, process_review, process_standing, standing
 from proxy.strict_json import canonical
 from telemetry.ids import new_id
 
-SOON = timedelta(days=30)
+SOON_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +39,13 @@ class ReviewItem:
     last: Attestation | None
     changed: bool
     digest: str
+    soon: bool
     may_attest: bool
     may_end: bool
 
     @property
     def kind(self) -> str:
         return self.what.partition(":")[0]
-
-    @property
-    def soon(self) -> bool:
-        return self.due is None or self.days <= SOON.days
 
 
 class ReviewDesk:
@@ -61,7 +58,7 @@ class ReviewDesk:
         self._ending = ending
 
     def list(self, *, every: bool = False) -> list[ReviewItem]:
-        """What is due within a month, or everything; the most urgent first."""
+        """What is due soon, or everything; the most urgent first."""
         items = [item for item in self._items() if every or item.soon or item.standing]
         return sorted(items, key=lambda item: (item.due or date.min, item.what))
 
@@ -133,7 +130,8 @@ class ReviewDesk:
                 yield self._item(what, process, review, found)
 
     def _item(self, what: str, fact: Agent | Process, review: Review, found: Standing) -> ReviewItem:
-        today, last = self._today(), self._deps.inventory().attestations.get(what)
+        today, inventory = self._today(), self._deps.inventory()
+        last = inventory.attestations.get(what)
         facts, ended = _facts_digest(fact), self._ended(ending_scope(what))
         answers = self._caller.is_operator or self._is_owner(fact) or self._is_deputy(fact)
         return ReviewItem(
@@ -148,6 +146,7 @@ class ReviewDesk:
             last=last,
             changed=last is not None and last.digest != facts,
             digest=_digest({"facts": facts, "last": last.id if last else "", "due": str(review.due)}),
+            soon=review.due is None or (review.due - today).days <= _soon(fact, inventory.rules),
             may_attest=not ended and self._may_attest(fact),
             may_end=not ended and (answers or self._is_technical_owner(fact)),
         )
@@ -192,6 +191,13 @@ def ending_scope(what: str) -> str:
     """The revocation scope that ends this: an agent's own; that of the principal for a business process."""
     kind, _, name = what.partition(":")
     return f"principal:{name}" if kind == "process" else what
+
+
+def _soon(fact: Agent | Process, rules: OwnershipRules) -> int:
+    """How many days before it is due a review is asked for: a third of its interval, at most a month."""
+    privileged = isinstance(fact, Agent) and fact.agent_class == "privileged"
+    interval = min(fact.review_interval_days, rules.privileged_review_days) if privileged else fact.review_interval_days
+    return min(SOON_DAYS, interval // 3)
 
 
 def _facts_digest(fact: Agent | Process) -> str:
