@@ -61,6 +61,8 @@ STANDINGS: Final = {
     "process_expired": "Expired",
     "process_review_overdue": "Review overdue",
 }
+# Reasons that a review itself shows beside its date.
+OF_REVIEWS: Final = frozenset({"agent_review_overdue", "agent_unattested", "process_review_overdue"})
 LEVELS: Final = {"verified": "verified", "endorsed": "endorsed by an issuer we trust", "asserted": "only claimed"}
 DENIALS: Final = ("Not expected now", "Needs a ticket first", "Wrong target", "Too much at once")
 

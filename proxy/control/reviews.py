@@ -11,7 +11,7 @@ from proxy.control.ending import EndingDesk
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
 from proxy.errors import Declined
-from proxy.facts import Agent, Attestation, OwnershipRules, Process
+from proxy.facts import Agent, Attestation, Inventory, OwnershipRules, Process, accountable
 from proxy.inventory.orphans import Orphan, orphans
 from proxy.inventory.ownership import Review, Standing, agent_review, process_review, process_standing, standing
 from proxy.strict_json import canonical
@@ -24,13 +24,15 @@ SOON_DAYS = 30
 class ReviewItem:
     """One agent or business process. `due` None: an attestation is needed now. `digest` stands for all that is shown.
 
-    `standing` is empty, or a code for why nothing of it passes. `changed`: the facts are others than when its owner
+    `answers` is who is accountable today, if anyone: the owner, or a deputy. `standing` is empty, or a code for why
+    nothing of it passes. `changed`: the facts are others than when its owner
     attested them last.
     """
 
     what: str
     fact: Agent | Process
     owner: str
+    answers: str
     due: date | None
     days: int
     overdue: bool
@@ -138,6 +140,7 @@ class ReviewDesk:
             what=what,
             fact=fact,
             owner=fact.owner or "",
+            answers=_answers(fact, inventory, today),
             due=review.due,
             days=(review.due - today).days if review.due else -1,
             overdue=review.due is None or today > review.due,
@@ -191,6 +194,11 @@ def ending_scope(what: str) -> str:
     """The revocation scope that ends this: an agent's own; that of the principal for a business process."""
     kind, _, name = what.partition(":")
     return f"principal:{name}" if kind == "process" else what
+
+
+def _answers(fact: Agent | Process, inventory: Inventory, today: date) -> str:
+    person = accountable(fact, inventory, today) if isinstance(fact, Agent) else inventory.people.get(fact.owner)
+    return person.id if person is not None and person.active else ""
 
 
 def _soon(fact: Agent | Process, rules: OwnershipRules) -> int:
