@@ -244,3 +244,14 @@ def test_whatever_the_wire_brings_the_record_can_be_written(path, host, method, 
     sent = Request(method, "https", host, 443, "/" + path, "", tuple((name, "v") for name in names), b"")
     arrived = Arrived("call_1", 0.0, "conn_1", "connect", "127.0.0.1", sent)
     as_stored(refused(known(arrived, catalog=CATALOG), replace(NO, internal=internal), 0.0))
+
+
+def test_a_deputy_is_on_record_with_whom_they_answer_for():
+    """`owner` is who answers today; without a deputy, nobody is named."""
+    reached = stage()
+    attributed = reached.described.attributed
+    stood_in = replace(attributed, identity=replace(IDENTITY, deputy_for="olga"))
+    deputised = replace(reached, described=replace(reached.described, attributed=stood_in))
+    agents = [as_stored(decided(known(one), Injection(), 1.0))["agent"] for one in (reached, deputised)]
+    assert [agent.get("deputy_for") for agent in agents] == [None, "olga"]
+    assert agents[1]["owner"] == IDENTITY.owner.id
