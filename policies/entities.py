@@ -11,7 +11,7 @@ from policies.schema import EFFECTS, Action, effect_group
 # What a policy may test with `principal has ...` and `resource has ...`.
 ATTRIBUTES: Mapping[str, frozenset[str]] = {
     "Person": frozenset({"active"}),
-    "Agent": frozenset({"owner", "environment", "agent_class", "labels"}),
+    "Agent": frozenset({"owner", "environment", "agent_class", "labels", "trust_zone", "partner"}),
     "Service": frozenset({"owner", "trust", "environment", "labels"}),
     "Api": frozenset({"owner", "trust", "environment", "labels"}),
     "Dataset": frozenset({"owner", "sensitivity", "labels"}),
@@ -64,6 +64,8 @@ def _subjects(catalogue: Catalogue) -> Iterator[Entity]:
             "environment": agent.environment,
             "agent_class": agent.agent_class,
             "labels": list(agent.labels),
+            "trust_zone": agent.trust_zone,
+            "partner": agent.partner,
         }
         yield Entity(("Agent", agent.id), attributes, (("Team", agent.team),) if agent.team else ())
 

@@ -42,6 +42,8 @@ class AgentFacts:
     environment: str = ""
     agent_class: str = "utility"
     labels: tuple[str, ...] = ()
+    trust_zone: str = ""
+    partner: str = ""
 
 
 @dataclass(frozen=True, slots=True)

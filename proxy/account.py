@@ -194,6 +194,7 @@ def _client(arrived: Arrived) -> Section:
 def _who(identity: Identity) -> Section:
     proven, agent, root = identity.proven, identity.agent, identity.chain.root
     hosted: Section = {} if agent.partner is None else {"partner": agent.partner}
+    stands_in: Section = {"deputy_for": identity.deputy_for} if identity.deputy_for else {}
     return {
         "agent": {
             "id": agent.id,
@@ -202,6 +203,7 @@ def _who(identity: Identity) -> Section:
             "identity": f"{proven.issuer}|{proven.subject}" if proven.issuer else proven.credential,
             "src": proven.method,
             **hosted,
+            **stands_in,
         },
         "cred": {"kind": proven.method, "id": proven.credential},
         "task": proven.task,

@@ -13,8 +13,9 @@ from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
 from proxy.facts import TokenExchangeBinding
 from proxy.inventory.check import check_inventory
+from proxy.inventory.documents import document_path
 from proxy.inventory.load import Loaded
-from proxy.settings import Settings, directories, load_settings, unsafe
+from proxy.settings import Settings, directories, load_settings, ownership_rules, unsafe
 from proxy.world import World, build_world, policy_mistakes
 
 
@@ -33,7 +34,11 @@ def check_all(path: Path, today: date | None = None, environment: Container[str]
     settings = _settings(path, mistakes)
     inventory, policies = (settings.inventory, settings.policies) if settings else directories(path)
     found = check_inventory(
-        inventory, today or datetime.now(UTC).date(), os.environ if environment is None else environment
+        inventory,
+        today or datetime.now(UTC).date(),
+        os.environ if environment is None else environment,
+        _documents(settings),
+        ownership_rules(settings) if settings else None,
     )
     mistakes.extend(found.mistakes)
     bundle = _policies(policies, mistakes)
@@ -52,6 +57,13 @@ def _unminted(loaded: Loaded) -> Iterator[Mistake]:
                 if isinstance(binding, TokenExchangeBinding) and getattr(binding, field) == "minted":
                     why = "is `minted`, and nothing is without `identity.token_issuer`; calls that need it are refused"
                     yield entry.mistake(why, "bindings", index, field)
+
+
+def _documents(settings: Settings | None) -> list[Path]:
+    """What sources elsewhere last said, as far as it was ever kept."""
+    if settings is None:
+        return []
+    return [document_path(settings.state / "inventory", source.id) for source in settings.inventory_sources]
 
 
 def _settings(path: Path, mistakes: list[Mistake]) -> Settings | None:

@@ -98,6 +98,7 @@ class Proven:
     `chain` is that of the task, if the task is known to us. `keys` are the issuers whose keys it was proven by, each
     with the epoch of those keys: when one is taken away, it must be shown anew. `thumbprint` is that of the
     certificate whose key the connection has proven to hold, `bound_to` the one that it must be (RFC 8705 section 3).
+    `made_at` is when the credential itself was issued, however old its task; 0 if only `issued_at` is known.
     """
 
     agent: str
@@ -116,6 +117,7 @@ class Proven:
     keys: tuple[tuple[str, int], ...] = ()
     thumbprint: str = ""
     bound_to: str = ""
+    made_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,8 @@ class Restraint:
 class Identity:
     """Who is calling, for whom, through whom, and which person answers for it.
 
-    With `restraints`, what policy would allow is held for sign-off; what it denies stays denied.
+    With `restraints`, what policy would allow is held for sign-off; what it denies stays denied. `deputy_for` is the
+    owner who left, while `owner` is the deputy who answers in their stead.
     """
 
     agent: Agent
@@ -145,6 +148,7 @@ class Identity:
     proven: Proven
     scopes: tuple[str, ...]
     restraints: tuple[Restraint, ...] = ()
+    deputy_for: str = ""
 
 
 # --- the stages -----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from policies.model import Mode
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
-from proxy.settings.model import Address, Issuer, Settings
+from proxy.settings.model import Address, InventorySource, Issuer, Settings
 from proxy.settings.workloads import Cluster, TrustedDomain
 
 _CONFIGURATION = "countersign.yaml"
@@ -27,6 +27,7 @@ _EXAMPLES: dict[type[BaseModel], dict[str, str]] = {
     Issuer: {"issuer": "https://issuer.example.com", "audience": "countersign", "jwks_file": "issuer.jwks.json"},
     TrustedDomain: {"trust_domain": "prod.example.com", "audience": "countersign", "bundle_file": "prod.bundle.json"},
     Cluster: {"issuer": "https://kubernetes.example.com", "audience": "countersign", "jwks_file": "cluster.jwks.json"},
+    InventorySource: {"id": "cmdb", "url": "https://cmdb.example.com/agents.json"},
 }
 
 
@@ -119,6 +120,7 @@ def _lines(model: type[BaseModel], depth: int) -> Iterator[str]:
 
 
 def _example_of(model: type[BaseModel], indent: str) -> Iterator[str]:
+    """One item of a list, commented out, with words that show what belongs there."""
     for position, (name, field) in enumerate(model.model_fields.items()):
         value = _EXAMPLES[model].get(name) or _written(field.default)
         yield f"{indent}#   {'- ' if position == 0 else '  '}{f'{name}: {value}'.rstrip():<40}  # {field.description}"

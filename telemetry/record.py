@@ -55,6 +55,12 @@ type RecordType = Literal[
     "person.link_issued",
     "person.signed_in",
     "person.signed_out",
+    "person.deactivated",
+    "person.activated",
+    "review.attested",
+    "ownership.orphaned",
+    "ownership.restored",
+    "inventory.received",
     "inventory.changed",
     "policy.changed",
     "config.mistake",
@@ -101,7 +107,8 @@ class Delegation(TypedDict, total=False):
 class Agent(TypedDict, total=False):
     """`identity` is what was proven (`issuer|subject`, a handle id), `src` how (`handle`, `jwt`, `none`).
 
-    `partner` hosts the agent, where it is not ours.
+    `partner` hosts the agent, where it is not ours. `deputy_for` is the owner who left, where `owner` is the deputy who
+    answers in their stead.
     """
 
     id: str
@@ -110,6 +117,7 @@ class Agent(TypedDict, total=False):
     identity: str
     src: str
     partner: str
+    deputy_for: str
 
 
 @_strict

@@ -1,19 +1,28 @@
 """The control API and the console over a core."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from policies.model import Json
 from proxy.app.core import Core
+from proxy.app.inventories import InventoriesInForce
 from proxy.console.site import create_console
 from proxy.control.api import create_api
 from proxy.control.door import Door
 from proxy.control.events import EventFeed
+from proxy.control.leaving import Leavers
 from proxy.control.log_reading import LogRecords
 from proxy.control.needs import ControlDeps
 from proxy.control.oauth.endpoint import token_routes
+from proxy.control.scim import Scim
+from proxy.credentials.references import References
+from proxy.errors import Refused, StoreUnavailable
+from proxy.inventory.orphans import orphans
+from proxy.inventory.ownership import overdue
 from proxy.settings import unsafe
 from telemetry.metrics import Metrics
 
@@ -30,6 +39,8 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
         revocations=core.revocations,
         records=records,
         people=core.people,
+        ownership=core.ownership,
+        inventories=InventoriesInForce(core.keeper, core.documents),
         inventory=core.inventory,
         record=core.recorder.append,
         status=lambda: _status(core, addresses),
@@ -44,7 +55,25 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
     )
     door = Door(deps, EventFeed(core.holds, records))
     tokens = token_routes(core.token_server) if core.token_server is not None else []
-    return create_api(deps, door, [*tokens, *create_console(door, clock=core.clock, origins=origins)])
+    console = create_console(door, clock=core.clock, origins=origins)
+    return create_api(deps, door, [*tokens, *_scim(core, deps), *console])
+
+
+def _scim(core: Core, deps: ControlDeps) -> list[BaseRoute]:
+    """None without a token; one that cannot be read is a mistake to mend before we start."""
+    reference = core.settings.control.scim_token
+    if reference is None:
+        return []
+    references = References()
+
+    def token() -> str:
+        try:
+            return references.read(reference).value
+        except Refused as refused:
+            raise StoreUnavailable(f"control.scim_token: cannot be read: {refused.refusal.internal}") from refused
+
+    token()
+    return Scim(Leavers(deps), token).routes()
 
 
 def _jwks(core: Core) -> Callable[[], Mapping[str, Json]] | None:
@@ -54,6 +83,7 @@ def _jwks(core: Core) -> Callable[[], Mapping[str, Json]] | None:
 
 async def _status(core: Core, addresses: Addresses) -> Mapping[str, Json]:
     world, recorder = core.keeper.world, core.recorder
+    today = datetime.fromtimestamp(core.clock(), UTC).date()
     return {
         **addresses(),
         "version": version("countersign-proxy"),
@@ -64,6 +94,8 @@ async def _status(core: Core, addresses: Addresses) -> Mapping[str, Json]:
         "inventory_version": world.inventory.version,
         "agents": len(world.inventory.agents),
         "services": len(world.inventory.services),
+        "orphaned": len({one.what for one in orphans(world.inventory, today)}),
+        "reviews_overdue": len(overdue(world.inventory, today)),
         "audit_records": recorder.size,
         "audit_root": recorder.root.hex(),
         "revocations_heard_seconds_ago": round(max(0.0, core.feed.stale_for(core.clock())), 3),

@@ -10,16 +10,19 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from proxy.app.orphans import OrphanWatch
+from proxy.app.sources import SourceWatch, document_paths, first_documents, folder
 from proxy.app.tokens import token_server
 from proxy.control.oauth.own_host import own_endpoints
 from proxy.control.oauth.server import TokenServer
+from proxy.control.ownership import Ownership
 from proxy.control.people import PeopleService
 from proxy.credentials.broker import Broker
 from proxy.credentials.references import References
 from proxy.downstream.chain_tokens import ChainTokens
 from proxy.downstream.signer import Signer
 from proxy.downstream.txn_token import Minter
-from proxy.errors import CountersignError
+from proxy.errors import ConfigurationError, CountersignError
 from proxy.facts import Inventory
 from proxy.holds.sealing import Sealer
 from proxy.holds.service import HoldOptions, HoldService
@@ -29,11 +32,13 @@ from proxy.identity.resolver import Resolver
 from proxy.identity.task_tokens import TaskTokenReader
 from proxy.identity.tokens import TokenVerifier
 from proxy.identity.workloads import Workloads
+from proxy.inventory.documents import Documents
+from proxy.inventory.overlay import Overlay
 from proxy.inventory.ownership import process_standing, standing
 from proxy.own_host import OwnEndpoint
 from proxy.pipeline import Parts, Pipeline
 from proxy.reload import Keeper
-from proxy.settings import Settings, cluster_settings, issuer_settings, trust_domain_settings
+from proxy.settings import Settings, cluster_settings, issuer_settings, ownership_rules, trust_domain_settings
 from proxy.stages import Identity
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.feed import RevocationFeed
@@ -67,6 +72,8 @@ class Core:
     handles: HandleService
     tasks: TaskService
     people: PeopleService
+    ownership: Ownership
+    documents: Documents
     holds: HoldService
     broker: Broker
     pipeline: Pipeline
@@ -111,7 +118,7 @@ async def open_core(settings: Settings, clock: Callable[[], float] = time.time) 
     """The core of this configuration, alone with its state directory; everything closed at the end."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(settings.state))
-        keeper = Keeper(settings.inventory, settings.policies, settings.mode, clock)
+        keeper = await _keeper(settings, clock)
         store = SqliteStore.open(settings.state / "countersign.db")
         stack.callback(store.close)
         recorder = _recorder(settings)
@@ -128,6 +135,18 @@ async def open_core(settings: Settings, clock: Callable[[], float] = time.time) 
                 await core.pipeline.drain()
                 await core.holds.settle()
                 await core.broker.close(clock())
+
+
+async def _keeper(settings: Settings, clock: Callable[[], float]) -> Keeper:
+    """The world of the files, and of the sources elsewhere, as far as they ever said anything."""
+    new = await first_documents(settings)
+    documents = document_paths(settings)
+    try:
+        return Keeper(settings.inventory, settings.policies, settings.mode, clock, ownership_rules(settings), documents)
+    except ConfigurationError:
+        for path in new:
+            path.unlink(missing_ok=True)  # it never was in force
+        raise
 
 
 def _assemble(
@@ -170,9 +189,14 @@ def _assemble(
         )
     )
     people = PeopleService(store, lambda: keeper.world.inventory)
+    overlay = Overlay(store, keeper.hold)
+    feed.also_hear(overlay.hear)
+    ownership = Ownership(store, overlay, people)
+    sources = {source.id: source.sections for source in settings.inventory_sources}
+    documents = Documents(folder(settings), sources, keeper.try_documents)
     core = Core(
-        settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, holds, broker, pipeline,
-        resolver, tokens, signer, own, workloads,
+        settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, ownership, documents,
+        holds, broker, pipeline, resolver, tokens, signer, own, workloads,
     )  # fmt: skip
     server = token_server(core)
     at_own_host.update(own_endpoints(server) if server is not None else {})
@@ -248,11 +272,12 @@ def _alone(state: Path) -> Iterator[None]:
 @contextlib.asynccontextmanager
 async def _background(core: Core) -> AsyncIterator[None]:
     """What goes on beside the calls; none of it may end the process, and none of it outlives the core."""
-    changes = _Changes(core)
+    changes, orphans = _Changes(core), OrphanWatch(core.inventory, core.holds, core.recorder.append, core.clock)
     tasks = [
         asyncio.create_task(_forever("hearing of revocations", lambda: core.feed.run(core.clock))),
         asyncio.create_task(_forever("watching files", lambda: core.keeper.watch(core.recorder.append))),
         asyncio.create_task(_forever("waking held calls", changes.follow)),
+        asyncio.create_task(_forever("telling what lost its owner", orphans.follow)),
         asyncio.create_task(_forever("sweeping held calls", lambda: _sweep(core))),
         asyncio.create_task(_forever("counting unknown callers", lambda: _tell_crowd(core))),
         asyncio.create_task(_forever("ending overdue tasks", lambda: _sweep_tasks(core))),
@@ -261,6 +286,10 @@ async def _background(core: Core) -> AsyncIterator[None]:
         asyncio.create_task(_forever("ending obtained credentials", lambda: _end_credentials(core))),
         asyncio.create_task(_forever("reading keys again", lambda: _refresh_keys(core))),
     ]
+    for source in core.settings.inventory_sources:
+        if source.file is not None or source.url is not None:
+            watch = SourceWatch(source, core.documents, core.recorder.append, core.clock)
+            tasks.append(asyncio.create_task(_forever(f"hearing of inventory {source.id}", watch.follow)))
     if core.signer is not None:
         tasks.append(asyncio.create_task(_forever("changing the signing key", lambda: _change_key(core))))
     try:

@@ -1,6 +1,7 @@
 """What the console needs: a door that turns a session into a desk, and what that desk lets one person see and do."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, Literal, Protocol
 
 from policies.model import Json
@@ -44,7 +45,10 @@ class Calls(Protocol):
 
 
 class AgentCard(Protocol):
-    """`standing` is empty, or a code for why none of the agent's calls pass; `detail` says it in a sentence."""
+    """`standing` is empty, or a code for why none of the agent's calls pass; `detail` says it in a sentence.
+
+    `deputy` answers for it in the stead of an owner who left; `restraint` says why its calls wait for a person.
+    """
 
     @property
     def agent(self) -> Agent: ...
@@ -54,6 +58,12 @@ class AgentCard(Protocol):
     def standing(self) -> str: ...
     @property
     def detail(self) -> str: ...
+    @property
+    def deputy(self) -> str: ...
+    @property
+    def restraint(self) -> str: ...
+    @property
+    def due(self) -> date | None: ...
     @property
     def ended(self) -> Revocation | None: ...
     @property
@@ -79,6 +89,29 @@ class Done(Protocol):
     def connections(self) -> int: ...
     @property
     def note(self) -> str: ...
+
+
+class Review(Protocol):
+    """One agent or business process that is to be reviewed; what is shown of it is the template's to choose."""
+
+    @property
+    def soon(self) -> bool: ...
+    @property
+    def standing(self) -> str: ...
+    @property
+    def may_attest(self) -> bool: ...
+
+
+class Reviews(Protocol):
+    def list(self, *, every: bool = False) -> Sequence[Review]: ...
+
+    def get(self, what: str) -> Review: ...
+
+    def orphans(self) -> Sequence[object]: ...
+
+    async def attest(self, what: str, digest: str, note: str) -> object: ...
+
+    async def end(self, what: str, reason: str) -> None: ...
 
 
 class Ending(Protocol):
@@ -110,6 +143,8 @@ class Desk(Protocol):
     def calls(self) -> Calls: ...
     @property
     def agents(self) -> Agents: ...
+    @property
+    def reviews(self) -> Reviews: ...
     @property
     def ending(self) -> Ending: ...
     @property

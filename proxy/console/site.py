@@ -11,6 +11,7 @@ from proxy.console.call_pages import CallPages
 from proxy.console.hold_pages import HoldPages
 from proxy.console.needs import Door
 from proxy.console.pages import Site
+from proxy.console.review_pages import ReviewPages
 from proxy.console.signing_in import SigningIn
 
 
@@ -18,6 +19,7 @@ def create_console(door: Door, *, clock: Callable[[], float], origins: tuple[str
     """The console's routes, to be served beside the control API under the same names."""
     site = Site(door, clock=clock, origins=origins)
     holds, calls, agents, signing_in = HoldPages(site), CallPages(site), AgentPages(site), SigningIn(site)
+    reviews = ReviewPages(site)
     return [
         Route("/static/{name}", site.assets.serve, methods=["GET"]),
         Route("/login", signing_in.ask, methods=["GET"]),
@@ -37,6 +39,10 @@ def create_console(door: Door, *, clock: Callable[[], float], origins: tuple[str
         Route("/agents/{id}/end", site.act(agents.end), methods=["POST"]),
         Route("/agents/{id}/freeze", site.act(agents.freeze), methods=["POST"]),
         Route("/agents/{id}/lift", site.act(agents.lift), methods=["POST"]),
+        Route("/reviews", site.page(reviews.list), methods=["GET"]),
+        Route("/reviews/{what}", site.page(reviews.one), methods=["GET"]),
+        Route("/reviews/{what}/attest", site.act(reviews.attest), methods=["POST"]),
+        Route("/reviews/{what}/end", site.act(reviews.end), methods=["POST"]),
     ]
 
 

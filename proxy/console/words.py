@@ -53,7 +53,17 @@ STANDINGS: Final = {
     "agent_owner_inactive": "Owner has left",
     "agent_expired": "Expired",
     "agent_review_overdue": "Review overdue",
+    "agent_unattested": "Never attested as privileged",
+    "partner_unknown": "Partner unknown",
+    "partner_owner_inactive": "Nobody answers for the partner",
+    "partner_contract_ended": "The partner's contract has ended",
+    "process_disabled": "Disabled",
+    "process_owner_inactive": "Owner has left",
+    "process_expired": "Expired",
+    "process_review_overdue": "Review overdue",
 }
+# Reasons that a review itself shows beside its date.
+OF_REVIEWS: Final = frozenset({"agent_review_overdue", "agent_unattested", "process_review_overdue"})
 LEVELS: Final = {"verified": "verified", "endorsed": "endorsed by an issuer we trust", "asserted": "only claimed"}
 DENIALS: Final = ("Not expected now", "Needs a ticket first", "Wrong target", "Too much at once")
 

@@ -1,13 +1,13 @@
 """The agents that one caller may see, with who answers for them and how they stand."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from proxy.control.callers import Caller, answers_for, may_see_agent
 from proxy.control.needs import ControlDeps
 from proxy.errors import Declined
 from proxy.facts import Agent, Person
-from proxy.inventory.ownership import standing
+from proxy.inventory.ownership import agent_review, standing
 from proxy.tasks.interfaces import Revocation
 
 
@@ -15,13 +15,18 @@ from proxy.tasks.interfaces import Revocation
 class AgentCard:
     """One agent. `standing` is empty, or a code for why none of its calls pass; `may_end`: by this caller.
 
-    `ended` is what ends or freezes it: the widest end, or without one the widest freeze.
+    `ended` is what ends or freezes it: the widest end, or without one the widest freeze. `deputy` answers for it in
+    the stead of an owner who left; `restraint` says why its calls wait for a person; `due` None means that it must be
+    attested now.
     """
 
     agent: Agent
     owner: Person | None
     standing: str
     detail: str
+    deputy: str
+    restraint: str
+    due: date | None
     ended: Revocation | None
     may_end: bool
     may_freeze: bool
@@ -65,6 +70,9 @@ class AgentDesk:
             owner=owner,
             standing=found.reason if ended is None else "frozen" if frozen else "ended",
             detail=found.detail if ended is None else "",
+            deputy=found.owner.id if found.deputy_for and found.owner is not None else "",
+            restraint=found.restraints[0].text if found.restraints else "",
+            due=agent_review(agent, self._deps.inventory()).due,
             ended=ended,
             may_end=own and (ended is None or frozen),
             may_freeze=own and ended is None,

@@ -10,8 +10,11 @@ from proxy.control.calls import CallDesk
 from proxy.control.ending import EndingDesk
 from proxy.control.events import EventFeed, Subscription
 from proxy.control.handles import HandleDesk
+from proxy.control.inventories import InventoryDesk
 from proxy.control.journal import Journal
+from proxy.control.leaving import LeavingDesk
 from proxy.control.needs import ControlDeps
+from proxy.control.reviews import ReviewDesk
 from proxy.control.sign_off import SignOff
 from proxy.control.tasks import TaskDesk
 from proxy.control.ways_in import WaysIn
@@ -26,6 +29,9 @@ class Desk:
     calls: CallDesk
     ending: EndingDesk
     handles: HandleDesk
+    inventory: InventoryDesk
+    leaving: LeavingDesk
+    reviews: ReviewDesk
     sign_off: SignOff
     tasks: TaskDesk
     ways_in: WaysIn
@@ -38,12 +44,16 @@ def desk_for(caller: Caller, deps: ControlDeps, feed: EventFeed) -> Desk:
     """The desk of this proven caller."""
     journal = Journal(deps.record, caller)
     sign_off, calls = SignOff(caller, deps, journal), CallDesk(caller, deps)
+    ending = EndingDesk(caller, deps, journal)
     return Desk(
         caller=caller,
         agents=AgentDesk(caller, deps),
         calls=calls,
-        ending=EndingDesk(caller, deps, journal),
+        ending=ending,
         handles=HandleDesk(caller, deps, journal),
+        inventory=InventoryDesk(caller, deps, journal),
+        leaving=LeavingDesk(caller, deps),
+        reviews=ReviewDesk(caller, deps, journal, ending),
         sign_off=sign_off,
         tasks=TaskDesk(caller, deps),
         ways_in=WaysIn(caller, deps, journal),

@@ -16,7 +16,11 @@ from proxy.errors import Declined
 
 MAX_BODY = 65_536
 SAFE_METHODS = frozenset({"GET", "HEAD"})
-METHODS = SAFE_METHODS | {"POST", "DELETE"}
+METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
+
+# A part of an inventory is larger than anything else that is sent to us; only the operator's is read.
+INVENTORY_PATH = "/v1/inventory/"
+MAX_INVENTORY = 4 << 20
 
 # Here agents show themselves in the request itself; nothing that a browser adds by itself counts.
 AGENTS_PATH = "/oauth2/"
@@ -68,24 +72,25 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        body = _Limited(receive)
+        most = _most(scope)
+        body = _Limited(receive, most)
         dressed = self._dressed(send)
         try:
-            self._check(scope)
+            self._check(scope, most)
         except Declined as declined:
             await problem(declined)(scope, receive, dressed)
             return
         await self._app(scope, body, dressed)
 
-    def _check(self, scope: Scope) -> None:
+    def _check(self, scope: Scope, most: int) -> None:
         headers = Headers(scope=scope)
         if any(name.startswith("proxy-") for name in headers):
             raise Declined(400, "through_a_proxy", "the control API is not reached through a proxy")
         if scope["method"] not in METHODS:
-            raise Declined(405, "method_unknown", "use GET, HEAD, POST or DELETE")
+            raise Declined(405, "method_unknown", "use GET, HEAD, POST, PUT, PATCH or DELETE")
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MAX_BODY:
-            raise Declined(413, "body_too_large", f"a request body has at most {MAX_BODY} bytes")
+        if not length.isdecimal() or int(length) > most:
+            raise Declined(413, "body_too_large", f"a request body has at most {most} bytes")
         if peer_of(scope) is not None:
             return
         if PEER in scope.get("state", {}):
@@ -119,16 +124,23 @@ class Guard:
         return with_headers
 
 
-class _Limited:
-    """Reads a body of at most MAX_BODY bytes, whatever its declared length."""
+def _most(scope: Scope) -> int:
+    """The most bytes that a body may have: more only for the operator, over the local socket, with an inventory."""
+    whole = scope["method"] == "PUT" and scope["path"].startswith(INVENTORY_PATH) and peer_of(scope) is not None
+    return MAX_INVENTORY if whole else MAX_BODY
 
-    def __init__(self, receive: Receive) -> None:
+
+class _Limited:
+    """Reads a body of at most this many bytes, whatever its declared length."""
+
+    def __init__(self, receive: Receive, most: int) -> None:
         self._receive = receive
+        self._most = most
         self._read = 0
 
     async def __call__(self) -> Message:
         message = await self._receive()
         self._read += len(message.get("body", b""))
-        if self._read > MAX_BODY:
-            raise Declined(413, "body_too_large", f"a request body has at most {MAX_BODY} bytes")
+        if self._read > self._most:
+            raise Declined(413, "body_too_large", f"a request body has at most {self._most} bytes")
         return message

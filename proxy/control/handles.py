@@ -34,7 +34,7 @@ class HandleDesk:
         """A new handle, shown once, and its row."""
         if not self._caller.is_operator:
             raise Declined(403, "operator_required", "only the operator issues handles, over the local socket")
-        now, life = self._deps.clock(), self._deps.handle_ttl if ttl is None else ttl
+        now, life = self._deps.clock(), self._life(agent, ttl)
         self._check(agent, task, purpose, on_behalf_of, life)
         family = await self._family(task)
         if family:
@@ -56,6 +56,17 @@ class HandleDesk:
             task=task,
             on_behalf_of=on_behalf_of,
         )
+
+    def _life(self, agent: str, ttl: float | None) -> float:
+        """As long as it was asked for, or as usual: for a privileged agent no longer than such a handle may live."""
+        inventory = self._deps.inventory()
+        known = inventory.agents.get(agent)
+        most = inventory.rules.privileged_handle_seconds
+        if known is None or known.agent_class != "privileged":
+            return self._deps.handle_ttl if ttl is None else ttl
+        if ttl is not None and ttl > most:
+            raise Declined(422, "ttl_out_of_range", f"a handle of a privileged agent lives at most {most} seconds")
+        return min(self._deps.handle_ttl, most) if ttl is None else ttl
 
     async def list(self, *, agent: str | None, live: bool) -> list[HandleRow]:
         """The rows that this caller may see; they hold no secret."""

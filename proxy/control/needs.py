@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Unpack
 
 from policies.model import Json
+from proxy.control.ownership import Ownership
 from proxy.control.people import PeopleService
+from proxy.errors import Mistake
 from proxy.facts import Inventory
 from proxy.holds.model import VoteDecision
 from proxy.holds.view import HoldView
 from proxy.holds.voting import VoteDetails
 from proxy.identity.interfaces import HandleRow
+from proxy.inventory.documents import BeforeKept, Kept
 from proxy.tasks.interfaces import Revocation, RevocationKind
 from proxy.tasks.revocations import Stopped
 from proxy.tasks.task import End, NewTask, Task
@@ -93,6 +96,28 @@ class Records(Protocol):
     async def of_call(self, call_id: str) -> Sequence[Mapping[str, Any]]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One entry of the inventory in force: where it is written, and which source said it (empty: the files)."""
+
+    section: str
+    id: str
+    place: str
+    source: str
+
+
+class Inventories(Protocol):
+    """What the inventory in force is made of."""
+
+    def entries(self) -> Sequence[Written]: ...
+
+    def kept(self) -> Sequence[Kept]: ...
+
+    async def accept(self, source: str, raw: bytes, before_kept: BeforeKept) -> Sequence[Mistake]:
+        """Nothing has changed if there are mistakes. `CountersignError` if there is no such source."""
+        ...
+
+
 type Record = Callable[[Mapping[str, Json]], Awaitable[int]]
 
 
@@ -113,6 +138,8 @@ class ControlDeps:
     revocations: Revocations
     records: Records
     people: PeopleService
+    ownership: Ownership
+    inventories: Inventories
     inventory: Callable[[], Inventory]
     record: Record
     status: Callable[[], Awaitable[Mapping[str, Json]]]

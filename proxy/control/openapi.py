@@ -15,6 +15,7 @@ _QUERIES: Final = {
     ("GET", "/v1/handles"): ("agent", "live"),
     ("GET", "/v1/tasks"): ("agent", "live"),
     ("GET", "/v1/holds"): ("state",),
+    ("GET", "/v1/reviews"): ("all",),
     ("GET", "/v1/calls"): ("limit", "agent", "outcome", "task"),
     ("DELETE", "/v1/revocations"): ("scope",),
 }

@@ -7,7 +7,7 @@ from enum import StrEnum
 from starlette.requests import Request
 from starlette.responses import Response
 
-from proxy.control import bodies, endpoints, task_endpoints
+from proxy.control import bodies, endpoints, ownership_endpoints, task_endpoints
 from proxy.control.desk import Desk
 from proxy.control.door import Door
 
@@ -45,7 +45,7 @@ def entries(door: Door) -> tuple[Entry, ...]:
     async def events(request: Request, desk: Desk) -> Response:
         return await endpoints.events(request, desk, door)
 
-    do, task = endpoints, task_endpoints
+    do, task, own = endpoints, task_endpoints, ownership_endpoints
     return (
         Entry("POST", "/v1/handles", operator, do.issue_handle, "Issue a handle", bodies.IssueHandle, 201),
         Entry("GET", "/v1/handles", member, do.list_handles, "List handles"),
@@ -70,6 +70,14 @@ def entries(door: Door) -> tuple[Entry, ...]:
             "POST", "/v1/people/{id}/sign-in-links", operator, do.issue_sign_in_link, "Make a link", bodies.Body, 201
         ),
         Entry("POST", "/v1/people/{id}/sign-out", member, do.sign_out, "End all of a person's ways in", bodies.Why),
+        Entry("POST", "/v1/people/{id}/deactivate", operator, own.deactivate, "Deactivate a person", bodies.Why),
+        Entry("POST", "/v1/people/{id}/activate", operator, own.activate, "Take that back", bodies.Why),
+        Entry("GET", "/v1/reviews", member, own.list_reviews, "List what is due for review, and what is orphaned"),
+        Entry("GET", "/v1/reviews/{what}", member, own.show_review, "Show what its owner attests"),
+        Entry("POST", "/v1/reviews/{what}/attest", person, own.attest, "Attest exactly this", own.Attest),
+        Entry("POST", "/v1/reviews/{what}/end", member, own.end_review, "End what is not needed", bodies.Why),
+        Entry("GET", "/v1/inventory", member, own.show_inventory, "Show what is in force, and where it comes from"),
+        Entry("PUT", "/v1/inventory/{source}", operator, own.put_inventory, "Bring the document of a source"),
         Entry("GET", "/v1/calls", member, do.list_calls, "List recent calls"),
         Entry("GET", "/v1/calls/{id}", member, do.show_call, "Show a call and its records"),
         Entry("GET", "/v1/events", member, events, "Follow changes as server-sent events"),

@@ -60,7 +60,7 @@ class TaskDesk:
             self._require_answering(asked.agent)
         self._check_agent(asked.agent)
         parent = await self._own(asked.parent) if asked.parent is not None else None
-        life = DEFAULT_LIFE if asked.ttl is None else asked.ttl
+        life = self._life(asked.agent, asked.ttl)
         deadline = now + life
         if parent is not None and asked.ttl is None:
             deadline = min(deadline, parent.deadline)
@@ -78,6 +78,15 @@ class TaskDesk:
             grant="task_spawn" if parent is not None else "consent" if asked.process is None else "registry",
         )
         return await self._deps.tasks.create(new, parent=asked.parent, by=self._caller.name, now=now)
+
+    def _life(self, agent: str, ttl: float | None) -> float:
+        inventory = self._deps.inventory()
+        known, most = inventory.agents.get(agent), inventory.rules.privileged_task_seconds
+        if known is None or known.agent_class != "privileged":
+            return DEFAULT_LIFE if ttl is None else ttl
+        if ttl is not None and ttl > most:
+            raise Declined(422, "ttl_out_of_range", f"a task of a privileged agent runs at most {most} seconds")
+        return min(DEFAULT_LIFE, most) if ttl is None else ttl
 
     async def list(self, *, agent: str | None, live: bool) -> list[Task]:
         """The newest tasks that this caller may see."""

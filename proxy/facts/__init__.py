@@ -17,7 +17,17 @@ from proxy.facts.bindings import (
 )
 from proxy.facts.common import Fact, Id, Subject
 from proxy.facts.inventory import Inventory
-from proxy.facts.ownership import Attestation, Held, OwnershipRules, PersonState, accountable, owner_named
+from proxy.facts.ownership import (
+    Attestation,
+    Held,
+    OwnershipRules,
+    PersonState,
+    Source,
+    WhenOverdue,
+    WhenOwnerLeaves,
+    accountable,
+    owner_named,
+)
 from proxy.facts.people import Person, Team
 from proxy.facts.services import Dataset, Effect, Protocol, Route, Selector, Service, Tool, Trust
 
@@ -50,6 +60,7 @@ __all__ = [
     "Route",
     "Selector",
     "Service",
+    "Source",
     "StaticBinding",
     "Subject",
     "Team",
@@ -58,6 +69,8 @@ __all__ = [
     "Tool",
     "Trust",
     "VaultBinding",
+    "WhenOverdue",
+    "WhenOwnerLeaves",
     "accountable",
     "owner_named",
 ]

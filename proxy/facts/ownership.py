@@ -12,6 +12,7 @@ from proxy.facts.people import Person
 
 type WhenOwnerLeaves = Literal["refuse", "deputy"]
 type WhenOverdue = Literal["refuse", "hold"]
+type Source = Literal["operator", "scim"]
 
 
 class OwnershipRules(Fact):
@@ -48,9 +49,12 @@ class Attestation(Fact):
 
 
 class PersonState(Fact):
-    """Whether a person was deactivated after the files were written. It never activates whom the files do not."""
+    """Whether one source deactivated a person after the files were written. All of them, and the files, must agree
+    that somebody is active: none of them activates whom another does not.
+    """
 
     person: Id
+    source: Source
     active: bool
     at: float
     by: str
@@ -89,7 +93,7 @@ def accountable(agent: Agent, inventory: InForce, today: date, instance: str = "
 
 
 class Held(Fact):
-    """What the store holds on top of the files: the last attestation of each thing, and people who were deactivated."""
+    """What the store holds on top of the files: the last attestation of each thing, and who was deactivated."""
 
     attestations: Mapping[str, Attestation] = Field(default_factory=dict)
-    people: Mapping[str, PersonState] = Field(default_factory=dict)
+    deactivated: frozenset[str] = frozenset()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from policies.model import Clause, Requirement
-from proxy.facts import Inventory
+from proxy.facts import Inventory, accountable
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,9 @@ def _people_of(role: str, parties: Parties, inventory: Inventory, today: date) -
     service = inventory.services.get(parties.service)
     kind, _, name = role.partition(":")
     match kind:
-        case "owner" if not name and agent and agent.owner:
-            return (agent.owner,)
+        case "owner" if not name and agent:
+            owner = accountable(agent, inventory, today)
+            return (owner.id,) if owner else ()
         case "technical_owner" if not name and agent and agent.technical_owner:
             return (agent.technical_owner,)
         case "deputy" if not name and agent:

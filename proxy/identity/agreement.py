@@ -31,6 +31,7 @@ def agreed(pieces: Sequence[Proven]) -> Proven:
         primary,
         issued_at=min(piece.issued_at for piece in pieces),
         not_after=min(piece.not_after for piece in pieces),
+        made_at=min(piece.made_at or piece.issued_at for piece in pieces),
         scopes=tuple(dict.fromkeys(scope for piece in ordered for scope in piece.scopes)),
         keys=tuple(dict.fromkeys(key for piece in ordered for key in piece.keys)),
         issuer=naming.issuer,

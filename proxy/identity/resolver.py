@@ -14,7 +14,7 @@ from proxy.identity.challenges import unproven
 from proxy.identity.handles import PREFIX, HandleService
 from proxy.identity.possession import held, thumbprint
 from proxy.identity.processes import JudgeProcess, process_scopes
-from proxy.identity.subjects import Subjects, instance_owner
+from proxy.identity.subjects import Subjects
 from proxy.identity.task_tokens import TaskToken, TaskTokenReader
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.tokens import TokenVerifier
@@ -34,8 +34,19 @@ class Standing(Protocol):
     @property
     def detail(self) -> str: ...
 
+    @property
+    def restraints(self) -> tuple[Restraint, ...]: ...
 
-type JudgeStanding = Callable[[Agent, Inventory, date], Standing]
+    @property
+    def deputy_for(self) -> str: ...
+
+
+class JudgeStanding(Protocol):
+    """Of this agent, or of one instance of it."""
+
+    def __call__(self, agent: Agent, inventory: Inventory, today: date, instance: str = "") -> Standing: ...
+
+
 type FindTask = Callable[[str], Awaitable[TaskBasis | None]]
 
 _JWT = re.compile(r"[^.]*\.[^.]*\.[^.]*")
@@ -142,6 +153,7 @@ class Resolver:
             on_behalf_of=row.on_behalf_of,
             scopes=(f"handle:{row.id}", f"task:{row.task}"),
             evidence=f"sha256:{row.digest}",
+            made_at=row.issued_at,
         )
 
     def _resolve(self, token: VerifiedToken, inventory: Inventory) -> Proven:
@@ -188,6 +200,7 @@ class Resolver:
             scopes=(f"token:{self._own.issuer}|{token.id}", f"task:{token.task}", *token.via),
             evidence=f"sha256:{token.digest}",
             bound_to=token.bound_to,
+            made_at=token.issued_at,
         )
 
     async def _under_task(self, proven: Proven) -> Proven:
@@ -221,7 +234,7 @@ class Resolver:
 
     def attribute(self, proven: Proven, inventory: Inventory, now: float) -> Identity:
         """The identity under this inventory at `now`; asked for every call, since people and owners change."""
-        if not now < proven.not_after:
+        if not now < _end_of(proven, inventory):
             raise refuse(
                 "identity_expired", 403, "The credential of this connection has expired. Connect with a new one."
             )
@@ -256,22 +269,20 @@ class Resolver:
         agent = inventory.agents.get(proven.agent)
         if agent is None:
             raise _unknown_agent(proven.agent)
-        standing = self._standing(agent, inventory, today)
+        standing = self._standing(agent, inventory, today, proven.instance)
         owner = standing.owner
         if owner is None:
             raise refuse(
                 standing.reason or "agent_refused", 403, standing.detail or "Nobody answers for this agent today."
             )
         chain = _chain(proven, agent, inventory)
-        ends = [*_agent_scopes(agent, owner)]
-        owner = _accountable(agent, proven, inventory) or owner
-        ends.append(f"owner:{owner.id}")
+        restraints = dict.fromkeys(standing.restraints)
+        parties = self._party_scopes(chain, agent, inventory, today, restraints)
+        ends = [*_agent_scopes(agent, owner, standing.deputy_for)]
         if proven.instance:
             ends.append(f"instance:{agent.id}/{proven.instance}")
-        restraints: dict[Restraint, None] = {}
-        parties = self._party_scopes(chain, agent, inventory, today, restraints)
-        scopes = [*ends, *parties, *proven.scopes]
-        return Identity(agent, owner, chain, proven, tuple(dict.fromkeys(["global", *scopes])), tuple(restraints))
+        scopes = tuple(dict.fromkeys(["global", *ends, *parties, *proven.scopes]))
+        return Identity(agent, owner, chain, proven, scopes, tuple(restraints), standing.deputy_for)
 
     def _party_scopes(
         self, chain: Chain, caller: Agent, inventory: Inventory, today: date, restraints: dict[Restraint, None]
@@ -292,12 +303,13 @@ class Resolver:
                 raise refuse("principal_unknown", 403, "A party that this agent acts for is not known.")
             elif member.id != caller.id:
                 agent = inventory.agents.get(member.id)
-                owner = self._standing(agent, inventory, today).owner if agent is not None else None
-                if agent is None or owner is None:
+                standing = self._standing(agent, inventory, today) if agent is not None else None
+                if agent is None or standing is None or standing.owner is None:
                     raise refuse(
                         "delegator_refused", 403, "An agent that this one acts for may not call anything today."
                     )
-                yield from _agent_scopes(agent, owner)
+                restraints.update(dict.fromkeys(standing.restraints))
+                yield from _agent_scopes(agent, standing.owner, standing.deputy_for)
 
 
 def _standing_task(token: VerifiedToken) -> str:
@@ -316,20 +328,6 @@ def _chain(proven: Proven, agent: Agent, inventory: Inventory) -> Chain:
     return Chain(root=root, hops=(Hop(root, caller, "endorsed", proven.method, proven.evidence),))
 
 
-def _accountable(agent: Agent, proven: Proven, inventory: Inventory) -> Person | None:
-    """Who answers for this very instance, if the inventory names somebody, who must stand as any owner must."""
-    name = instance_owner(agent, proven.issuer, proven.subject, proven.instance)
-    if name is None:
-        return None
-    person = inventory.people.get(name)
-    of_it = f"The instance `{proven.instance}` of the agent `{agent.id}` has an owner"
-    if person is None:
-        raise refuse("agent_owner_unknown", 403, f"{of_it} whom the inventory does not know.")
-    if not person.active:
-        raise refuse("agent_owner_inactive", 403, f"{of_it} who is no longer active; it needs a new one.")
-    return person
-
-
 def _require_person(person_id: str, inventory: Inventory) -> None:
     person = inventory.people.get(person_id)
     if person is None:
@@ -338,13 +336,21 @@ def _require_person(person_id: str, inventory: Inventory) -> None:
         raise refuse("principal_inactive", 403, "The person that this agent acts for is no longer active.")
 
 
-def _agent_scopes(agent: Agent, owner: Person) -> Iterator[str]:
+def _end_of(proven: Proven, inventory: Inventory) -> float:
+    """When this credential ends: for a privileged agent sooner, also if it was issued before it became one."""
+    agent = inventory.agents.get(proven.agent)
+    if agent is None or agent.agent_class != "privileged" or proven.method not in _OF_A_TASK:
+        return proven.not_after
+    rules = inventory.rules
+    most = rules.privileged_token_seconds if proven.method == TASK_TOKEN else rules.privileged_handle_seconds
+    return min(proven.not_after, (proven.made_at or proven.issued_at) + most)
+
+
+def _agent_scopes(agent: Agent, owner: Person, deputy_for: str) -> Iterator[str]:
     """Every revocation key that ends this agent."""
     yield f"agent:{agent.id}"
     yield f"class:{agent.agent_class}"
-    yield f"owner:{owner.id}"
-    if agent.owner is not None and agent.owner != owner.id:
-        yield f"owner:{agent.owner}"
+    yield from (f"owner:{name}" for name in dict.fromkeys([owner.id, agent.owner, deputy_for]) if name)
     if agent.team is not None:
         yield f"team:{agent.team}"
     if agent.partner is not None:

@@ -95,16 +95,6 @@ class Subjects:
             start = at + 1
 
 
-def instance_owner(agent: Agent, issuer: str, subject: str, instance: str) -> str | None:
-    """Who is accountable for this very instance, where the inventory names somebody for it."""
-    for one in agent.instances:
-        if one.issuer == issuer and instance and one.subject.replace(_PLACE, instance) == subject:
-            owner = one.owners.get(instance)
-            if owner is not None:
-                return owner
-    return None
-
-
 def _identities(inventory: Inventory) -> Iterator[tuple[str, str, str]]:
     """Every exact subject with whose it is. People and processes are among them, so that no agent shares theirs."""
     for agent in inventory.agents.values():

@@ -1,15 +1,17 @@
 """What the inventory's keepers should know before it matters: mistakes, and warnings that refuse no file."""
 
-from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
-from proxy.facts import Agent, AnyBinding, Dataset, Obtained, Service
-from proxy.inventory.load import Loaded, load_inventory
-from proxy.inventory.ownership import standing
+from proxy.facts import Agent, AnyBinding, Dataset, Held, Obtained, OwnershipRules, Partner, Process, Service
+from proxy.inventory.files import take_snapshot
+from proxy.inventory.held import in_force
+from proxy.inventory.load import Loaded, build
+from proxy.inventory.ownership import Standing, process_standing, standing
 from proxy.inventory.read import Entry
 
 SOON = timedelta(days=14)
@@ -19,7 +21,15 @@ _FIX = {
     "agent_owner_unknown": ("owner", "add this person, or name another owner"),
     "agent_owner_inactive": ("owner", "name an active owner"),
     "agent_expired": ("expires", "extend it, or remove the agent"),
-    "agent_review_overdue": ("review_due", "let its owner review it, and set the next date"),
+    "agent_review_overdue": ("review_due", "let its owner attest it (`countersign review`), or set the next date"),
+    "agent_unattested": ("agent_class", "let its owner attest it as privileged (`countersign review`)"),
+    "partner_unknown": ("partner", "add this partner, or remove it here"),
+    "partner_owner_inactive": ("partner", "name an active owner of the partner"),
+    "partner_contract_ended": ("partner", "write down the new contract, or remove the agent"),
+    "process_disabled": ("enabled", "set `enabled: true` when agents may act for it again"),
+    "process_owner_inactive": ("owner", "name an active owner"),
+    "process_expired": ("expires", "extend it, or remove the process"),
+    "process_review_overdue": ("review_due", "let its owner attest it (`countersign review`), or set the next date"),
 }
 
 
@@ -32,13 +42,23 @@ class InventoryCheck:
     warnings: tuple[Mistake, ...]
 
 
-def check_inventory(path: Path, today: date, environment: Container[str]) -> InventoryCheck:
-    """Everything wrong with this inventory, and everything that will be refused on traffic because of it."""
+def check_inventory(
+    path: Path,
+    today: date,
+    environment: Container[str],
+    documents: Sequence[Path] = (),
+    rules: OwnershipRules | None = None,
+) -> InventoryCheck:
+    """Everything wrong with this inventory, and everything that will be refused on traffic because of it.
+
+    What was attested or deactivated since lies in the store, which is not looked into.
+    """
     try:
-        loaded = load_inventory(path)
+        loaded = build(take_snapshot(path, documents=documents))
     except ConfigurationError as wrong:
         return InventoryCheck(None, wrong.mistakes, ())
-    return InventoryCheck(loaded, (), tuple(warnings(loaded, today, environment)))
+    ruled = in_force(loaded.inventory, Held(), rules or OwnershipRules())
+    return InventoryCheck(loaded, (), tuple(warnings(replace(loaded, inventory=ruled), today, environment)))
 
 
 def warnings(loaded: Loaded, today: date, environment: Container[str]) -> Iterator[Mistake]:
@@ -46,6 +66,10 @@ def warnings(loaded: Loaded, today: date, environment: Container[str]) -> Iterat
     reading = loaded.reading
     for agent in reading.agents.values():
         yield from _agent(loaded, agent, today)
+    for process in reading.processes.values():
+        yield from _process(loaded, process, today)
+    for partner in reading.partners.values():
+        yield from _partner(loaded, partner, today)
     for service in reading.services.values():
         yield from _owner(loaded, service)
         yield from _secrets(loaded, service, environment)
@@ -58,16 +82,65 @@ def warnings(loaded: Loaded, today: date, environment: Container[str]) -> Iterat
 def _agent(loaded: Loaded, entry: Entry[Agent], today: date) -> Iterator[Mistake]:
     agent = entry.fact
     found = standing(agent, loaded.inventory, today)
+    yield from _instances(loaded, entry)
     if not found.ok:
         field, fix = _FIX[found.reason]
-        yield entry.mistake(f"all its calls are refused ({found.reason}): {fix}", field)
+        unless = (
+            " (unless that was done since: `check` does not look into the store)" if _in_store(found.reason) else ""
+        )
+        yield entry.mistake(f"all its calls are refused ({found.reason}): {fix}{unless}", field)
         return
-    for field, day in (("expires", agent.expires), ("review_due", agent.review_due)):
-        if day - today <= SOON:
+    if found.deputy_for and found.owner is not None:
+        text = f"`{found.deputy_for}` is no longer active; its deputy `{found.owner.id}` answers for it until then"
+        yield entry.mistake(f"{text}; name another owner", "owner")
+    yield from _restrained(entry, found)
+    yield from _soon(entry, today, expires=agent.expires, review_due=agent.review_due)
+
+
+def _process(loaded: Loaded, entry: Entry[Process], today: date) -> Iterator[Mistake]:
+    found = process_standing(entry.fact, loaded.inventory, today)
+    if not found.ok:
+        field, fix = _FIX[found.reason]
+        yield entry.mistake(f"no agent may act for it ({found.reason}): {fix}", field)
+        return
+    yield from _restrained(entry, found)
+    yield from _soon(entry, today, expires=entry.fact.expires, review_due=entry.fact.review_due)
+
+
+def _partner(loaded: Loaded, entry: Entry[Partner], today: date) -> Iterator[Mistake]:
+    yield from _owner(loaded, entry)
+    if today >= entry.fact.ends:
+        yield entry.mistake(f"was on {entry.fact.ends}; all calls of the agents that it hosts are refused", "ends")
+    elif entry.fact.ends - today <= SOON:
+        yield from _soon(entry, today, ends=entry.fact.ends)
+
+
+def _instances(loaded: Loaded, entry: Entry[Agent]) -> Iterator[Mistake]:
+    """Owners of single instances who left: those are refused while the others go on."""
+    for index, each in enumerate(entry.fact.instances):
+        for name, owner in each.owners.items():
+            if not loaded.inventory.people[owner].active:
+                text = f"`{owner}` is no longer active, so calls of this instance are refused; name another owner"
+                yield entry.mistake(text, "instances", index, "owners", name)
+
+
+def _soon(entry: Entry, today: date, **days: date) -> Iterator[Mistake]:
+    for field, day in days.items():
+        if day - today <= SOON and day >= today:
             yield entry.mistake(f"is on {day}, in {(day - today).days} day(s); then its calls are refused", field)
 
 
-def _owner(loaded: Loaded, entry: Entry[Service] | Entry[Dataset]) -> Iterator[Mistake]:
+def _restrained(entry: Entry, found: Standing) -> Iterator[Mistake]:
+    for restraint in found.restraints:
+        field, fix = _FIX[restraint.reason]
+        yield entry.mistake(f"every one of its calls waits for a person ({restraint.reason}): {fix}", field)
+
+
+def _in_store(reason: str) -> bool:
+    return reason in {"agent_review_overdue", "agent_unattested"}
+
+
+def _owner(loaded: Loaded, entry: Entry[Service] | Entry[Dataset] | Entry[Partner]) -> Iterator[Mistake]:
     owner = entry.fact.owner
     if not loaded.inventory.people[owner].active:
         yield entry.mistake(f"`{owner}` is no longer active, so nobody can sign for it; name another owner", "owner")

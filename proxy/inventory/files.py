@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from proxy.documents import read_bytes, shown
 from proxy.errors import Mistake
@@ -38,11 +39,19 @@ class Snapshot:
             total.update(hashlib.sha256(str(mistake).encode("utf-8", "surrogateescape")).digest())
         return total.hexdigest()
 
+    def replacing(self, documents: Mapping[Path, bytes]) -> Self:
+        """The same, if these of its own files had this content."""
+        return replace(self, own={**self.own, **documents})
 
-def take_snapshot(root: Path, referenced: Collection[Path] = ()) -> Snapshot:
-    """All files below `root` (a directory, or one file), and these others. What cannot be read is a mistake."""
+
+def take_snapshot(root: Path, referenced: Collection[Path] = (), documents: Collection[Path] = ()) -> Snapshot:
+    """All files below `root` (a directory, or one file), and these others. What cannot be read is a mistake.
+
+    `documents` are more of the inventory's own files, which need not be there.
+    """
     mistakes: list[Mistake] = []
-    own = {path: raw for path in _own_files(root, mistakes) if (raw := read_bytes(path, mistakes)) is not None}
+    files = [*_own_files(root, mistakes), *(path for path in documents if path.exists())]
+    own = {path: raw for path in files if (raw := read_bytes(path, mistakes)) is not None}
     unreadable: list[Mistake] = []
     others = read_referenced(referenced, unreadable)
     return Snapshot(own, others, tuple(mistakes), tuple(unreadable))

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from proxy.facts import Agent, Attestation, Inventory, Partner, Person, Process, accountable, owner_named
 from proxy.stages import Restraint
 
-DAY = timedelta(days=1)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +113,19 @@ def process_review(process: Process, inventory: Inventory) -> Review:
     return Review(_due(process.review_due, said, process.review_interval_days), said)
 
 
+def overdue(inventory: Inventory, today: date) -> list[str]:
+    """Every agent and business process whose review is overdue, as `agent:ID` and `process:ID`."""
+    reviews = {
+        **{f"agent:{one.id}": agent_review(one, inventory) for one in inventory.agents.values()},
+        **{f"process:{one.id}": process_review(one, inventory) for one in inventory.processes.values()},
+    }
+    return [what for what, review in reviews.items() if review.due is None or today > review.due]
+
+
 def _due(written: date, said: Attestation | None, days: int) -> date:
     if said is None:
         return written
-    return max(written, datetime.fromtimestamp(said.at, UTC).date() + days * DAY)
+    return max(written, datetime.fromtimestamp(said.at, UTC).date() + days * _DAY)
 
 
 def _reviewed(words: str, kind: str, review: Review, held: Standing, inventory: Inventory, today: date) -> Standing:

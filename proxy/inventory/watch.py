@@ -1,13 +1,13 @@
 """The inventory in force, and its replacement when the files change: as a whole, or not at all."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from proxy.errors import ConfigurationError, Mistake
 from proxy.facts import Inventory
 from proxy.inventory.files import take_snapshot
-from proxy.inventory.load import Examined, Loaded, examine, load_inventory
+from proxy.inventory.load import Examined, Loaded, build, examine
 
 POLL_SECONDS = 0.2
 
@@ -22,9 +22,11 @@ class InventorySource:
     that is still being written is never taken for a finished one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, documents: Sequence[Path] = ()) -> None:
+        """`documents` are further files of the same inventory; one that does not exist says nothing."""
         self._path = path
-        self._loaded = load_inventory(path)
+        self._documents = tuple(documents)
+        self._loaded = build(take_snapshot(path, documents=self._documents))
         self._named: Collection[Path] = tuple(self._loaded.snapshot.referenced)
         self._judged = self._seen = self._loaded.snapshot.digest
         self._told: tuple[Mistake, ...] = ()
@@ -50,7 +52,7 @@ class InventorySource:
         `on_mistakes` then has the mistakes, once. It has none when the trouble is over. Whatever else either
         of them raises passes through, and the same files are judged again by the next poll.
         """
-        snapshot = await asyncio.to_thread(take_snapshot, self._path, self._named)
+        snapshot = await asyncio.to_thread(take_snapshot, self._path, self._named, self._documents)
         settled, self._seen = snapshot.digest == self._seen, snapshot.digest
         if not settled or snapshot.digest == self._judged:
             return
@@ -64,6 +66,14 @@ class InventorySource:
             self._judged = snapshot.digest
         else:
             self._named = examined.named  # and the next poll judges once more, together with these files
+
+    def supposing(self, documents: Mapping[Path, bytes]) -> Examined:
+        """What would come of it if these documents had this content. Beside files with mistakes, those in force."""
+        now = take_snapshot(self._path, documents=self._documents)
+        examined = examine(now.replacing(documents))
+        if examined.mistakes and examine(now).mistakes:
+            return examine(self._loaded.snapshot.replacing(documents))
+        return examined
 
     def reconsider(self) -> None:
         """Lets the next poll judge the files again although they are as they were: something around them changed."""

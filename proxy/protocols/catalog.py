@@ -114,7 +114,16 @@ class Catalog:
             version=self.version,
             people=tuple(PersonFacts(one.id, one.teams, one.active) for one in inventory.people.values()),
             agents=tuple(
-                AgentFacts(one.id, one.owner or "", one.team or "", one.environment, one.agent_class, one.labels)
+                AgentFacts(
+                    one.id,
+                    one.owner or "",
+                    one.team or "",
+                    one.environment,
+                    one.agent_class,
+                    one.labels,
+                    one.trust_zone or "",
+                    one.partner or "",
+                )
                 for one in inventory.agents.values()
             ),
             services=tuple(map(_service_facts, self._by_id.values())),

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from pydantic import BaseModel
 
@@ -11,7 +12,7 @@ from proxy.errors import ConfigurationError, Mistake
 from proxy.identity.issuers import IssuerSettings
 from proxy.inventory.addresses import is_loopback, parse_url
 from proxy.settings.files import check_file, check_pem
-from proxy.settings.model import Issuer, Settings
+from proxy.settings.model import InventorySource, Issuer, Reference, Settings
 from proxy.settings.workloads import workload_mistakes
 
 MAX_BYTES = 1 << 20
@@ -50,10 +51,12 @@ def directories(path: Path) -> tuple[Path, Path]:
 def with_absolute_paths[M: BaseModel](model: M, folder: Path) -> M:
     """The same settings with every path, and every `file:` reference, starting at this folder."""
     changed: dict[str, object] = {}
-    for name in type(model).model_fields:
+    for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         if isinstance(value, Path):
             changed[name] = _absolute(folder, value)
+        elif isinstance(value, str) and Reference in (field.annotation, *get_args(field.annotation)):
+            changed[name] = _absolute_reference(folder, value)
         elif isinstance(value, BaseModel):
             changed[name] = with_absolute_paths(value, folder)
         elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
@@ -104,6 +107,7 @@ def _contradictions(document: Document, settings: Settings) -> Iterator[Mistake]
     said = settings.identity
     issuers = {one.issuer for one in said.issuers}
     yield from workload_mistakes(document, said.trust_domains, said.kubernetes, issuers)
+    yield from _sources(document, settings.inventory_sources)
     endpoint = settings.telemetry.otlp_endpoint
     if endpoint is None and settings.telemetry.headers:
         yield document.mistake(("telemetry", "headers"), "has no effect without `otlp_endpoint`")
@@ -165,3 +169,24 @@ def _same_issuer(document: Document, settings: Settings) -> Iterator[Mistake]:
         if key in seen:
             yield document.mistake(("identity", "issuers", index), "has the `issuer` and `typ` of another; keep one")
         seen.add(key)
+
+
+def _sources(document: Document, sources: tuple[InventorySource, ...]) -> Iterator[Mistake]:
+    seen: set[str] = set()
+    for index, source in enumerate(sources):
+        at = ("inventory_sources", index)
+        if source.id in seen:
+            yield document.mistake((*at, "id"), "is the name of another source; give each its own")
+        seen.add(source.id)
+        if source.file is not None and source.url is not None:
+            yield document.mistake(at, "has a `file` and a `url`; give one of them")
+        for field in ("ca_bundle", "token"):
+            if source.url is None and getattr(source, field) is not None:
+                yield document.mistake((*at, field), "has no effect without `url`")
+        if source.url is not None:
+            place = parse_url(source.url)
+            if place.scheme == "http" and not is_loopback(place.host):
+                yield document.mistake((*at, "url"), "would let anyone on the way write the inventory; use `https://`")
+        if not source.sections:
+            yield document.mistake((*at, "sections"), "is empty, so the source may say nothing; name at least one")
+        yield from check_pem(document, source.ca_bundle, "CERTIFICATE", *at, "ca_bundle")

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from policies.model import Mode
 from proxy.downstream.profile import trust_domain
+from proxy.facts import Id, WhenOverdue, WhenOwnerLeaves
 from proxy.inventory.addresses import is_loopback, parse_host_port, parse_url
 from proxy.settings.group import Group
 from proxy.settings.workloads import Cluster, TrustedDomain
@@ -67,6 +68,7 @@ def _own_name(text: str) -> str:
 type OwnName = Annotated[str, AfterValidator(_own_name)]
 type Listening = Annotated[Address, BeforeValidator(_address)]
 type Url = Annotated[str, AfterValidator(_url)]
+type Section = Literal["people", "teams", "agents", "services", "datasets", "processes", "partners"]
 type TrustDomain = Annotated[str, AfterValidator(trust_domain)]
 type Reference = Annotated[str, AfterValidator(_reference)]
 
@@ -109,6 +111,11 @@ class Control(Group):
     )
     auditors: tuple[str, ...] = Field(
         (), description="Teams whose people see every agent's calls and holds, such as the SOC. They end nothing."
+    )
+    scim_token: Reference | None = Field(
+        None,
+        description="The bearer token with which your identity provider deactivates people by SCIM 2.0 (/scim/v2), "
+        "by reference: `env:SCIM_TOKEN`. Empty: there is no SCIM endpoint.",
     )
 
 
@@ -156,6 +163,47 @@ class Identity(Group):
     )
     handle_ttl_seconds: int = Field(
         3600, ge=60, le=28_800, description="How long a connection handle lives, if nothing else is asked for."
+    )
+
+
+class Privileged(Group):
+    handle_seconds: int = Field(900, ge=60, le=28_800, description="A connection handle lives at most this long.")
+    task_token_seconds: int = Field(300, ge=30, le=900, description="A task token lives at most this long.")
+    task_seconds: int = Field(3600, ge=60, le=86_400, description="A task runs at most this long.")
+    review_days: int = Field(
+        30, ge=1, le=366, description="Its owner attests it at least this often; a date in the file does not count."
+    )
+
+
+class Ownership(Group):
+    when_owner_leaves: WhenOwnerLeaves = Field(
+        "refuse",
+        description="What an owner who left owned is refused (`refuse`), or answered for by the first `deputy` of it "
+        "who is within dates.",
+    )
+    review_overdue: WhenOverdue = Field(
+        "refuse",
+        description="Without its review in time, every call of an agent is refused (`refuse`), or waits for a person "
+        "(`hold`). After its expiry it is always refused.",
+    )
+    deputies_attest: bool = Field(
+        default=False, description="Let deputies within their dates attest in their owner's stead."
+    )
+    privileged: Privileged = Field(Privileged(), description="What agents of class `privileged` may have at most.")
+
+
+class InventorySource(Group):
+    """Where an organisation keeps a part of the inventory, if not in files: one JSON document of the same sections."""
+
+    id: Id = Field(description="Its name. What it last said is kept under the state directory.")
+    file: Path | None = Field(None, description="It is read from this file; or else:")
+    url: Url | None = Field(None, description="from this URL. Neither: `PUT /v1/inventory/ID` brings it.")
+    ca_bundle: Path | None = Field(None, description="PEM bundle that this URL is verified with.")
+    token: Reference | None = Field(None, description="A bearer token for this URL, by reference: `env:CMDB_TOKEN`.")
+    every_seconds: int = Field(60, ge=1, le=86_400, description="How often we look.")
+    sections: tuple[Section, ...] = Field(
+        ("people", "teams", "agents", "processes", "partners"),
+        description="What it may speak of. `services` decide where secrets go: name them only if you trust it so far.",
     )
 
 
@@ -226,7 +274,11 @@ class Settings(Group):
         Listen(), description="Addresses. Beyond this machine, use those with TLS, or put TLS in front."
     )
     control: Control = Field(Control(), description="The console and the control API.")
+    inventory_sources: tuple[InventorySource, ...] = Field(
+        (), description="More of the inventory, kept elsewhere; it and the files are one. One looks so:"
+    )
     identity: Identity = Field(Identity(), description="How agents prove who they are.")
+    ownership: Ownership = Field(Ownership(), description="Who answers for what, and what happens when nobody does.")
     limits: Limits = Field(Limits(), description="How much a peer may send.")
     holds: Holds = Field(Holds(), description="Calls that wait for a person.")
     audit: Audit = Field(Audit(), description="The record that stands as evidence.")

@@ -110,11 +110,27 @@ _REPLAYS = (
     "CREATE INDEX used_once_by_time ON used_once (until)",
 )
 
+_OWNERSHIP = (
+    """CREATE TABLE attestations (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, what TEXT NOT NULL, owner TEXT NOT NULL,
+        agent_class TEXT NOT NULL, digest TEXT NOT NULL, person TEXT NOT NULL, at REAL NOT NULL, note TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX attestations_by_what ON attestations (what, seq)",
+    """CREATE TABLE person_states (
+        person TEXT NOT NULL, source TEXT NOT NULL CHECK (source IN ('operator', 'scim')),
+        active INTEGER NOT NULL CHECK (active IN (0, 1)), at REAL NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (person, source)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE TABLE ownership_token (token INTEGER NOT NULL) STRICT",
+    "INSERT INTO ownership_token (token) VALUES (1)",
+)
+
 MIGRATIONS = (
     Migration(1, "handles, revocations, credentials of people", _IDENTITY),
     Migration(2, "holds", _HOLDS),
     Migration(3, "tasks and what they count", _TASKS),
     Migration(4, "what may be used once", _REPLAYS),
+    Migration(5, "attestations, and who was deactivated", _OWNERSHIP),
 )
 
 VERSION = MIGRATIONS[-1].number

@@ -7,6 +7,7 @@ from proxy.storage.database import Database
 from proxy.storage.migrations import VERSION, prepare
 from proxy.storage.sqlite_handles import SqliteHandles
 from proxy.storage.sqlite_holds import SqliteHolds
+from proxy.storage.sqlite_ownership import SqliteOwnership
 from proxy.storage.sqlite_people import SqlitePeople
 from proxy.storage.sqlite_replays import SqliteReplays
 from proxy.storage.sqlite_revocations import SqliteRevocations
@@ -15,7 +16,9 @@ from proxy.storage.sqlite_tasks import SqliteTasks
 BUSY_SECONDS = 3.0
 
 
-class SqliteStore(SqliteHandles, SqliteRevocations, SqlitePeople, SqliteHolds, SqliteTasks, SqliteReplays):
+class SqliteStore(
+    SqliteHandles, SqliteRevocations, SqlitePeople, SqliteHolds, SqliteTasks, SqliteReplays, SqliteOwnership
+):
     """Every store of the house in one file. Several processes may have it open at once."""
 
     @classmethod

@@ -15,6 +15,7 @@ EVERY = 0.05
 DEGRADED_AFTER = 1.0
 STALE_AFTER = 5.0
 
+type Hear = Callable[[], Awaitable[None]]
 type Freshness = Literal["fresh", "degraded", "stale"]
 
 
@@ -32,6 +33,7 @@ class RevocationFeed:
         self._unstored: dict[str, Revocation] = {}
         self._local_changes = 0
         self._on_change: list[Callable[[], None]] = []
+        self._also: list[Hear] = []
         self._failing = False
 
     @property
@@ -42,6 +44,13 @@ class RevocationFeed:
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call this after every change."""
         self._on_change.append(callback)
+
+    def also_hear(self, hear: Hear) -> None:
+        """Await this too with every change of the store, before it counts as heard.
+
+        A `StoreUnavailable` from it leaves the feed as stale as one from the revocations themselves.
+        """
+        self._also.append(hear)
 
     def stale_for(self, now: float) -> float:
         """Seconds since the store was last known to be read in full; infinite before the first time.
@@ -96,6 +105,8 @@ class RevocationFeed:
             if token == self._token:
                 break
             rows = await self._store.all_revocations()
+            for hear in self._also:
+                await hear()
             if local == self._local_changes:  # else the rows may be older than what is in force here
                 self._token = token
                 self._epochs = self._with_unstored(Epochs(rows))

@@ -15,14 +15,18 @@ from proxy.control.api import create_api
 from proxy.control.door import Door
 from proxy.control.events import EventFeed
 from proxy.control.guard import PEER, Peer
-from proxy.control.needs import ControlDeps
+from proxy.control.needs import ControlDeps, Written
+from proxy.control.ownership import Ownership
 from proxy.control.people import PeopleService
-from proxy.errors import Refused
-from proxy.facts import Agent, Deputy, Inventory, Person, Service, Team, Tool
+from proxy.errors import CountersignError, Mistake, Refused
+from proxy.facts import Agent, Deputy, Held, Inventory, OwnershipRules, Person, Service, Team, Tool
 from proxy.holds.sealing import Sealer
 from proxy.holds.service import HoldOptions, HoldService
 from proxy.holds.view import HoldView
 from proxy.identity.handles import HandleService
+from proxy.inventory.documents import BeforeKept, Kept
+from proxy.inventory.held import in_force
+from proxy.inventory.overlay import Overlay
 from proxy.stages import (
     Arrived,
     Attributed,
@@ -113,12 +117,26 @@ class Log:
         return [record["type"] for record in self.records]
 
 
+class NoSources:
+    """An `Inventories` of files alone."""
+
+    def entries(self) -> list[Written]:
+        return [Written("agents", "support-bot", "inventory/agents.yaml:1", "")]
+
+    def kept(self) -> list[Kept]:
+        return []
+
+    async def accept(self, source: str, raw: bytes, before_kept: BeforeKept) -> list[Mistake]:
+        raise CountersignError(f"`{source}` is no source")
+
+
 class House:
     """Everything behind the control API, in one folder. `now` moves only when a test moves it."""
 
     def __init__(self, folder: Path, *, origins: tuple[str, ...] = (ORIGIN,)) -> None:
         self.now = NOW
-        self.facts = inventory()
+        self.written = self.facts = inventory()
+        self.rules = OwnershipRules()
         self.store = SqliteStore.open(folder / "store.db")
         self.log = Log(lambda: self.now)
         self.holds = HoldService(
@@ -135,6 +153,9 @@ class House:
         self.handles = HandleService(self.store, self.revocations.revoke)
         self.tasks = TaskService(self.store, self.revocations.revoke, self.log.append)
         self.people = PeopleService(self.store, lambda: self.facts)
+        self.held = Held()
+        self.overlay = Overlay(self.store, self._hold)
+        self.ownership = Ownership(self.store, self.overlay, self.people)
         self.ready: str | None = None
         self.deps = ControlDeps(
             holds=self.holds,
@@ -143,6 +164,8 @@ class House:
             revocations=self.revocations,
             records=self.log,
             people=self.people,
+            ownership=self.ownership,
+            inventories=NoSources(),
             inventory=lambda: self.facts,
             record=self.log.append,
             status=self._status,
@@ -159,6 +182,16 @@ class House:
         """The API over what is needed now."""
         self.door = Door(self.deps, self.feed)
         self.app: Any = create_api(self.deps, self.door)
+
+    def _hold(self, held: Held) -> None:
+        self.held = held
+        self.facts = in_force(self.written, held, self.rules)
+
+    def write(self, inventory: Inventory | None = None, **rules: Any) -> None:
+        """Other files, or other rules, are in force from now on."""
+        self.written = inventory or self.written
+        self.rules = self.rules.model_copy(update=rules)
+        self._hold(self.held)
 
     async def _status(self) -> dict[str, Json]:
         return {"mode": "enforce", "policy_version": "sha256:1"}

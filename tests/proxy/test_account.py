@@ -255,3 +255,14 @@ def test_the_partner_that_hosts_an_agent_is_on_record():
     hosted = replace(IDENTITY, agent=IDENTITY.agent.model_copy(update={"partner": "acme"}))
     described = replace(made.described, attributed=replace(attributed_, identity=hosted))
     assert as_stored(decided(known(replace(made, described=described)), Injection(), 1.0))["agent"]["partner"] == "acme"
+
+
+def test_a_deputy_is_on_record_with_whom_they_answer_for():
+    """`owner` is who answers today; without a deputy, nobody is named."""
+    reached = stage()
+    attributed = reached.described.attributed
+    stood_in = replace(attributed, identity=replace(IDENTITY, deputy_for="olga"))
+    deputised = replace(reached, described=replace(reached.described, attributed=stood_in))
+    agents = [as_stored(decided(known(one), Injection(), 1.0))["agent"] for one in (reached, deputised)]
+    assert [agent.get("deputy_for") for agent in agents] == [None, "olga"]
+    assert agents[1]["owner"] == IDENTITY.owner.id

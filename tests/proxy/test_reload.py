@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import json
 
 import pytest
 
 from policies.model import Mode
 from proxy import reload as module
 from proxy.errors import ConfigurationError
+from proxy.facts import Held
 from proxy.reload import Keeper
 from telemetry.errors import AuditUnavailable
+from tests.conformance.ownership_store import attestation
 from tests.fakes.waiting import until
 from tests.fakes.world import INVENTORY, POLICIES, write_files
 
@@ -232,3 +235,111 @@ def test_watching_goes_on_whatever_the_log_says(house, monkeypatch, caplog):
             await watching
 
     asyncio.run(main())
+
+
+# --- what the store holds, and documents from elsewhere -------------------------------------------------
+
+
+def test_what_is_held_is_in_force_at_once_and_seen_by_policies_after(house):
+    """A deactivated person is inactive when `hold` returns; the policies are compiled anew by the next poll."""
+    before = house.keeper.world
+    house.keeper.hold(Held(deactivated=frozenset({"olivia"})))
+    now = house.keeper.world
+    assert not now.inventory.people["olivia"].active
+    assert now.engine is before.engine
+    assert now.inventory is not before.inventory
+    house.look(1)
+    after = house.keeper.world
+    assert after.engine is not before.engine
+    assert after.version != before.version
+    assert not after.inventory.people["olivia"].active
+    house.look(2)
+    assert house.keeper.world is after
+    house.keeper.hold(Held())
+    house.look(1)
+    assert house.keeper.world.version == before.version
+    assert house.records == []
+
+
+def test_an_attestation_compiles_nothing(house):
+    """It is in force with the very same policies."""
+    before = house.keeper.world
+    house.keeper.hold(Held(attestations={"agent:support-bot": attestation("a1", "agent:support-bot")}))
+    house.look()
+    assert house.keeper.world.engine is before.engine
+    assert house.keeper.world.inventory.attestations["agent:support-bot"].id == "a1"
+
+
+def test_an_edit_keeps_what_is_held(house):
+    """Whoever is deactivated stays so under other files, also if that happens while they are being loaded."""
+    house.keeper.hold(Held(deactivated=frozenset({"olivia"})))
+    house.write(inventory=INVENTORY.replace("purpose: refunds", "purpose: all"))
+
+    async def main():
+        async def record(record):
+            house.keeper.hold(Held(deactivated=frozenset({"olivia", "bob"})))
+            house.records.append(record)
+
+        for _ in range(3):
+            await house.keeper.poll(record)
+
+    asyncio.run(main())
+    world = house.keeper.world
+    assert world.inventory.agents["support-bot"].purpose == "all"
+    assert [name for name, one in world.inventory.people.items() if not one.active] == ["olivia", "bob"]
+    assert house.types() == ["inventory.changed"]
+
+
+DOCUMENT = b'{"people": [{"id": "zoe", "name": "Zoe"}]}'
+
+
+def test_documents_beside_the_files_are_the_same_inventory(tmp_path):
+    """What one brings is in force with the rest; an id that both claim is a mistake; one that is gone says nothing."""
+    write_files(tmp_path, inventory=INVENTORY, policies=POLICIES)
+    path = tmp_path / "cmdb.json"
+    keeper = Keeper(tmp_path / "inventory", tmp_path / "policies", Mode.ENFORCE, lambda: 5.0, None, [path])
+    records = []
+
+    async def record(one):
+        records.append(one)
+
+    async def main():
+        assert await keeper.try_documents({path: DOCUMENT}) == ()
+        assert "zoe" not in keeper.world.inventory.people
+        (twice,) = await keeper.try_documents({path: DOCUMENT.replace(b"zoe", b"alice")})
+        assert twice.field == "people[alice].id"
+        assert "is here again, first in " in twice.text
+        wrong = await keeper.try_documents({path: b'{"agents": [{"id": "x", "owner": 7}]}'})
+        assert {mistake.field.partition(".")[0] for mistake in wrong} == {"agents[x]"}
+        path.write_bytes(DOCUMENT)
+        for _ in range(3):
+            await keeper.poll(record)
+        assert "zoe" in keeper.world.inventory.people
+        assert keeper.loaded.reading.people["zoe"].document.file.endswith("cmdb.json")
+        path.write_bytes(DOCUMENT.replace(b"zoe", b"alice"))
+        for _ in range(3):
+            await keeper.poll(record)
+        assert "zoe" in keeper.world.inventory.people
+
+    asyncio.run(main())
+    assert [one["type"] for one in records] == ["inventory.changed", "config.mistake"]
+
+
+def test_a_document_is_judged_beside_good_files_while_the_files_have_mistakes(tmp_path):
+    """Somebody's half-done edit elsewhere is not the document's fault."""
+    write_files(tmp_path, inventory=INVENTORY, policies=POLICIES)
+    path = tmp_path / "cmdb.json"
+    keeper = Keeper(tmp_path / "inventory", tmp_path / "policies", Mode.ENFORCE, lambda: 5.0, None, [path])
+    write_files(tmp_path, inventory=INVENTORY + "nonsense: 7\n")
+    assert asyncio.run(keeper.try_documents({path: DOCUMENT})) == ()
+    assert asyncio.run(keeper.try_documents({path: DOCUMENT.replace(b"zoe", b"alice")})) != ()
+
+
+def test_a_document_that_the_policies_do_not_fit_is_a_mistake(tmp_path):
+    """It would change nothing for the better, and keep us from starting."""
+    write_files(tmp_path, inventory=INVENTORY, policies=POLICIES)
+    path = tmp_path / "cmdb.json"
+    service = {"services": [{"id": "wiki", "owner": "bob", "url": "https://wiki.test", "tools": [
+        {"name": "x", "route": {"method": "GET", "path": "/x/{"}}]}]}  # fmt: skip
+    keeper = Keeper(tmp_path / "inventory", tmp_path / "policies", Mode.ENFORCE, lambda: 5.0, None, [path])
+    assert asyncio.run(keeper.try_documents({path: json.dumps(service).encode()})) != ()

@@ -56,7 +56,10 @@ class Beginning:
         if asked.ttl is not None and asked.ttl < 1:
             raise OAuthMistake("invalid_authorization_details", "`ttl_seconds` is at least 1")
         end = below.not_after if parent is None else min(below.not_after, parent.deadline)
-        deadline = min(now + (DEFAULT_LIFE if asked.ttl is None else asked.ttl), end)
+        life = DEFAULT_LIFE if asked.ttl is None else asked.ttl
+        if agent.agent_class == "privileged":
+            life = min(life, self._deps.inventory().rules.privileged_task_seconds)
+        deadline = min(now + life, end)
         whole = parent is not None and not asked.new_task
         new = NewTask(
             agent=agent.id,

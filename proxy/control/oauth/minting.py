@@ -36,7 +36,7 @@ class Mint:
         family = await self._deps.tasks.family(task.id)
         if not family or not all(one.runs_at(now) for one in family):
             raise OAuthMistake("invalid_grant", "the task, or one above it, is suspended or over")
-        expires = int(min(now + MAX_LIFE, what.not_after, task.deadline))
+        expires = int(min(now + self._life(task), what.not_after, task.deadline))
         issued = int(now)
         if expires <= issued:
             raise OAuthMistake("invalid_grant", "what was shown ends now")
@@ -55,6 +55,13 @@ class Mint:
             "authorization_details": claims["authorization_details"],
             **unproven,
         }
+
+    def _life(self, task: Task) -> float:
+        """How long a token of this task's agent may live."""
+        inventory = self._deps.inventory()
+        agent = inventory.agents.get(task.agent)
+        privileged = agent is not None and agent.agent_class == "privileged"
+        return min(MAX_LIFE, inventory.rules.privileged_token_seconds) if privileged else MAX_LIFE
 
     def _claims(
         self, task: Task, client: Identity, ends: tuple[str, ...], issued: int, expires: int

@@ -2,14 +2,21 @@
 
 import asyncio
 import contextlib
+import sqlite3
 
 import httpx
+import pytest
 
 from proxy.app.control import control_application
 from proxy.app.core import open_core
 from proxy.control.guard import PEER, Peer
+from proxy.errors import CountersignError
+from proxy.stages import Released
+from telemetry import reader
 from telemetry.metrics import Metrics
 from tests.fakes.serving import configured
+from tests.fakes.waiting import until
+from tests.fakes.world import arrived, get, problem, refund, shown
 
 
 @contextlib.asynccontextmanager
@@ -93,5 +100,129 @@ def test_auditors_are_those_of_the_settings(tmp_path):
                     listed[person] = [row["agent"] for row in answer.json()["handles"]]
             assert listed["bob"] == ["support-bot"]
             assert listed["alice"] == []
+
+    asyncio.run(main())
+
+
+# --- people who leave, over the whole house -------------------------------------------------------------
+
+SCIM = "control: {scim_token: env:SCIM_TOKEN_OF_TESTS}\n"
+OFF = {"Operations": [{"op": "Replace", "path": "active", "value": "False"}]}
+
+
+@contextlib.asynccontextmanager
+async def provider(core):
+    """A client of this core's API, as the identity provider."""
+    origin = "http://127.0.0.1:1"
+    application = control_application(core, (origin,), dict, Metrics())
+    transport = httpx.ASGITransport(application, client=("127.0.0.1", 5))
+    headers = {"authorization": "Bearer scim-0815-4711"}
+    async with httpx.AsyncClient(transport=transport, base_url=origin, headers=headers) as client:
+        yield client
+
+
+async def shown_handle(core):
+    handle, _ = await core.handles.issue(
+        agent="support-bot", purpose="t", ttl=600, issued_by="t", now=core.clock(), on_behalf_of="alice", task="t-1"
+    )
+    return shown(handle)
+
+
+def orphaned(settings):
+    """What the log says has lost its owner."""
+    records = reader.records(settings.state / "audit")
+    return [one["change"]["what"] for one in records if one["type"] == "ownership.orphaned"]
+
+
+def test_an_owner_whom_the_provider_lets_go_owns_nothing_that_passes(tmp_path, monkeypatch):
+    """From the answer on: each call of their agents is refused, what waited is void, and the SOC is told."""
+    monkeypatch.setenv("SCIM_TOKEN_OF_TESTS", "scim-0815-4711")
+    settings = configured(tmp_path, more=SCIM)
+
+    async def main():
+        async with open_core(settings) as core, provider(core) as scim, operator(core) as client:
+            given = await shown_handle(core)
+            assert isinstance(await core.pipeline.admit_call(arrived(get()), given), Released)
+            hold = str(problem(await core.pipeline.admit_call(arrived(refund()), given))["hold_id"])
+            assert (await scim.patch("/scim/v2/Users/olivia", json=OFF)).json()["active"] is False
+            refused = problem(await core.pipeline.admit_call(arrived(get()), given))
+            assert refused["reason"] == "agent_owner_inactive"
+
+            async with asyncio.timeout(10):
+                while (await core.holds.get(hold)).state == "pending":
+                    await asyncio.to_thread(lambda: None)
+            assert ((found := await core.holds.get(hold)).state, found.closed_reason) == ("cancelled", "owner_left")
+            status = (await client.get("/v1/status")).json()
+            assert (status["orphaned"], status["reviews_overdue"]) == (4, 0)
+            answer = await client.get("/v1/reviews?all=true")
+            assert {row["owner"] for row in answer.json()["orphaned"]} == {"olivia"}
+            assert len(answer.json()["orphaned"]) == 4
+            await until(lambda: len(orphaned(settings)) == 4)
+
+    asyncio.run(main())
+    assert set(orphaned(settings)) == {
+        "agent:support-bot", "agent:other-bot", "dataset:customers", "dataset:exports",
+    }  # fmt: skip
+
+
+def test_a_restart_forgets_nobody_who_left(tmp_path, monkeypatch):
+    """Who was deactivated is so from the first call on."""
+    monkeypatch.setenv("SCIM_TOKEN_OF_TESTS", "scim-0815-4711")
+    settings = configured(tmp_path, more=SCIM)
+
+    async def main():
+        async with open_core(settings) as core, provider(core) as scim:
+            await scim.delete("/scim/v2/Users/alice")
+        async with open_core(settings) as core:
+            assert not core.inventory().people["alice"].active
+            refused = problem(await core.pipeline.admit_call(arrived(get()), await shown_handle(core)))
+            assert refused["reason"] == "principal_inactive"
+
+    asyncio.run(main())
+
+
+def test_without_a_readable_token_there_is_no_scim(tmp_path, monkeypatch):
+    """Unset in the settings, there is no endpoint; set and not there, a mistake before we start."""
+    monkeypatch.delenv("SCIM_TOKEN_OF_TESTS", raising=False)
+
+    async def main():
+        async with open_core(configured(tmp_path / "a")) as core, provider(core) as scim:
+            assert (await scim.get("/scim/v2/Users/alice")).status_code == 404
+        async with open_core(configured(tmp_path / "b", more=SCIM)) as core:
+            with pytest.raises(CountersignError, match=r"control\.scim_token: cannot be read"):
+                control_application(core, (), dict, Metrics())
+
+    asyncio.run(main())
+
+
+def test_a_store_that_cannot_say_who_left_does_not_start(tmp_path):
+    """Nobody counts as active only because it is not known."""
+    settings = configured(tmp_path)
+
+    async def main():
+        async with open_core(settings):
+            pass
+        with contextlib.closing(sqlite3.connect(settings.state / "countersign.db")) as connection:
+            connection.execute("DROP TABLE person_states")
+        with pytest.raises(CountersignError, match="does not answer"):
+            async with open_core(settings):
+                pass
+
+    asyncio.run(main())
+
+
+def test_a_store_that_cannot_say_who_left_refuses_calls(tmp_path):
+    """The last word stays in force, and the feed ages: revocations alone being read is not enough."""
+    settings, now = configured(tmp_path), [1_795_000_000.0]
+
+    async def main():
+        async with open_core(settings, lambda: now[0]) as core:
+            given = await shown_handle(core)
+            with contextlib.closing(sqlite3.connect(settings.state / "countersign.db")) as connection:
+                connection.execute("DROP TABLE ownership_token")
+            with pytest.raises(CountersignError):
+                await core.feed.poll(now[0] + 6)
+            now[0] += 6
+            assert problem(await core.pipeline.admit_call(arrived(get()), given))["reason"] == "revocations_stale"
 
     asyncio.run(main())

@@ -16,3 +16,16 @@ def test_a_token_is_all_that_is_printed(give: Any, config: Path) -> None:
     assert give("person", "token", "alice").out.count("\n") == 1
     told = json.loads(give("person", "token", "alice", "--ttl", "600", "--json").out)
     assert told.keys() >= {"token", "not_after"}
+
+
+def test_a_person_leaves_and_comes_back(give: Any, config: Path) -> None:
+    """What they own is told to have lost its owner; a reason is needed; the files' word stands."""
+    assert give("person", "deactivate", "alice").status == 2
+    assert give("person", "deactivate", "alice", "--reason", "left").out == "alice is inactive\n"
+    assert give("person", "token", "alice").status == 2
+    assert give("person", "activate", "alice", "--reason", "back").out == "alice is active\n"
+    assert give("person", "deactivate", "nobody", "--reason", "x").status == 2
+    people = config.parent / "inventory" / "people.yaml"
+    people.write_text(people.read_text().replace("  - id: alice\n", "  - id: alice\n    active: false\n"))
+    said = give("person", "activate", "alice", "--reason", "back").out
+    assert said == "alice stays inactive: the inventory's files say so\n"

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Coroutine, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -262,3 +263,43 @@ def test_every_target_is_large_enough_to_touch(live: Live, page: Any) -> None:
         )
         assert small == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def overdue(live: Live) -> None:
+    """The support bot's review is overdue, and it is privileged."""
+    written = live.house.written
+    changed = {"review_due": date(2026, 1, 1), "agent_class": "privileged", "trust_zone": "dmz"}
+    bot = written.agents["support-bot"].model_copy(update=changed)
+    live.house.write(written.model_copy(update={"agents": {**written.agents, "support-bot": bot}}))
+
+
+def test_an_owner_attests_on_a_phone(live: Live, page: Any, troubles: list[str]) -> None:
+    """From the list to the facts, a note, and the button, which rests at first; nothing is wider than the phone."""
+    overdue(live)
+    page.click('nav a[href="/reviews"]')
+    page.wait_for_selector("text=1 review is yours to do")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.click('a[href="/reviews/agent:support-bot"]')
+    page.wait_for_selector("text=What you answer for")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.fill("#note", "looked at its handles and calls")
+    page.click("button.approve:enabled")
+    page.wait_for_selector("text=No review waits for you")
+    said = live.house.facts.attestations["agent:support-bot"]
+    assert (said.person, said.agent_class) == ("alice", "privileged")
+    assert troubles == []
+
+
+def test_a_review_that_changed_meanwhile_is_not_attested(live: Live, page: Any) -> None:
+    """The page says so, keeps what was typed, and shows what there is now."""
+    overdue(live)
+    page.goto(f"{live.origin}/reviews/agent:support-bot")
+    page.fill("#note", "as I saw it")
+    written = live.house.written
+    bot = written.agents["support-bot"].model_copy(update={"purpose": "Something else entirely"})
+    live.house.write(written.model_copy(update={"agents": {**written.agents, "support-bot": bot}}))
+    page.click("button.approve:enabled")
+    page.wait_for_selector("text=Nothing was attested or ended.")
+    assert "Something else entirely" in page.inner_text("main")
+    assert page.input_value("#note") == "as I saw it"
+    assert live.house.facts.attestations == {}

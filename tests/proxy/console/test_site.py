@@ -33,12 +33,16 @@ DOORS = {
     ("POST", "/agents/{id}/end"): "form",
     ("POST", "/agents/{id}/freeze"): "form",
     ("POST", "/agents/{id}/lift"): "form",
+    ("GET", "/reviews"): "person",
+    ("GET", "/reviews/{what}"): "person",
+    ("POST", "/reviews/{what}/attest"): "form",
+    ("POST", "/reviews/{what}/end"): "form",
 }
 FORMS = [path for (method, path), who in DOORS.items() if who == "form"]
 
 
 def place(path: str) -> str:
-    return path.replace("{id}", "support-bot")
+    return path.replace("{id}", "support-bot").replace("{what}", "agent:support-bot")
 
 
 def test_every_route_is_listed_with_its_permission(house: ConsoleHouse) -> None:

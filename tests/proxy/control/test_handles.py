@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from proxy.facts import Attestation, Held
 from tests.fakes.control_house import House
 
 
@@ -102,5 +103,53 @@ def test_an_unknown_handle_and_an_odd_flag_are_named(house: House) -> None:
         async with house.operator() as client:
             assert (await client.post("/v1/handles/hnd_x/revoke", json={"reason": "x"})).status_code == 404
             assert (await client.get("/v1/handles?live=maybe")).json()["code"] == "flag_invalid"
+
+    asyncio.run(scenario())
+
+
+def privileged(house: House) -> None:
+    """The files call the support bot privileged, and its owner has attested it as such."""
+    bot = house.written.agents["support-bot"].model_copy(update={"agent_class": "privileged"})
+    house.held = Held(
+        attestations={
+            "agent:support-bot": Attestation(
+                id="a1", what="agent:support-bot", owner="alice", agent_class="privileged", digest="sha256:1",
+                person="alice", at=house.now,
+            )
+        }
+    )  # fmt: skip
+    house.write(house.written.model_copy(update={"agents": {**house.written.agents, "support-bot": bot}}))
+
+
+def test_a_privileged_agents_handle_is_short(house: House) -> None:
+    """A longer one is refused if asked for; else it lives no longer than it may. Unattested, there is none."""
+
+    async def scenario() -> None:
+        privileged(house)
+        async with house.operator() as client:
+            long = await client.post("/v1/handles", json={"agent": "support-bot", "ttl_seconds": 901})
+            assert (long.status_code, long.json()["code"]) == (422, "ttl_out_of_range")
+            for body, life in (({}, 900), ({"ttl_seconds": 60}, 60)):
+                made = (await client.post("/v1/handles", json={"agent": "support-bot", **body})).json()
+                assert made["not_after"] == house.now + life
+            house._hold(Held())
+            refused = await client.post("/v1/handles", json={"agent": "support-bot"})
+            assert (refused.status_code, refused.json()["code"]) == (409, "agent_unattested")
+
+    asyncio.run(scenario())
+
+
+def test_a_privileged_agents_task_is_short(house: House) -> None:
+    """The same holds for its tasks."""
+
+    async def scenario() -> None:
+        privileged(house)
+        house.write(privileged_task_seconds=600)
+        asked = {"agent": "support-bot", "purpose": "p", "tools": ["payments/*"]}
+        async with house.operator() as client:
+            long = await client.post("/v1/tasks", json={**asked, "ttl_seconds": 601})
+            assert (long.status_code, long.json()["code"]) == (422, "ttl_out_of_range")
+            made = await client.post("/v1/tasks", json=asked)
+            assert made.json()["deadline"] == house.now + 600
 
     asyncio.run(scenario())

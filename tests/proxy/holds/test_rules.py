@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.model import Clause, Requirement
+from proxy.facts import OwnershipRules
 from proxy.holds.rules import Eligibility, Parties, eligible, satisfied
 from tests.fakes.held_calls import inventory
 
@@ -147,3 +148,13 @@ def test_more_signatures_never_make_it_less(
 
 def signed(who: Eligibility, *people: str) -> dict[str, frozenset[str]]:
     return {person: frozenset(who.roles_of(person)) for person in people if who.roles_of(person)}
+
+
+def test_the_deputy_of_an_owner_who_left_signs_as_the_owner() -> None:
+    """Where the rules hand over; where they refuse, nobody does."""
+    left = inventory(inactive=("olga",))
+    handed = left.model_copy(update={"rules": OwnershipRules(when_owner_leaves="deputy")})
+    owner = needs(Clause(("owner",)))
+    assert eligible(owner, PARTIES, handed, TODAY).people == {"dan"}
+    assert eligible(owner, PARTIES, left, TODAY).people == set()
+    assert eligible(owner, PARTIES, handed, date(2027, 1, 1)).people == set()

@@ -112,6 +112,7 @@ def test_a_handle_proves_its_agent(house: House, scheme: str) -> None:
         on_behalf_of="alice",
         scopes=(f"handle:{row.id}", "task:task_7"),
         evidence=f"sha256:{row.digest}",
+        made_at=NOW,
     )
 
 

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from proxy.facts import OwnershipRules
 from proxy.inventory.check import check_inventory
 from tests.fakes.inventories import AGENTS, PEOPLE, SERVICES, write_inventory
 
@@ -40,7 +41,8 @@ def test_a_good_inventory_has_neither(tmp_path, monkeypatch):
          "extend it, or remove the agent")),
         ("review_due: 2026-12-31", "review_due: 2026-11-30",
          ("agents.yaml:8: agents[support-bot].review_due: all its calls are refused (agent_review_overdue): "
-         "let its owner review it, and set the next date")),
+         "let its owner attest it (`countersign review`), or set the next date (unless that was done since: "
+         "`check` does not look into the store)")),
         ("    owner: alice\n", "    owner: alice\n    enabled: false\n",
          ("agents.yaml:4: agents[support-bot].enabled: all its calls are refused (agent_disabled): "
          "set `enabled: true` when it may call again")),
@@ -105,3 +107,79 @@ def test_every_reference_of_a_binding_is_looked_at(tmp_path, monkeypatch):
         f"services.yaml:19: services[crm].bindings[crm-key].ca_bundle: the file `ca.pem` does not exist{later}",
         f"services.yaml:15: services[crm].bindings[crm-key].secret: the variable `A` is not set here{later}",
     ]
+
+
+MORE = """\
+agents:
+  - id: far-bot
+    owner: bob
+    deputies: [{person: alice, start: 2020-01-01, end: 2099-01-01}]
+    purpose: p
+    partner: acme
+    expires: 2099-01-01
+    review_due: 2099-01-01
+  - id: root-bot
+    owner: alice
+    purpose: p
+    agent_class: privileged
+    expires: 2099-01-01
+    review_due: 2099-01-01
+    instances: [{issuer: "https://i", subject: "x:{instance}", owners: {eu: bob}}]
+processes:
+  - {id: night, owner: alice, purpose: p, trigger: schedule, reference: "0 3 * * *", agents: [root-bot],
+     expires: 2099-01-01, review_due: 2026-11-30}
+partners:
+  - {id: acme, name: Acme, owner: alice, contract: C-1, ends: 2026-12-10, issuers: ["https://acme"]}
+"""
+BOTH = [
+    ("agents[root-bot].instances[0].owners.eu", "`bob` is no longer active, so calls of this instance are refused; "),
+    ("agents[root-bot].agent_class", "all its calls are refused (agent_unattested): let its owner attest it as priv"),
+]
+ENDS = ("partners[acme].ends", "is on 2026-12-10, in 9 day(s); then its calls are refused")
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (
+            OwnershipRules(),
+            [
+                ("agents[far-bot].owner", "all its calls are refused (agent_owner_inactive): name an active owner"),
+                *BOTH,
+                ("processes[night].review_due", "no agent may act for it (process_review_overdue): let its owner"),
+                ENDS,
+            ],
+        ),
+        (
+            OwnershipRules(when_owner_leaves="deputy", review_overdue="hold"),
+            [
+                ("agents[far-bot].owner", "`bob` is no longer active; its deputy `alice` answers for it until then; "),
+                *BOTH,
+                ("processes[night].review_due", "every one of its calls waits for a person (process_review_overdue): "),
+                ENDS,
+            ],
+        ),
+    ],
+    ids=["strict", "lenient"],
+)
+def test_everything_that_has_an_owner_is_looked_at(tmp_path, rules, said):
+    """Deputies, instances, privileged agents, processes and partners, by the rules of the settings."""
+    path = write_inventory(tmp_path, people=PEOPLE)
+    for file in path.glob("*.yaml"):
+        if file.name != "people.yaml":
+            file.unlink()
+    (path / "more.yaml").write_text(MORE)
+    found = check_inventory(path, TODAY, (), rules=rules)
+    assert found.mistakes == ()
+    wanted = [text for _, text in said]
+    told = [(one.field, one.text[: len(text)]) for one, text in zip(found.warnings, wanted, strict=True)]
+    assert told == said
+
+
+def test_documents_of_sources_are_checked_too(tmp_path):
+    """What one of them claims again is a mistake."""
+    path = write_inventory(tmp_path / "inventory", people=PEOPLE)
+    document = tmp_path / "cmdb.json"
+    document.write_text('{"people": [{"id": "alice", "name": "Another"}]}')
+    found = check_inventory(path, TODAY, (), [document])
+    assert [mistake.field for mistake in found.mistakes] == ["people[alice].id"]

@@ -1,5 +1,7 @@
 """What a catalogue finds, what it tells the policies, and which inventories it refuses to be made of."""
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.errors import ConfigurationError, Refused
@@ -90,7 +92,10 @@ def test_policies_see_every_tool_with_its_schema() -> None:
     assert set(tools["notes"]) == {"search", "delete_note", *BUILT_IN}
     assert tools["crm"]["get_customer"].input_schema is None
     assert tools["notes"]["resources/read"].input_schema is not None
-    assert [agent.id for agent in facts.agents] == ["bot"]
+    assert [(agent.id, agent.trust_zone, agent.partner) for agent in facts.agents] == [("bot", "", "")]
+    zoned = CATALOG.inventory.agents["bot"].model_copy(update={"trust_zone": "dmz", "partner": "acme"})
+    other = replace(CATALOG, inventory=CATALOG.inventory.model_copy(update={"agents": {"bot": zoned}}))
+    assert [(one.trust_zone, one.partner) for one in other.policy_catalogue().agents] == [("dmz", "acme")]
     assert [person.id for person in facts.people] == ["alice", "bob"]
     assert len(CATALOG.version) == 64
     assert facts.version == CATALOG.version

@@ -129,7 +129,24 @@ def test_an_issuer_becomes_a_verifiers_profile(tmp_path):
           "2: state: must be text; put the value in quotes",
           "3: limits.header_count: must be at least 10",
           ("4: foo: is not a field here; known are `version`, `mode`, `state`, `inventory`, `policies`, "
-          "`trusted_roots`, `listen`, `control`, `identity`, `limits`, `holds`, `audit`, `downstream`, `telemetry`")]),
+          "`trusted_roots`, `listen`, `control`, `inventory_sources`, `identity`, `ownership`, `limits`, `holds`, ")]),
+        ("control: {scim_token: secret}",
+         ["1: control.scim_token: must be a reference, `env:NAME` or `file:PATH`, never the secret itself"]),
+        ("inventory_sources:\n  - {id: a}\n  - {id: a}",
+         ["3: inventory_sources[a].id: is the name of another source; give each its own"]),
+        ('inventory_sources:\n  - {id: a, file: x, url: "https://x"}',
+         ["2: inventory_sources[a]: has a `file` and a `url`; give one of them"]),
+        ("inventory_sources:\n  - {id: a, token: env:T}",
+         ["2: inventory_sources[a].token: has no effect without `url`"]),
+        ('inventory_sources:\n  - {id: a, url: "http://x.example/"}',
+         ["2: inventory_sources[a].url: would let anyone on the way write the inventory; use `https://`"]),
+        ("inventory_sources:\n  - {id: a, sections: []}",
+         ["2: inventory_sources[a].sections: is empty, so the source may say nothing; name at least one"]),
+        ("inventory_sources:\n  - {id: A b}", ["2: inventory_sources[A b].id: "]),
+        ("ownership: {when_owner_leaves: ignore}",
+         ["1: ownership.when_owner_leaves: `ignore` is not one of `refuse`, `deputy`"]),
+        ("ownership: {privileged: {handle_seconds: 0}}",
+         ["1: ownership.privileged.handle_seconds: must be at least 60"]),
     ],
 )  # fmt: skip
 def test_every_mistake_is_located_and_worded(tmp_path, monkeypatch, text, expected):
@@ -205,3 +222,12 @@ def test_a_certificate_and_its_key(tmp_path, monkeypatch):
     (line,) = mistakes_of(tmp_path, monkeypatch, text)
     assert line.startswith("1: listen.certificate_file: `")
     assert "is not the key of the first certificate in" in line
+
+
+def test_references_start_at_the_folder_of_the_file(tmp_path):
+    """A secret's file beside the configuration is found wherever we are started; variables stay as they are."""
+    text = 'control: {scim_token: "file:scim.token"}\ninventory_sources:\n'
+    text += '  - {id: a, url: "https://x", token: env:T}\n  - {id: b, url: "https://x", token: "file:t"}\n'
+    settings = load_settings(write(tmp_path, text))
+    assert settings.control.scim_token == f"file:{tmp_path}/scim.token"
+    assert [source.token for source in settings.inventory_sources] == ["env:T", f"file:{tmp_path}/t"]

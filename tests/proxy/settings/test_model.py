@@ -27,7 +27,10 @@ def test_every_setting_has_an_explanation_of_one_line():
 
 def test_every_setting_is_honoured():
     """A setting that the composition never reads would be a promise that nobody keeps."""
-    app = "".join(path.read_text() for path in sorted((Path(proxy.__path__[0]) / "app").glob("*.py")))
+    source = Path(proxy.__path__[0])
+    # the rules of ownership travel as one value, which one file makes of all their settings
+    read = [*sorted((source / "app").glob("*.py")), source / "settings" / "rules.py"]
+    app = "".join(path.read_text() for path in read)
     settings = {name for model in groups(Settings) for name in model.model_fields} - {"version"}
     assert {name for name in settings if not re.search(rf"\.{name}\b", app)} == set()
 

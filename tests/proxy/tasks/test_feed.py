@@ -195,3 +195,35 @@ def test_the_loop_polls_for_ever() -> None:
         assert feed.standing(1003.0) == "fresh"
 
     run(story)
+
+
+def test_what_else_is_to_be_heard_counts_as_much() -> None:
+    """Awaited with every change, before it counts as heard; while it fails, the feed ages, and it is tried again."""
+
+    async def story() -> None:
+        store = MemoryRevocationStore()
+        feed = RevocationFeed(store)
+        heard: list[str] = []
+        down = [False]
+
+        async def hear() -> None:
+            if down[0]:
+                raise StoreUnavailable("half a store")
+            heard.append("once")
+
+        feed.also_hear(hear)
+        await feed.poll(1000.0)
+        await feed.poll(1000.05)
+        assert heard == ["once"]
+        down[0] = True
+        await store.put_revocation(REVOKED)
+        for now in (1000.1, 1003.0):
+            with pytest.raises(StoreUnavailable):
+                await feed.poll(now)
+        assert feed.standing(1003.0) == "degraded"
+        down[0] = False
+        await feed.poll(1003.1)
+        assert (heard, feed.standing(1003.1)) == (["once", "once"], "fresh")
+        assert feed.epochs.dead(SCOPES, 50.0) == REVOKED
+
+    run(story)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from proxy.control.oauth.parties import HANDLE
+from proxy.facts import Attestation, OwnershipRules
 from proxy.stages import Evidence
 from tests.fakes.issuer import sign
 from tests.fakes.token_house import OURS, TokenHouse, details, error, good
@@ -118,5 +119,31 @@ def test_only_our_own_key_makes_tokens(house: TokenHouse) -> None:
             forged = sign(said, head, name=name)
             with pytest.raises(Exception, match="identity_invalid"):
                 await house.resolver.prove(Evidence("", (("bearer", forged),)), house.now, house.facts)
+
+    asyncio.run(story())
+
+
+def test_a_privileged_agents_token_is_short(house: TokenHouse) -> None:
+    """Five minutes, not fifteen; and a task that it begins here is bounded too."""
+
+    async def story() -> None:
+        usual = await house.own()
+        bot = house.facts.agents["support-bot"].model_copy(update={"agent_class": "privileged"})
+        said = Attestation(
+            id="a1", what="agent:support-bot", owner="alice", agent_class="privileged", digest="sha256:1",
+            person="alice", at=house.now,
+        )  # fmt: skip
+        house.facts = house.facts.model_copy(
+            update={
+                "agents": {**house.facts.agents, "support-bot": bot},
+                "attestations": {"agent:support-bot": said},
+                "rules": OwnershipRules(privileged_task_seconds=1200),
+            }
+        )
+        short = await house.own()
+        assert (usual["expires_in"], short["expires_in"]) == (900, 300)
+        task = await house.tasks.find(str(house.read(short["access_token"])["task"]))
+        assert task is not None
+        assert task.deadline <= house.now + 1200
 
     asyncio.run(story())

@@ -1,0 +1,42 @@
+"""`countersign review`, over the whole house."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def test_what_is_due_is_listed(give: Any, config: Path) -> None:
+    """Nothing is due soon when one begins; `--all` shows the rest, and `--json` says more."""
+    assert give("review").out == "no review is due soon\n"
+    assert "agent:support-bot" in give("review", "--all").out
+    told = json.loads(give("review", "--all", "--json").out)
+    assert told["reviews"][0]["facts"]["id"] == "support-bot"
+    shown = give("review", "show", "agent:support-bot").out
+    assert "purpose" in shown
+
+
+def test_an_overdue_agent_is_attested_by_its_owner(give: Any, config: Path) -> None:
+    """Marked, then attested as its owner; not as anybody else, and not without saying as whom."""
+    agents = config.parent / "inventory" / "agents.yaml"
+    lines = [
+        "    review_due: 2020-01-01" if "review_due:" in line else line for line in agents.read_text().splitlines()
+    ]
+    agents.write_text("\n".join(lines) + "\n")
+    assert "2020-01-01 OVERDUE" in give("review").out
+    owner = json.loads(give("review", "show", "agent:support-bot", "--json").out)["owner"]
+    nobody = give("review", "attest", "agent:support-bot", "--note", "looked")
+    assert (nobody.status, "--as PERSON" in nobody.err) == (2, True)
+    stale = give("review", "attest", "agent:support-bot", "--note", "x", "--as", owner, "--digest", "sha256:0")
+    assert (stale.status, "has changed since you looked at it" in stale.err) == (2, True)
+    done = give("review", "attest", "agent:support-bot", "--note", "looked", "--as", owner)
+    assert "agent:support-bot is attested; its next review is due " in done.out
+    assert give("review").out == "no review is due soon\n"
+
+
+def test_what_is_not_needed_is_ended(give: Any, config: Path) -> None:
+    """For a reason; it is then among what is revoked."""
+    assert give("review", "end", "agent:support-bot").status == 2
+    done = give("review", "end", "agent:support-bot", "--reason", "replaced")
+    assert done.out == "agent:support-bot is ended\n"
+    assert "agent:support-bot" in give("revocations").out
+    assert give("review", "end", "agent:none", "--reason", "x").status == 2

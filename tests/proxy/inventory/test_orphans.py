@@ -1,0 +1,66 @@
+"""What has lost its owner."""
+
+from datetime import date
+
+from proxy.facts import Agent, Dataset, Deputy, Instances, Inventory, OwnershipRules, Partner, Person, Process, Service
+from proxy.inventory.orphans import Orphan, orphans
+
+TODAY = date(2026, 12, 1)
+FAR = date(2099, 1, 1)
+
+
+def agent(name: str, owner: str | None, **more) -> Agent:
+    return Agent(id=name, owner=owner, purpose="p", expires=FAR, review_due=FAR, **more)
+
+
+def inventory(*agents: Agent, **more) -> Inventory:
+    people = [Person(id="olivia", name="O"), Person(id="left", name="L", active=False), Person(id="eve", name="E")]
+    return Inventory(**{"version": "v", "people": {one.id: one for one in people}, "teams": {}, "services": {},
+                        "datasets": {}, "agents": {one.id: one for one in agents}} | more)  # fmt: skip
+
+
+def test_what_belongs_to_whom_left_or_is_unknown_is_orphaned():
+    """Inactive and gone are the same; what has an owner, or never had one, is not orphaned."""
+    found = orphans(inventory(agent("a", "left"), agent("b", "gone"), agent("c", "olivia"), agent("d", None)), TODAY)
+    assert found == (Orphan("agent:a", "left"), Orphan("agent:b", "gone"))
+    assert (found[0].kind, found[0].name, found[0].follows) == ("agent", "a", "all its calls are refused")
+
+
+def test_every_kind_of_thing_is_told_with_what_follows():
+    """Services and datasets too: nobody can sign for them."""
+    process = Process(id="night", owner="left", purpose="p", trigger="schedule", reference="0 3 * * *", agents=(),
+                      expires=FAR, review_due=FAR)  # fmt: skip
+    partner = Partner(id="acme", name="Acme", owner="left", contract="C-1", ends=FAR, issuers=())
+    found = orphans(
+        inventory(
+            services={"crm": Service(id="crm", owner="left", url="https://crm.test")},
+            datasets={"orders": Dataset(id="orders", owner="left")},
+            processes={"night": process},
+            partners={"acme": partner},
+        ),
+        TODAY,
+    )
+    assert {one.what: one.follows for one in found} == {
+        "process:night": "agents may not act for it",
+        "partner:acme": "the agents that it hosts are refused",
+        "service:crm": "nobody can sign as its owner",
+        "dataset:orders": "nobody can sign as its owner",
+    }
+
+
+def test_a_deputy_within_dates_is_named_where_the_rules_hand_over():
+    """Not where they refuse; not one out of date; the first of several."""
+    deputies = (
+        Deputy(person="olivia", start=date(2020, 1, 1), end=date(2020, 2, 1)),
+        Deputy(person="eve", start=TODAY, end=TODAY),
+    )
+    one = agent("a", "left", deputies=deputies)
+    assert [each.deputy for each in orphans(inventory(one), TODAY)] == [""]
+    handed = orphans(inventory(one, rules=OwnershipRules(when_owner_leaves="deputy")), TODAY)
+    assert [(each.deputy, each.follows) for each in handed] == [("eve", "`eve` answers for it meanwhile")]
+
+
+def test_owners_of_instances_count_too():
+    """An agent with an owner is told too if the owner of one of its copies has left."""
+    copies = Instances(issuer="i", subject="s:{instance}", owners={"x": "left"})
+    assert orphans(inventory(agent("a", "olivia", instances=(copies,))), TODAY) == (Orphan("agent:a", "left"),)
