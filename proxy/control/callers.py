@@ -53,13 +53,16 @@ def may_see_agent(caller: Caller, agent_id: str, inventory: Inventory, auditors:
 
 
 def may_end(caller: Caller, scope: str, inventory: Inventory, handles: Sequence[HandleRow], now: float) -> bool:
-    """May they end, or lift the end of, this scope? An owner: their agents, and what is of those alone."""
+    """May they end, or lift the end of, this scope? An owner: what is theirs, and what is of that alone."""
     if caller.is_operator:
         return True
     if caller.person is None:
         return False
     kind, _, name = scope.partition(":")
     match kind:
+        case "process":
+            process = inventory.processes.get(name)
+            return process is not None and caller.person.active and process.owner == caller.person.id
         case "agent":
             agents = {name}
         case "instance":

@@ -101,15 +101,8 @@ class ReviewDesk:
 
     async def end(self, what: str, reason: str) -> None:
         """It is no longer needed: nothing of it passes when this returns."""
-        item = self.get(what)
-        if isinstance(item.fact, Agent):
-            await self._ending.revoke(what, reason)
-            return
-        if not item.may_end:
-            raise Declined(403, "not_yours", "only its owner, or the operator, ends a business process")
-        why, scope = required_reason(reason), ending_scope(what)
-        await self._journal.write("revocation.put", scope, kind="revoke", reason=why)
-        await self._deps.revocations.revoke(scope, self._caller.name, why, self._deps.clock())
+        self.get(what)
+        await self._ending.revoke(what, reason)
 
     def _check(self, item: ReviewItem, digest: str) -> None:
         if not item.may_attest:
@@ -134,7 +127,7 @@ class ReviewDesk:
     def _item(self, what: str, fact: Agent | Process, review: Review, found: Standing) -> ReviewItem:
         today, inventory = self._today(), self._deps.inventory()
         last = inventory.attestations.get(what)
-        facts, ended = _facts_digest(fact), self._ended(ending_scope(what))
+        facts, ended = _facts_digest(fact), self._ended(what)
         answers = self._caller.is_operator or self._is_owner(fact) or self._is_deputy(fact)
         return ReviewItem(
             what=what,
@@ -188,12 +181,6 @@ class ReviewDesk:
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._deps.clock(), UTC).date()
-
-
-def ending_scope(what: str) -> str:
-    """The revocation scope that ends this: an agent's own; that of the principal for a business process."""
-    kind, _, name = what.partition(":")
-    return f"principal:{name}" if kind == "process" else what
 
 
 def _answers(fact: Agent | Process, inventory: Inventory, today: date) -> str:

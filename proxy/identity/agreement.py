@@ -11,7 +11,7 @@ from proxy.stages import Proven
 
 TASK_TOKEN = "task_token"  # noqa: S105 - the name of a method
 HANDLE = "opaque_handle"
-_OF_A_TASK = frozenset({HANDLE, TASK_TOKEN})
+OF_A_TASK = frozenset({HANDLE, TASK_TOKEN})
 # Which piece gives the task and the method: the one that is of a task, then the one that is hardest to steal.
 _RANKS = {HANDLE: 0, TASK_TOKEN: 0, X509_SVID: 1, PEER: 3}
 _OTHER = 2
@@ -31,7 +31,7 @@ def agreed(pieces: Sequence[Proven]) -> Proven:
         primary,
         issued_at=min(piece.issued_at for piece in pieces),
         not_after=min(piece.not_after for piece in pieces),
-        made_at=min(piece.made_at or piece.issued_at for piece in pieces),
+        made_at=min((piece.made_at for piece in pieces if piece.made_at), default=0.0),
         scopes=tuple(dict.fromkeys(scope for piece in ordered for scope in piece.scopes)),
         keys=tuple(dict.fromkeys(key for piece in ordered for key in piece.keys)),
         issuer=naming.issuer,
@@ -43,7 +43,7 @@ def agreed(pieces: Sequence[Proven]) -> Proven:
 def _require_agreement(first: Proven, second: Proven) -> None:
     if first.agent != second.agent:
         raise unproven("identity_conflict", f"evidence for {first.agent} and for {second.agent}")
-    of_tasks = first.method in _OF_A_TASK and second.method in _OF_A_TASK
+    of_tasks = first.method in OF_A_TASK and second.method in OF_A_TASK
     if of_tasks and (first.task, first.on_behalf_of) != (second.task, second.on_behalf_of):
         raise unproven("identity_conflict", f"credentials of {first.agent} for different tasks or people")
     if first.issuer and first.issuer == second.issuer and first.subject != second.subject:

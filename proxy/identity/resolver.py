@@ -9,7 +9,7 @@ from typing import Protocol
 
 from proxy.errors import Refused, refuse
 from proxy.facts import Agent, Inventory, Person
-from proxy.identity.agreement import HANDLE, TASK_TOKEN, agreed
+from proxy.identity.agreement import HANDLE, OF_A_TASK, TASK_TOKEN, agreed
 from proxy.identity.challenges import unproven
 from proxy.identity.handles import PREFIX, HandleService
 from proxy.identity.possession import held, thumbprint
@@ -269,7 +269,9 @@ class Resolver:
         agent = inventory.agents.get(proven.agent)
         if agent is None:
             raise _unknown_agent(proven.agent)
-        standing = self._standing(agent, inventory, today, proven.instance)
+        standing = self._standing(agent, inventory, today)
+        if proven.instance and standing.owner is not None:  # a copy with an owner of its own stands with its agent only
+            standing = self._standing(agent, inventory, today, proven.instance)
         owner = standing.owner
         if owner is None:
             raise refuse(
@@ -339,7 +341,7 @@ def _require_person(person_id: str, inventory: Inventory) -> None:
 def _end_of(proven: Proven, inventory: Inventory) -> float:
     """When this credential ends: for a privileged agent sooner, also if it was issued before it became one."""
     agent = inventory.agents.get(proven.agent)
-    if agent is None or agent.agent_class != "privileged" or proven.method not in _OF_A_TASK:
+    if agent is None or agent.agent_class != "privileged" or proven.method not in OF_A_TASK:
         return proven.not_after
     rules = inventory.rules
     most = rules.privileged_token_seconds if proven.method == TASK_TOKEN else rules.privileged_handle_seconds

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from proxy.endings import Reach
+from proxy.facts import Attestation, Held
 from proxy.stages import Released
 from tests.fakes.waiting import until
 from tests.fakes.world import INVENTORY, arrived, get, mcp, problem, refund, run
@@ -64,6 +65,11 @@ async def lift(house, scope):
 
 async def stranger(house):
     """A call of another agent, for another person, to another service; to be left alone by every narrow scope."""
+    said = Attestation(
+        id="att_1", what="agent:stranger-bot", owner="bob", agent_class="privileged", digest="", person="bob",
+        at=house.clock(),
+    )  # fmt: skip
+    house.keeper.hold(Held(attestations={said.what: said}))
     other = await house.evidence("stranger-bot", person="bob", task="task-9")
     return await house.admit(get("/other", host="wiki.test"), other, connection="conn_9")
 

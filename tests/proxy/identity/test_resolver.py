@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from proxy.errors import Refused
-from proxy.facts import Agent, Inventory, Person, Subject
+from proxy.facts import Agent, Inventory, Partner, Person, Subject
 from proxy.identity.handles import HandleService
 from proxy.identity.interfaces import HandleRow
 from proxy.identity.issuers import IssuerSettings
@@ -401,7 +401,8 @@ def test_a_running_copy_and_a_partner_can_be_ended(house: House) -> None:
     handle, _ = house.handle()
     proven = house.prove(("bearer", handle))
     agents = WORLD.agents | {"refund-bot": WORLD.agents["refund-bot"].model_copy(update={"partner": "acme"})}
-    hosted = WORLD.model_copy(update={"agents": agents})
+    acme = Partner(id="acme", name="Acme", owner="olga", contract="K-1", ends=date(2099, 1, 1), issuers=())
+    hosted = WORLD.model_copy(update={"agents": agents, "partners": {"acme": acme}})
     scopes = house.attribute(replace(proven, instance="pod-7"), hosted).scopes
     assert {"instance:refund-bot/pod-7", "partner:acme"} <= set(scopes)
     assert not any(one.startswith(("instance:", "partner:")) for one in house.attribute(proven).scopes)
