@@ -23,7 +23,7 @@ from proxy.strict_json import loads
 ENDPOINT = "SPIFFE_ENDPOINT_SOCKET"
 _SERVICE = "/SpiffeWorkloadAPI/"
 _METADATA = (("workload.spiffe.io", "true"),)
-_WITHIN = 5.0
+_WITHIN = 2.0
 _SHARED_FOR = 1.0
 _MOST = 8 << 20
 

@@ -1,5 +1,6 @@
 """What workloads show of themselves: SVIDs, service-account tokens, and the process at the end of a UNIX socket."""
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -51,8 +52,7 @@ class Workloads:
 
     async def refresh(self, now: float) -> None:
         """Bundles and keys that are due are read again, so that their end is noticed even if nobody connects."""
-        await keep_current(self._domains, now)
-        await self._accounts.refresh(now)
+        await asyncio.gather(keep_current(self._domains, now), self._accounts.refresh(now))
 
     async def token(self, token: str, now: float) -> VerifiedToken | None:
         """What a token of a cluster or a trust domain proves at `now`, or its refusal; None if it is of neither."""
