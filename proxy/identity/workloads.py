@@ -9,6 +9,7 @@ from proxy.errors import Refused
 from proxy.identity.clusters import ClusterSettings
 from proxy.identity.compact import read
 from proxy.identity.federation import BundleSource
+from proxy.identity.issuers import LOCAL
 from proxy.identity.kubernetes import ServiceAccountVerifier
 from proxy.identity.signed_tokens import digest_of
 from proxy.identity.sources import keep_current
@@ -18,7 +19,6 @@ from proxy.identity.token_cache import VerifiedToken
 from proxy.stages import LocalPeer
 
 PEER = "peercred"
-UNIX = "unix"
 _MOST_ROUTED = 10_000
 _STEP = 60.0
 
@@ -71,7 +71,7 @@ class Workloads:
         """
         said = f"uid={peer.uid} gid={peer.gid} pid={peer.pid}"
         return VerifiedToken(
-            issuer=UNIX,
+            issuer=LOCAL,
             subject=f"uid={peer.uid}",
             token_id=f"uid={peer.uid}",
             issued_at=0.0,
