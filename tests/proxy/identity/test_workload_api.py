@@ -96,8 +96,9 @@ def test_the_last_good_bundle_outlives_a_failure(api: WorkloadApiServer, code: g
         lambda api: api.authorities.update({"spiffe://prod.example": b"\x30\x82"}),
         lambda api: api.keys.update({"spiffe://prod.example": b"{"}),
         lambda api: api.keys.update({"spiffe://prod.example": b'{"keys": [], "keys": []}'}),
+        lambda api: api.authorities.update({"prod.example": OTHER.root.der}),
     ],
-    ids=["roots cut short", "keys that are no JSON", "keys twice"],
+    ids=["roots cut short", "keys that are no JSON", "keys twice", "two answers"],
 )
 def test_a_broken_half_spoils_its_own_trust_domain_alone(
     api: WorkloadApiServer, spoil: Callable[[WorkloadApiServer], None]
