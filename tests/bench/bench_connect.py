@@ -17,10 +17,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from proxy.shim.relay import Means, open_shim
-from proxy.shim.sources import CertificateFiles, FixedToken
+from proxy.shim.sources import CertificateFiles
 from proxy.shim.way import Way
 from tests.fakes.agents import CREDENTIAL, Rig, Wire, rig
 from tests.fakes.client_certificates import issue
+from tests.fakes.tokens import FixedToken
 
 PASSWORD = "countersign_x"  # as in CREDENTIAL
 GET = "GET / HTTP/1.1\nHost: a.test"
