@@ -5,9 +5,7 @@ What comes is read as bytes and judged by our own readers. The package's readers
 
 import asyncio
 import base64
-import importlib.util
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -18,9 +16,9 @@ from policies.model import Json
 from proxy.identity.key_sets import MAX_BYTES, listed_keys
 from proxy.identity.origins import Fetched, FetchFailed
 from proxy.identity.spiffe_id import SCHEME
+from proxy.identity.workload_address import target_of
 from proxy.strict_json import loads
 
-ENDPOINT = "SPIFFE_ENDPOINT_SOCKET"
 _SERVICE = "/SpiffeWorkloadAPI/"
 _METADATA = (("workload.spiffe.io", "true"),)
 _WITHIN = 2.0
@@ -30,30 +28,6 @@ _MOST = 8 << 20
 _BROKEN = b"\x00"  # neither a row of certificates nor a key set
 
 type Snapshot = Mapping[str, bytes]
-
-
-def available() -> bool:
-    """Whether the extra `spiffe` is installed."""
-    return importlib.util.find_spec("spiffe") is not None
-
-
-def target_of(address: str) -> str:
-    """What grpc calls this address (`unix:///path`, `/path` or `tcp://ip:port`); empty is that of the environment.
-
-    Raises `ValueError` with words.
-    """
-    address = address or os.environ.get(ENDPOINT, "")
-    if not address:
-        raise ValueError(f"no Workload API: name its socket, or set {ENDPOINT}")
-    if address.startswith("/"):
-        return f"unix:{address}"
-    kind, _, place = address.partition(":")
-    path = "/" + place.lstrip("/")
-    if kind == "unix" and place.startswith("/") and path != "/":
-        return f"unix:{path}"
-    if kind == "tcp" and place.startswith("//") and place.count(":") and not place[2:].count("/"):
-        return place[2:]
-    raise ValueError("the Workload API is at `unix:///path` or `tcp://ip:port`")
 
 
 class WorkloadApiOrigin:

@@ -12,7 +12,7 @@ from proxy.errors import Mistake
 from proxy.identity.clusters import SERVICE_ACCOUNT, ClusterSettings
 from proxy.identity.spiffe_id import SCHEME
 from proxy.identity.trust_domains import TrustDomainSettings
-from proxy.identity.workload_api import available, target_of
+from proxy.identity.workload_address import available, target_of
 from proxy.settings.files import check_file, check_pem
 from proxy.settings.group import Group
 
