@@ -12,6 +12,7 @@ log = logging.getLogger("countersign.identity")
 
 _LAST_GOOD = 3600.0
 _RETRY_WITHOUT_KEYS = 5.0
+_PATIENCE = 0.5
 
 
 class Document(Protocol):
@@ -31,11 +32,13 @@ class Refreshable(Protocol):
 
 
 async def keep_current(sources: Sequence[Refreshable], now: float) -> None:
-    """What has been used is read again when it is due. What cannot be read is refused to whoever asks for it."""
-    for outcome in await asyncio.gather(
-        *(source.current(now) for source in sources if source.used), return_exceptions=True
-    ):
-        if isinstance(outcome, BaseException) and not isinstance(outcome, Refused):
+    """What has been used is read again when it is due. What cannot be read is refused to whoever asks for it.
+
+    A slow origin is not waited for: what it answers is taken when it comes, and the others are not held up.
+    """
+    asked = (asyncio.wait_for(source.current(now), _PATIENCE) for source in sources if source.used)
+    for outcome in await asyncio.gather(*asked, return_exceptions=True):
+        if isinstance(outcome, BaseException) and not isinstance(outcome, Refused | TimeoutError):
             raise outcome
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from proxy.errors import Refused
+from proxy.identity import sources as module
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.keys import KeySource
 from proxy.identity.origins import Fetched, FetchFailed
@@ -199,5 +200,26 @@ def test_what_is_used_is_kept_current() -> None:
         used.answers = [RuntimeError("a bug")]
         with pytest.raises(RuntimeError):
             await keep_current(sources, NOW + 99_999)
+
+    run(story)
+
+
+def test_a_slow_origin_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are read meanwhile, and what the slow one says in the end is taken."""
+    monkeypatch.setattr(module, "_PATIENCE", 0.01)
+
+    async def story() -> None:
+        slow, quick = Scripted(ONE, TWO), Scripted(ONE, TWO)
+        sources = [KeySource(by_url(), slow), KeySource(by_url(), quick)]
+        for source in sources:
+            await source.current(NOW)
+        slow.gate = asyncio.Event()
+        await keep_current(sources, NOW + 300)
+        assert [list((await source.current(NOW + 300)).keys) for source in sources] == [["k1"], ["k1", "k2"]]
+        slow.gate.set()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert list((await sources[0].current(NOW + 301)).keys) == ["k1", "k2"]
+        assert slow.fetches == 2
 
     run(story)
