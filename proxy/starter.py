@@ -18,6 +18,7 @@ from policies.model import Mode
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
 from proxy.settings.model import Address, Issuer, Settings
+from proxy.settings.signals import EventReceiver, Transmitter
 
 _CONFIGURATION = "countersign.yaml"
 _IGNORE = ".gitignore"
@@ -104,16 +105,37 @@ def _lines(model: type[BaseModel], depth: int) -> Iterator[str]:
         if isinstance(default, BaseModel):
             yield f"{indent}{name}:"
             yield from _lines(type(default), depth + 1)
-        elif _item(field) is Issuer:
+        elif (item := _item(field)) in _EXAMPLES:
             yield f"{indent}{name}: []"
-            yield from _issuer(indent)
+            yield from _one(item, indent)
         else:
             yield f"{indent}{name}: {_written(default)}".rstrip()
 
 
-def _issuer(indent: str) -> Iterator[str]:
-    examples = {"issuer": "https://issuer.example.com", "audience": "countersign", "jwks_file": "issuer.jwks.json"}
-    for position, (name, field) in enumerate(Issuer.model_fields.items()):
+# What has no default in what there may be many of, so that one can be shown.
+_EXAMPLES: dict[object, dict[str, str]] = {
+    Issuer: {"issuer": "https://issuer.example.com", "audience": "countersign", "jwks_file": "issuer.jwks.json"},
+    Transmitter: {
+        "issuer": "https://idp.example.com",
+        "audience": "https://countersign.example.com",
+        "jwks_file": "idp.jwks.json",
+        "authorization": "file:idp.token",
+        "email_domains": "[example.com]",
+    },
+    EventReceiver: {
+        "id": "crm",
+        "audience": "https://crm.example.com",
+        "url": "https://crm.example.com/ssf/events",
+        "authorization": "file:crm.token",
+    },
+}
+
+
+def _one(item: object, indent: str) -> Iterator[str]:
+    assert isinstance(item, type)
+    assert issubclass(item, BaseModel)
+    examples = _EXAMPLES[item]
+    for position, (name, field) in enumerate(item.model_fields.items()):
         value = examples.get(name) or _written(field.default)
         yield f"{indent}#   {'- ' if position == 0 else '  '}{f'{name}: {value}'.rstrip():<40}  # {field.description}"
 

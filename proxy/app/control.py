@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 
 from policies.model import Json
 from proxy.app.core import Core
+from proxy.app.signals import signal_gauges
 from proxy.app.tokens import oauth_deps
 from proxy.console.site import create_console
 from proxy.control.api import create_api
@@ -15,6 +16,7 @@ from proxy.control.events import EventFeed
 from proxy.control.log_reading import LogRecords
 from proxy.control.needs import ControlDeps
 from proxy.control.oauth.endpoint import token_routes
+from proxy.control.signals.endpoints import signal_routes
 from proxy.settings import unsafe
 from telemetry.metrics import Metrics
 
@@ -45,7 +47,10 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
     door = Door(deps, EventFeed(core.holds, records))
     oauth = oauth_deps(core)
     tokens = token_routes(oauth) if oauth is not None else []
-    return create_api(deps, door, [*tokens, *create_console(door, clock=core.clock, origins=origins)])
+    signals = signal_routes(core.signals.deps)
+    for name, (text, read) in signal_gauges(core.signals).items():
+        metrics.gauge(name, text, read)
+    return create_api(deps, door, [*tokens, *signals, *create_console(door, clock=core.clock, origins=origins)])
 
 
 def _jwks(core: Core) -> Callable[[], Mapping[str, Json]] | None:
@@ -68,6 +73,7 @@ async def _status(core: Core, addresses: Addresses) -> Mapping[str, Json]:
         "audit_records": recorder.size,
         "audit_root": recorder.root.hex(),
         "revocations_heard_seconds_ago": round(max(0.0, core.feed.stale_for(core.clock())), 3),
+        **core.signals.status(),
         "unsafe": [*unsafe(core.settings)],
     }
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from proxy.app.signals import Around, Signals
 from proxy.control.people import PeopleService
 from proxy.credentials.broker import Broker
 from proxy.credentials.references import References
@@ -65,6 +66,7 @@ class Core:
     pipeline: Pipeline
     resolver: Resolver
     tokens: TokenVerifier
+    signals: Signals
     signer: Signer | None = None
     own_tokens: TaskTokenReader | None = None
 
@@ -101,6 +103,7 @@ async def open_core(settings: Settings, clock: Callable[[], float] = time.time) 
                 await core.pipeline.drain()
                 await core.holds.settle()
                 await core.broker.close(clock())
+                await core.signals.close()
 
 
 def _assemble(
@@ -139,9 +142,11 @@ def _assemble(
         )
     )
     people = PeopleService(store, lambda: keeper.world.inventory)
+    around = Around(store, feed, revocations, tasks, recorder.append, lambda: keeper.world.inventory, clock)
+    signals = Signals(settings, around)
     return Core(
         settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, holds, broker, pipeline,
-        resolver, tokens, signer, own,
+        resolver, tokens, signals, signer, own,
     )  # fmt: skip
 
 
@@ -216,6 +221,7 @@ async def _background(core: Core) -> AsyncIterator[None]:
         asyncio.create_task(_forever("forgetting ended tasks", lambda: _tidy_tasks(core))),
         asyncio.create_task(_forever("ending obtained credentials", lambda: _end_credentials(core))),
     ]
+    tasks += [asyncio.create_task(_forever(what, step)) for what, step in core.signals.steps()]
     if core.signer is not None:
         tasks.append(asyncio.create_task(_forever("changing the signing key", lambda: _change_key(core))))
     try:

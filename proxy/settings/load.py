@@ -11,6 +11,7 @@ from proxy.errors import ConfigurationError, Mistake
 from proxy.identity.issuers import IssuerSettings
 from proxy.inventory.addresses import is_loopback, parse_url
 from proxy.settings.model import Issuer, Settings
+from proxy.settings.signals import SET_TYP, signal_mistakes
 
 MAX_BYTES = 1 << 20
 
@@ -55,6 +56,8 @@ def with_absolute_paths[M: BaseModel](model: M, folder: Path) -> M:
             changed[name] = with_absolute_paths(value, folder)
         elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
             changed[name] = tuple(with_absolute_paths(item, folder) for item in value)
+        elif isinstance(value, str):
+            changed[name] = _absolute_reference(folder, value)  # nothing but a reference begins with `file:`
         elif isinstance(value, dict):
             changed[name] = {key: _absolute_reference(folder, item) for key, item in value.items()}
     return model.model_copy(update=changed)
@@ -96,6 +99,7 @@ def _contradictions(document: Document, settings: Settings) -> Iterator[Mistake]
     for index, issuer in enumerate(settings.identity.issuers):
         yield from _issuer(document, index, issuer)
     yield from _same_issuer(document, settings)
+    yield from _signals(document, settings)
     endpoint = settings.telemetry.otlp_endpoint
     if endpoint is None and settings.telemetry.headers:
         yield document.mistake(("telemetry", "headers"), "has no effect without `otlp_endpoint`")
@@ -127,6 +131,20 @@ def _issuer(document: Document, index: int, issuer: Issuer) -> Iterator[Mistake]
         yield document.mistake(at, str(error))
     yield from _file(document, issuer.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
     yield from _pem(document, issuer.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
+
+
+def _signals(document: Document, settings: Settings) -> Iterator[Mistake]:
+    yield from signal_mistakes(document, settings.signals, settings.identity.token_issuer)
+    for index, issuer in enumerate(settings.identity.issuers):
+        if issuer.typ == SET_TYP:
+            text = f"`{SET_TYP}` is that of events, which prove nobody; see `signals.transmitters`"
+            yield document.mistake(("identity", "issuers", index, "typ"), text)
+    for index, one in enumerate(settings.signals.transmitters):
+        at = ("signals", "transmitters", index)
+        yield from _file(document, one.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
+        yield from _pem(document, one.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
+    for index, receiver in enumerate(settings.signals.receivers):
+        yield from _pem(document, receiver.ca_bundle, "CERTIFICATE", "signals", "receivers", index, "ca_bundle")
 
 
 def _same_issuer(document: Document, settings: Settings) -> Iterator[Mistake]:

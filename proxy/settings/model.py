@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from policies.model import Mode
 from proxy.downstream.profile import trust_domain
-from proxy.inventory.addresses import is_loopback, parse_host_port, parse_url
+from proxy.inventory.addresses import is_loopback, parse_host_port
+from proxy.settings.signals import Signals
+from proxy.settings.values import Group, Reference, Url
 
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+")
 _ORIGIN = re.compile(r"[A-Za-z0-9._~/-]{1,200}")
 
 
@@ -40,17 +41,6 @@ def _address(text: object) -> Address:
     return Address(*parse_host_port(text if isinstance(text, str) else "", lowest_port=0))
 
 
-def _url(text: str) -> str:
-    parse_url(text)
-    return text
-
-
-def _reference(text: str) -> str:
-    if not _REFERENCE.fullmatch(text):
-        raise ValueError("must be a reference, `env:NAME` or `file:PATH`, never the secret itself")
-    return text
-
-
 def _origin(text: str) -> str:
     if not _ORIGIN.fullmatch(text):
         raise ValueError("must be 1 to 200 letters, digits or `. _ ~ / -`, such as gov.example.com/audit")
@@ -58,15 +48,7 @@ def _origin(text: str) -> str:
 
 
 type Listening = Annotated[Address, BeforeValidator(_address)]
-type Url = Annotated[str, AfterValidator(_url)]
 type TrustDomain = Annotated[str, AfterValidator(trust_domain)]
-type Reference = Annotated[str, AfterValidator(_reference)]
-
-
-class Group(BaseModel):
-    """Frozen; an unknown setting is a mistake, never ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 class Listen(Group):
@@ -192,4 +174,5 @@ class Settings(Group):
     holds: Holds = Field(Holds(), description="Calls that wait for a person.")
     audit: Audit = Field(Audit(), description="The record that stands as evidence.")
     downstream: Downstream = Field(Downstream(), description="What internal services are told of their calls.")
+    signals: Signals = Field(Signals(), description="Security events (CAEP): what was ended elsewhere, and here.")
     telemetry: Telemetry = Field(Telemetry(), description="Traces for your collector.")
