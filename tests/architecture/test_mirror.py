@@ -32,6 +32,10 @@ WITHOUT_OWN_TEST: dict[str, str] = {
     "proxy/control/needs.py": "protocols; tests/proxy/control runs the API against the real services",
     "proxy/console/needs.py": "protocols; tests/proxy/console runs the pages against the control API's own desks",
     "proxy/control/interfaces.py": "a protocol; tests/conformance holds its suite",
+    "proxy/control/signals/interfaces.py": "a protocol; tests/conformance holds its suite",
+    "proxy/control/signals/model.py": "values without behaviour",
+    "proxy/control/signals/words.py": "names without behaviour",
+    "proxy/settings/values.py": "types; tests/proxy/settings/test_model.py and test_load.py refuse what does not fit",
 }
 
 

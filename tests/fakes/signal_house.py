@@ -1,5 +1,7 @@
 """A control process that hears an identity provider and tells receivers: real store, real keys, real routes."""
 
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from proxy.control.signals.endpoints import SignalDeps, signal_routes
 from proxy.control.signals.ends import Ending
 from proxy.control.signals.hearing import Hearing
 from proxy.control.signals.model import Transmitter
+from proxy.control.signals.set_keys import SetSigner
 from proxy.control.signals.sets import SetReader
 from proxy.control.signals.silence import Silence
 from proxy.control.signals.words import CAEP
@@ -48,6 +51,22 @@ def set_header(**changes: Any) -> dict[str, Any]:
 def set_token(head: Any = None, *, kind: str = "RS256", name: str = "k1", **changes: Any) -> str:
     """A token of the identity provider, signed by its real key."""
     return sign(set_claims(**changes), set_header() if head is None else head, kind=kind, name=name)
+
+
+@cache
+def _event_keys() -> bytes:
+    """Made once for the whole run: RSA keys take their time."""
+    with tempfile.TemporaryDirectory() as folder:
+        SetSigner.open(Path(folder) / "keys", 0)
+        return (Path(folder) / "keys").read_bytes()
+
+
+def set_signer(folder: Path) -> SetSigner:
+    """A signer of events with real keys."""
+    path = folder / "signals.keys"
+    path.touch(mode=0o600)
+    path.write_bytes(_event_keys())
+    return SetSigner.open(path, 0)
 
 
 def transmitter(folder: Path, **changes: Any) -> Transmitter:

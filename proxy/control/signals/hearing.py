@@ -11,13 +11,13 @@ from policies.model import Json
 from proxy.control.needs import Record
 from proxy.control.signals.effects import Effect, effect_of, ends_at, said_reason
 from proxy.control.signals.ends import Ending
-from proxy.control.signals.interfaces import HeardStore
 from proxy.control.signals.model import Event, Heard, Transmitter
 from proxy.control.signals.sets import LEEWAY, MAX_AGE, Presented, SetReader
 from proxy.control.signals.silence import Silence
 from proxy.control.signals.whom import scopes_of, shown
 from proxy.control.signals.words import SetRefused
 from proxy.facts import Inventory
+from proxy.identity.interfaces import ReplayStore
 
 log = logging.getLogger("countersign.signals")
 
@@ -48,7 +48,7 @@ class Hearing:
     def __init__(
         self,
         reader: SetReader,
-        store: HeardStore,
+        store: ReplayStore,
         ending: Ending,
         *,
         record: Record,

@@ -6,16 +6,6 @@ from typing import Protocol
 from proxy.control.signals.model import Outgoing, Telling
 
 
-class HeardStore(Protocol):
-    """What was heard and has taken effect. Raises `StoreUnavailable` when the store cannot answer."""
-
-    async def was_used(self, key: str, now: float) -> bool:
-        """Whether somebody used this already, and it is before its `until`."""
-        ...
-
-    async def use_once(self, key: str, until: float, now: float) -> bool: ...
-
-
 class Outbox(Protocol):
     """What waits to be told. Every method raises `StoreUnavailable` when the store cannot answer."""
 
