@@ -61,6 +61,7 @@ class Signals:
         self._pollers: list[Poller] = []
         self._senders: list[Sender] = []
         self._news = asyncio.Event()
+        self._leaving = False
         self._waiting: dict[str, int] = {}
         self._teller: Teller | None = None
         self._telling: Telling | None = None
@@ -115,7 +116,13 @@ class Signals:
         for sender in self._senders:
             sender.wake()
         self._news.set()
-        self._news = asyncio.Event()
+        if not self._leaving:
+            self._news = asyncio.Event()
+
+    def leave(self) -> None:
+        """Nobody is kept waiting for news any more."""
+        self._leaving = True
+        self._news.set()
 
     @property
     def deps(self) -> SignalDeps:

@@ -63,7 +63,7 @@ class Poller:
             await self._sleep(PAUSE)
 
     async def _ask(self) -> Mapping[str, str]:
-        asked: dict[str, Json] = {"maxEvents": AT_ONCE, "returnImmediately": bool(self._taken or self._refused)}
+        asked: dict[str, Json] = {"maxEvents": AT_ONCE, "returnImmediately": False}
         taken, refused = tuple(self._taken), dict(self._refused)
         if taken:
             asked["ack"] = [*taken]

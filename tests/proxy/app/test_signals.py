@@ -123,6 +123,24 @@ def test_b_may_fetch_instead(tmp_path):
     asyncio.run(main())
 
 
+def test_nobody_who_fetches_keeps_us_from_ending(tmp_path, caplog):
+    """An open poll is answered when A stops, in order and without a word of trouble."""
+
+    async def main():
+        async with two_houses(tmp_path, delivery="poll") as (a, b):
+            await a.revocations.revoke("agent:other-bot", "operator", "x", a.clock())
+            await until(lambda: bool(b.revocations.in_force()))
+            assert await drained(a)  # so that the next poll waits
+            a.signals.leave()
+            assert a.signals.deps.telling.news().is_set()
+            a.signals._wake()
+            assert a.signals.deps.telling.news().is_set()
+
+    asyncio.run(main())
+    assert "Traceback" not in caplog.text
+    assert "Exception in ASGI" not in caplog.text
+
+
 def test_what_was_ended_while_b_was_away_is_told_when_it_is_there(tmp_path):
     """Nothing at A waits for B; the line is kept over a restart of A, and nothing is told twice."""
     settings = configured(
@@ -175,7 +193,7 @@ def test_the_status_and_the_metrics_tell_of_a_silent_stream(tmp_path):
     async def main():
         async with two_houses(tmp_path, more="expected_heartbeat_seconds: 60, ") as (a, b):
             await a.revocations.revoke("agent:other-bot", "operator", "x", a.clock())
-            await until(lambda: bool(b.revocations.in_force()))
+            assert await drained(a)
             (line,) = b.signals.status()["events_from"]
             assert line.endswith(": heard 0 s ago")
             assert a.signals.status()["events_to"] == ["b: 0 in line"]

@@ -114,7 +114,8 @@ def test_an_issuer_becomes_a_verifiers_profile(tmp_path):
           "2: state: must be text; put the value in quotes",
           "3: limits.header_count: must be at least 10",
           ("4: foo: is not a field here; known are `version`, `mode`, `state`, `inventory`, `policies`, "
-          "`trusted_roots`, `listen`, `control`, `identity`, `limits`, `holds`, `audit`, `downstream`, `telemetry`")]),
+          "`trusted_roots`, `listen`, `control`, `identity`, `limits`, `holds`, `audit`, `downstream`, `signals`,"
+          " `telemetry`")]),
     ],
 )  # fmt: skip
 def test_every_mistake_is_located_and_worded(tmp_path, monkeypatch, text, expected):

@@ -57,7 +57,9 @@ def test_only_tokens_are_taken(tmp_path, kind):
 
     async def tell(house):
         assert await house.err(set_token(), content_type=kind) == "invalid_request"
-        assert (await house.push(set_token(), content_type="application/secevent+jwt; charset=utf-8")).status_code == 202
+        assert (
+            await house.push(set_token(), content_type="application/secevent+jwt; charset=utf-8")
+        ).status_code == 202
 
     story(tmp_path, tell)
 
@@ -68,7 +70,15 @@ def test_a_transmitter_shows_its_token_where_one_is_agreed(tmp_path):
     secret.write_text(SECRET)
 
     async def tell(house):
-        for shown in ("", f"Bearer {SECRET}x", f"Bearer {SECRET[:-1]}", f"Basic {SECRET}", SECRET, "Bearer", b"Bearer \xff"):
+        for shown in (
+            "",
+            f"Bearer {SECRET}x",
+            f"Bearer {SECRET[:-1]}",
+            f"Basic {SECRET}",
+            SECRET,
+            "Bearer",
+            b"Bearer \xff",
+        ):
             assert await house.err(set_token(), authorization=shown) == "authentication_failed"
         async with house.client() as client:
             twice = [("authorization", f"Bearer {SECRET}")] * 2 + [("content-type", "application/secevent+jwt")]

@@ -60,7 +60,9 @@ def test_what_a_person_began_dies_with_them(tmp_path):
     """A task for Frank, begun between the event and our hearing of it, is over too."""
 
     async def tell(house):
-        task = await house.tasks.create(new_task(tools=("crm/*",), datasets=(), deadline=NOW + 600), by="t", now=NOW - 1)
+        task = await house.tasks.create(
+            new_task(tools=("crm/*",), datasets=(), deadline=NOW + 600), by="t", now=NOW - 1
+        )
         await house.take(iat=int(NOW) - 60)
         assert house.revocations._feed.epochs.dead(("principal:frank",), task.created_at) is not None
         assert house.revocations._feed.epochs.dead(("principal:frank",), NOW + 1) is None

@@ -179,7 +179,10 @@ def test_any_signed_claims_are_heard_or_refused(tmp_path_factory, changes):
         assert isinstance(heard, Heard)
 
 
-@given(st.text(max_size=200) | st.from_regex(r"[A-Za-z0-9_-]{1,40}\.[A-Za-z0-9_-]{1,40}\.[A-Za-z0-9_-]{1,9}", fullmatch=True))
+@given(
+    st.text(max_size=200)
+    | st.from_regex(r"[A-Za-z0-9_-]{1,40}\.[A-Za-z0-9_-]{1,40}\.[A-Za-z0-9_-]{1,9}", fullmatch=True)
+)
 def test_any_text_is_refused_before_anything_is_believed(token):
     """No exception but the refusal."""
     with pytest.raises(SetRefused):

@@ -131,7 +131,8 @@ def test_what_is_no_business_of_a_receiver_is_not_told():
 
 
 @pytest.mark.parametrize(
-    ("by", "entity"), [("person:alice", "admin"), ("operator", "admin"), ("agent:bot", "policy"), ("countersign", "policy")]
+    ("by", "entity"),
+    [("person:alice", "admin"), ("operator", "admin"), ("agent:bot", "policy"), ("countersign", "policy")],
 )
 def test_who_ended_it_is_said_by_kind(by, entity):
     """A person, or a rule; never a name."""
