@@ -22,6 +22,23 @@ from proxy.settings.signals import EventReceiver, Transmitter
 
 _CONFIGURATION = "countersign.yaml"
 _IGNORE = ".gitignore"
+# What an entry of a list looks like, where its settings have no default or need one of several.
+_EXAMPLES: dict[type[BaseModel], dict[str, str]] = {
+    Issuer: {"issuer": "https://issuer.example.com", "audience": "countersign", "jwks_file": "issuer.jwks.json"},
+    Transmitter: {
+        "issuer": "https://idp.example.com",
+        "audience": "https://countersign.example.com",
+        "jwks_file": "idp.jwks.json",
+        "authorization": "file:idp.token",
+        "email_domains": "[example.com]",
+    },
+    EventReceiver: {
+        "id": "crm",
+        "audience": "https://crm.example.com",
+        "url": "https://crm.example.com/ssf/events",
+        "authorization": "file:crm.token",
+    },
+}
 
 
 def write_starter(directory: Path, today: date | None = None) -> list[Path]:
@@ -107,42 +124,22 @@ def _lines(model: type[BaseModel], depth: int) -> Iterator[str]:
             yield from _lines(type(default), depth + 1)
         elif (item := _item(field)) in _EXAMPLES:
             yield f"{indent}{name}: []"
-            yield from _one(item, indent)
+            yield from _example_of(item, indent)
         else:
             yield f"{indent}{name}: {_written(default)}".rstrip()
 
 
-# What has no default in what there may be many of, so that one can be shown.
-_EXAMPLES: dict[object, dict[str, str]] = {
-    Issuer: {"issuer": "https://issuer.example.com", "audience": "countersign", "jwks_file": "issuer.jwks.json"},
-    Transmitter: {
-        "issuer": "https://idp.example.com",
-        "audience": "https://countersign.example.com",
-        "jwks_file": "idp.jwks.json",
-        "authorization": "file:idp.token",
-        "email_domains": "[example.com]",
-    },
-    EventReceiver: {
-        "id": "crm",
-        "audience": "https://crm.example.com",
-        "url": "https://crm.example.com/ssf/events",
-        "authorization": "file:crm.token",
-    },
-}
-
-
-def _one(item: object, indent: str) -> Iterator[str]:
-    assert isinstance(item, type)
-    assert issubclass(item, BaseModel)
-    examples = _EXAMPLES[item]
-    for position, (name, field) in enumerate(item.model_fields.items()):
-        value = examples.get(name) or _written(field.default)
+def _example_of(model: type[BaseModel], indent: str) -> Iterator[str]:
+    for position, (name, field) in enumerate(model.model_fields.items()):
+        value = _EXAMPLES[model].get(name) or _written(field.default)
         yield f"{indent}#   {'- ' if position == 0 else '  '}{f'{name}: {value}'.rstrip():<40}  # {field.description}"
 
 
-def _item(field: FieldInfo) -> object:
+def _item(field: FieldInfo) -> type[BaseModel]:
+    """What a list is of, if that is a group of settings; else the group that has none."""
     arguments = get_args(field.annotation)
-    return arguments[0] if arguments and not isinstance(field.annotation, UnionType) else None
+    item = arguments[0] if arguments and not isinstance(field.annotation, UnionType) else None
+    return item if isinstance(item, type) and issubclass(item, BaseModel) else BaseModel
 
 
 def _written(default: object) -> str:

@@ -1,8 +1,9 @@
 """The configuration file into settings, or every mistake in it at once."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from pydantic import BaseModel
 
@@ -10,8 +11,10 @@ from proxy.documents import Document, read_bytes, read_tree, shown, validate
 from proxy.errors import ConfigurationError, Mistake
 from proxy.identity.issuers import IssuerSettings
 from proxy.inventory.addresses import is_loopback, parse_url
+from proxy.settings.files import check_file, check_pem
 from proxy.settings.model import Issuer, Settings
-from proxy.settings.signals import SET_TYP, signal_mistakes
+from proxy.settings.signals import signal_mistakes
+from proxy.settings.values import Reference
 
 MAX_BYTES = 1 << 20
 
@@ -48,16 +51,16 @@ def directories(path: Path) -> tuple[Path, Path]:
 def with_absolute_paths[M: BaseModel](model: M, folder: Path) -> M:
     """The same settings with every path, and every `file:` reference, starting at this folder."""
     changed: dict[str, object] = {}
-    for name in type(model).model_fields:
+    for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         if isinstance(value, Path):
             changed[name] = _absolute(folder, value)
+        elif isinstance(value, str) and Reference in (field.annotation, *get_args(field.annotation)):
+            changed[name] = _absolute_reference(folder, value)
         elif isinstance(value, BaseModel):
             changed[name] = with_absolute_paths(value, folder)
         elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
             changed[name] = tuple(with_absolute_paths(item, folder) for item in value)
-        elif isinstance(value, str):
-            changed[name] = _absolute_reference(folder, value)  # nothing but a reference begins with `file:`
         elif isinstance(value, dict):
             changed[name] = {key: _absolute_reference(folder, item) for key, item in value.items()}
     return model.model_copy(update=changed)
@@ -99,7 +102,8 @@ def _contradictions(document: Document, settings: Settings) -> Iterator[Mistake]
     for index, issuer in enumerate(settings.identity.issuers):
         yield from _issuer(document, index, issuer)
     yield from _same_issuer(document, settings)
-    yield from _signals(document, settings)
+    said = settings.identity
+    yield from signal_mistakes(document, settings.signals, said.token_issuer, [one.typ for one in said.issuers])
     endpoint = settings.telemetry.otlp_endpoint
     if endpoint is None and settings.telemetry.headers:
         yield document.mistake(("telemetry", "headers"), "has no effect without `otlp_endpoint`")
@@ -108,7 +112,7 @@ def _contradictions(document: Document, settings: Settings) -> Iterator[Mistake]
         if place.scheme == "http" and not is_loopback(place.host):
             text = "would send secrets in plain text, since `otlp_endpoint` is `http://`; use `https://`"
             yield document.mistake(("telemetry", "headers"), text)
-    yield from _pem(document, settings.trusted_roots, "CERTIFICATE", "trusted_roots")
+    yield from check_pem(document, settings.trusted_roots, "CERTIFICATE", "trusted_roots")
 
 
 def _same_address(document: Document, settings: Settings) -> Iterator[Mistake]:
@@ -129,22 +133,8 @@ def _issuer(document: Document, index: int, issuer: Issuer) -> Iterator[Mistake]
         issuer_settings(issuer)
     except ValueError as error:
         yield document.mistake(at, str(error))
-    yield from _file(document, issuer.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
-    yield from _pem(document, issuer.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
-
-
-def _signals(document: Document, settings: Settings) -> Iterator[Mistake]:
-    yield from signal_mistakes(document, settings.signals, settings.identity.token_issuer)
-    for index, issuer in enumerate(settings.identity.issuers):
-        if issuer.typ == SET_TYP:
-            text = f"`{SET_TYP}` is that of events, which prove nobody; see `signals.transmitters`"
-            yield document.mistake(("identity", "issuers", index, "typ"), text)
-    for index, one in enumerate(settings.signals.transmitters):
-        at = ("signals", "transmitters", index)
-        yield from _file(document, one.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
-        yield from _pem(document, one.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
-    for index, receiver in enumerate(settings.signals.receivers):
-        yield from _pem(document, receiver.ca_bundle, "CERTIFICATE", "signals", "receivers", index, "ca_bundle")
+    yield from check_file(document, issuer.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
+    yield from check_pem(document, issuer.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
 
 
 def _same_issuer(document: Document, settings: Settings) -> Iterator[Mistake]:
@@ -155,23 +145,3 @@ def _same_issuer(document: Document, settings: Settings) -> Iterator[Mistake]:
         if key in seen:
             yield document.mistake(("identity", "issuers", index), "has the `issuer` and `typ` of another; keep one")
         seen.add(key)
-
-
-def _pem(document: Document, path: Path | None, kind: str, *at: str | int) -> Iterator[Mistake]:
-    def holds(raw: bytes) -> bool:
-        return b"-----BEGIN " in raw and f"{kind}-----".encode() in raw
-
-    yield from _file(document, path, holds, f"a PEM {kind.lower()}", *at)
-
-
-def _file(
-    document: Document, path: Path | None, fits: Callable[[bytes], bool], what: str, *at: str | int
-) -> Iterator[Mistake]:
-    if path is None:
-        return
-    found: list[Mistake] = []
-    raw = read_bytes(path, found)
-    for mistake in found:
-        yield document.mistake(at, f"`{shown(path)}` {mistake.text}")
-    if raw is not None and not fits(raw):
-        yield document.mistake(at, f"`{shown(path)}` does not hold {what}")

@@ -14,8 +14,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from policies.model import Mode
 from proxy.downstream.profile import trust_domain
 from proxy.inventory.addresses import is_loopback, parse_host_port
+from proxy.settings.group import Group
 from proxy.settings.signals import Signals
-from proxy.settings.values import Group, Reference, Url
+from proxy.settings.values import Reference, Url
 
 _ORIGIN = re.compile(r"[A-Za-z0-9._~/-]{1,200}")
 

@@ -1,6 +1,6 @@
 """The settings of security events, and what of them cannot be used."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,11 +11,15 @@ from proxy.errors import Mistake
 from proxy.identity.issuers import IssuerSettings
 from proxy.inventory.addresses import is_loopback, parse_url
 from proxy.names import identifier
-from proxy.settings.values import Group, Reference, Url
+from proxy.settings.files import check_file, check_pem
+from proxy.settings.group import Group
+from proxy.settings.values import Reference, Url
 
 SET_TYP = "secevent+jwt"
 
-type Kind = Literal["global", "team", "owner", "class", "agent", "principal", "token", "task"]
+type Kind = Literal[
+    "global", "team", "owner", "process", "partner", "class", "agent", "instance", "principal", "token", "task"
+]
 
 
 class Transmitter(Group):
@@ -57,7 +61,7 @@ class EventReceiver(Group):
         "identities", description="Who it is about: by identities that others know, or, for a Countersign, by scope."
     )
     kinds: tuple[Kind, ...] = Field(
-        ("global", "team", "owner", "class", "agent", "principal", "token"),
+        ("global", "team", "owner", "process", "partner", "class", "agent", "instance", "principal", "token"),
         description="Ends of what it is told of. With `task`, of every task that ends.",
     )
     heartbeat_seconds: int | None = Field(None, ge=1, le=86_400, description="A verification event so often.")
@@ -85,8 +89,14 @@ def set_profile(transmitter: Transmitter) -> IssuerSettings:
     )
 
 
-def signal_mistakes(document: Document, signals: Signals, token_issuer: str | None) -> Iterator[Mistake]:
-    """What is well formed by itself, but cannot be used, or not together."""
+def signal_mistakes(
+    document: Document, signals: Signals, token_issuer: str | None, types: Sequence[str]
+) -> Iterator[Mistake]:
+    """What is well formed by itself, but cannot be used, or not together. `types` are those of identity's issuers."""
+    for index, typ in enumerate(types):
+        if typ == SET_TYP:
+            text = f"`{SET_TYP}` is that of events, which prove nobody; see `signals.transmitters`"
+            yield document.mistake(("identity", "issuers", index, "typ"), text)
     seen: set[str] = set()
     for index, one in enumerate(signals.transmitters):
         at = ("signals", "transmitters", index)
@@ -99,6 +109,8 @@ def signal_mistakes(document: Document, signals: Signals, token_issuer: str | No
         if token_issuer is not None and one.issuer == token_issuer.rstrip("/"):
             yield document.mistake(at, "has our own identifier as `issuer`; we do not hear ourselves")
         seen.add(one.issuer)
+        yield from check_file(document, one.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
+        yield from check_pem(document, one.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
         yield from _delivery(document, at, one)
     ids: set[str] = set()
     for index, receiver in enumerate(signals.receivers):
@@ -128,6 +140,7 @@ def _delivery(document: Document, at: tuple[str | int, ...], one: Transmitter) -
 def _receiver(document: Document, at: tuple[str | int, ...], one: EventReceiver) -> Iterator[Mistake]:
     if one.url is None and one.authorization is None:
         yield document.mistake(at, "fetches, since it has no `url`, and so needs `authorization`")
+    yield from check_pem(document, one.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
     yield from _encrypted(document, (*at, "url"), one.url)
 
 

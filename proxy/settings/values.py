@@ -1,9 +1,9 @@
-"""What all groups of settings are made of."""
+"""Values that settings of several kinds are made of."""
 
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator
 
 from proxy.inventory.addresses import parse_url
 
@@ -23,9 +23,3 @@ def _reference(text: str) -> str:
 
 type Url = Annotated[str, AfterValidator(_url)]
 type Reference = Annotated[str, AfterValidator(_reference)]
-
-
-class Group(BaseModel):
-    """Frozen; an unknown setting is a mistake, never ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

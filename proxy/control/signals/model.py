@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from policies.model import Json
 from proxy.control.signals.subjects import Subject
 from proxy.identity.issuers import IssuerSettings
-
-type Kind = Literal["global", "team", "owner", "class", "agent", "principal", "token", "task"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """From a subject to what ends with it. A transmitter speaks for its own subjects only."""
 
-import re
 from collections.abc import Iterator
 
 from proxy.control.signals.model import Transmitter
@@ -11,7 +10,6 @@ from proxy.facts import Inventory
 from proxy.facts.common import Subject as Known
 from proxy.tasks.scopes import checked_scope
 
-_FOREIGN = re.compile(r"[\x21-\x7b\x7d\x7e]{1,512}\|[\x21-\x7e]{1,2048}")
 # The parts of a complex subject that are somebody; the others (session, device, tenant ...) only narrow it.
 _SOMEBODY = ("user", "application")
 
@@ -25,7 +23,8 @@ def scopes_of(subject: Subject, transmitter: Transmitter, inventory: Inventory) 
     found: list[str] = []
     for one in _named(subject):
         found += _scopes(one, transmitter, inventory)
-    return tuple(dict.fromkeys(found))
+    # what cannot be written as a scope is nothing that could end
+    return tuple(one for one in dict.fromkeys(found) if _is_scope(one))
 
 
 def shown(subject: Subject) -> str:
@@ -59,10 +58,9 @@ def _scopes(subject: Simple, transmitter: Transmitter, inventory: Inventory) -> 
         case IssSub(issuer, sub) if issuer in {transmitter.issuer, *transmitter.subject_issuers}:
             return [f"principal:{issuer}|{sub}", *_known_as(issuer, sub, inventory)]
         case Opaque(id_) if transmitter.knows_scopes:
-            try:
-                return [checked_scope(id_)]
-            except CountersignError as error:
-                raise SetRefused("invalid_request", "the opaque identifier is not a scope") from error
+            if not _is_scope(id_):
+                raise SetRefused("invalid_request", "the opaque identifier is not a scope")
+            return [id_]
     raise SetRefused("access_denied", "this transmitter does not speak for this subject")
 
 
@@ -76,14 +74,22 @@ def _known_as(issuer: str, subject: str, inventory: Inventory) -> Iterator[str]:
             yield f"agent:{agent.id}"
     for process in inventory.processes.values():
         if _has(process.identities, issuer, subject):
+            yield f"process:{process.id}"
             yield f"principal:{process.id}"
 
 
 def _person(person: str, identities: tuple[Known, ...]) -> Iterator[str]:
     yield f"principal:{person}"
     for one in identities:
-        if _FOREIGN.fullmatch(f"{one.issuer}|{one.subject}"):
-            yield f"principal:{one.issuer}|{one.subject}"
+        yield f"principal:{one.issuer}|{one.subject}"
+
+
+def _is_scope(text: str) -> bool:
+    try:
+        checked_scope(text)
+    except CountersignError:
+        return False
+    return True
 
 
 def _has(identities: tuple[Known, ...], issuer: str, subject: str) -> bool:

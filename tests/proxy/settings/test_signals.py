@@ -42,7 +42,8 @@ def test_what_is_set_is_read(tmp_path):
         "  - {issuer: 'https://idp.example', audience: us, jwks_file: keys.json, authorization: 'file:idp.token'}\n"
         "  - {issuer: 'https://other.example', audience: us, jwks_url: 'https://other.example/k', delivery: poll,\n"
         "     poll_url: 'https://other.example/poll', token: 'env:T', expected_heartbeat_seconds: 60}\n"
-        "  receivers: [{id: crm, audience: crm, url: 'http://127.0.0.1:9/x'}, {id: erp, audience: e, authorization: 'file:e'}]\n",
+        "  receivers: [{id: crm, audience: crm, url: 'http://127.0.0.1:9/x'},\n"
+        "    {id: erp, audience: e, authorization: 'file:e'}]\n",
     ).signals
     push, poll = loaded.transmitters
     assert push.authorization == f"file:{tmp_path}/idp.token"

