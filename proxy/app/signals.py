@@ -220,6 +220,7 @@ def _transmitter(one: TransmitterSettings) -> Transmitter:
         email_domains=frozenset(domain.lower() for domain in one.email_domains),
         knows_scopes=one.scopes,
         heartbeat=one.expected_heartbeat_seconds,
+        discovered=one.discovery,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from proxy.control.signals.discovery import configuration_url
 from proxy.documents import Document
 from proxy.errors import Mistake
 from proxy.identity.issuers import IssuerSettings
@@ -29,7 +30,8 @@ class Transmitter(Group):
     audience: str = Field(description="The exact `aud` that a token for us has.")
     algorithms: tuple[str, ...] = Field(("RS256",), description="One or two; never taken from the token.")
     jwks_file: Path | None = Field(None, description="Its keys, from a file; or else:")
-    jwks_url: str | None = Field(None, description="Its keys, from a URL.")
+    jwks_url: str | None = Field(None, description="Its keys, from a URL; or else:")
+    discovery: bool = Field(default=False, description="Its keys, from where its ssf-configuration says.")
     ca_bundle: Path | None = Field(None, description="PEM bundle that its URLs are verified with.")
     delivery: Literal["push", "poll"] = Field("push", description="It pushes to /ssf/events, or we fetch.")
     authorization: Reference | None = Field(None, description="Push: the token that it must show, by reference.")
@@ -84,7 +86,7 @@ def set_profile(transmitter: Transmitter) -> IssuerSettings:
         algorithms=transmitter.algorithms,
         typ=SET_TYP,
         jwks_file=transmitter.jwks_file,
-        jwks_url=transmitter.jwks_url,
+        jwks_url=transmitter.jwks_url or (configuration_url(transmitter.issuer) if transmitter.discovery else None),
         ca_bundle=transmitter.ca_bundle,
     )
 
@@ -100,17 +102,12 @@ def signal_mistakes(
     seen: set[str] = set()
     for index, one in enumerate(signals.transmitters):
         at = ("signals", "transmitters", index)
-        try:
-            set_profile(one)
-        except ValueError as error:
-            yield document.mistake(at, str(error))
+        yield from _keys(document, at, one)
         if one.issuer in seen:
             yield document.mistake(at, "has the `issuer` of another; keep one")
         if token_issuer is not None and one.issuer == token_issuer.rstrip("/"):
             yield document.mistake(at, "has our own identifier as `issuer`; we do not hear ourselves")
         seen.add(one.issuer)
-        yield from check_file(document, one.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
-        yield from check_pem(document, one.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
         yield from _delivery(document, at, one)
     ids: set[str] = set()
     for index, receiver in enumerate(signals.receivers):
@@ -121,6 +118,17 @@ def signal_mistakes(
         yield from _receiver(document, at, receiver)
     if signals.receivers and token_issuer is None:
         yield document.mistake(("signals", "receivers"), "needs `identity.token_issuer`, the `iss` of our tokens")
+
+
+def _keys(document: Document, at: tuple[str | int, ...], one: Transmitter) -> Iterator[Mistake]:
+    if one.discovery and (one.jwks_url is not None or one.jwks_file is not None):
+        yield document.mistake((*at, "discovery"), "has no effect beside `jwks_file` or `jwks_url`; keep one of them")
+    try:
+        set_profile(one)
+    except ValueError as error:
+        yield document.mistake(at, str(error))
+    yield from check_file(document, one.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
+    yield from check_pem(document, one.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
 
 
 def _delivery(document: Document, at: tuple[str | int, ...], one: Transmitter) -> Iterator[Mistake]:

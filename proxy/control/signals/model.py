@@ -12,7 +12,8 @@ from proxy.identity.issuers import IssuerSettings
 class Transmitter:
     """Whom we hear. It is believed about subjects of its own, and about no others.
 
-    `secret` is a reference: what it shows when it pushes, or what we show when we poll. With `knows_scopes` its
+    `secret` is a reference: what it shows when it pushes, or what we show when we poll. Where it is to be `discovered`,
+    the URL of its profile is that of its configuration. With `knows_scopes` its
     opaque identifiers are scopes of ours. It is silent when nothing came for `heartbeat` seconds.
     """
 
@@ -23,6 +24,7 @@ class Transmitter:
     email_domains: frozenset[str] = frozenset()
     knows_scopes: bool = False
     heartbeat: float | None = None
+    discovered: bool = False
 
     @property
     def issuer(self) -> str:

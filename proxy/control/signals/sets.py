@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from policies.model import Json
+from proxy.control.signals.discovery import DiscoveredOrigin
 from proxy.control.signals.model import Event, Heard, Transmitter
 from proxy.control.signals.subjects import read_subject
 from proxy.control.signals.words import TYP, SetRefused
@@ -42,7 +43,7 @@ class SetReader:
     def __init__(self, transmitters: Iterable[Transmitter], sources: Mapping[str, KeySource] | None = None) -> None:
         self._transmitters = {one.issuer: one for one in transmitters}
         self._sources = {
-            issuer: (sources or {}).get(issuer) or KeySource(one.profile) for issuer, one in self._transmitters.items()
+            issuer: (sources or {}).get(issuer) or _source(one) for issuer, one in self._transmitters.items()
         }
 
     def open(self, token: str) -> Presented:
@@ -74,6 +75,13 @@ class SetReader:
         except Refused as refused:
             raise SetRefused("invalid_key", "the signature does not hold") from refused
         return heard
+
+
+def _source(transmitter: Transmitter) -> KeySource:
+    profile = transmitter.profile
+    if not transmitter.discovered or profile.jwks_url is None:
+        return KeySource(profile)
+    return KeySource(profile, DiscoveredOrigin(profile.issuer, profile.jwks_url, profile.ca_bundle))
 
 
 def _claims(claims: Mapping[str, Json], transmitter: Transmitter, now: float) -> Heard:

@@ -16,6 +16,7 @@ from telemetry.ids import new_id
 
 # What is heard is not told again: two houses that tell each other would never stop.
 _HEARD = "transmitter:"
+_SCOPES = {"agent": "agent", "business_process": "process"}
 _ADMIN = re.compile(r"(?:person|operator)\b")
 
 type FindTask = Callable[[str], Awaitable[Task | None]]
@@ -92,7 +93,7 @@ class Author:
         issuer, bar, subject = who.id.partition("|")
         if bar:
             return [{"format": "iss_sub", "iss": issuer, "sub": subject}]
-        return [_opaque(f"{'agent' if who.kind == 'agent' else 'principal'}:{who.id}")]
+        return [_opaque(f"{_SCOPES.get(who.kind, 'principal')}:{who.id}")]
 
 
 def _identities(identities: Iterable[Subject]) -> list[dict[str, Json]]:

@@ -61,6 +61,7 @@ def test_what_is_set_is_read(tmp_path):
         (f"{FROM}, algorithms: [HS256]}}\n", "algorithm `HS256` is not accepted"),
         (f"{FROM.replace('https://idp.example/k', 'http://idp.example/k')}}}\n", "jwks_url must be https"),
         (f"{FROM}, jwks_file: k.json}}\n  receivers: []\n", "give exactly one of `jwks_file` and `jwks_url`"),
+        (f"{FROM}, discovery: true}}\n", "has no effect beside `jwks_file` or `jwks_url`; keep one of them"),
         (f"{FROM}, delivery: poll}}\n", "has `delivery: poll`, and so needs `poll_url`"),
         (
             f"{FROM}, delivery: poll, poll_url: 'https://idp.example/p', authorization: 'env:A'}}\n",
