@@ -168,7 +168,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(changes=st.dictionaries(st.sampled_from(["iss", "aud", "jti", "iat", "sub_id", "events", "sub"]), JSON))
 def test_any_signed_claims_are_heard_or_refused(tmp_path_factory, changes):
     """Never anything else, whatever a transmitter with a good key says."""
