@@ -176,17 +176,18 @@ class Signals:
         await self.silence.look(self._around.clock())
 
     async def _tidy(self) -> None:
-        """What waited for too long is given up, and the key is changed if that is due."""
+        """What waited for too long is given up."""
         await asyncio.sleep(LOOK_SECONDS)
         now, store = self._around.clock(), self._around.store
         self._waiting = await store.waiting()
         for token in await store.outgoing_before(now - MAX_AGE, _AT_ONCE):
             await give_up(token, "it waited for too long", self._around.record)
             await store.drop_outgoing(token.receiver, [token.token_id])
-        self._signer.rotate_if_due(now)
 
     async def _forget(self) -> None:
+        """What need not be known as told is forgotten, and the key is changed if that is due, which takes a while."""
         await asyncio.sleep(FORGET_SECONDS)
+        await asyncio.to_thread(self._signer.rotate_if_due, self._around.clock())
         if self._teller is not None:
             await self._teller.tidy()
 

@@ -166,6 +166,31 @@ def test_what_was_ended_while_b_was_away_is_told_when_it_is_there(tmp_path):
     assert second == [*first, {"format": "iss_sub", "iss": "https://idp.example", "sub": "x"}]
 
 
+def test_what_is_lifted_need_not_be_known_as_told(tmp_path, monkeypatch):
+    """Once an hour the memory is cleared of it, and the key is changed if that is due."""
+    from proxy.app import signals as module
+
+    monkeypatch.setattr(module, "FORGET_SECONDS", 0.0)
+    settings = configured(
+        tmp_path,
+        more="identity: {token_issuer: 'http://127.0.0.1:8700'}\n"
+        "signals: {receivers: [{id: b, audience: b, authorization: 'file:crm.key'}]}\n",
+    )
+
+    async def main():
+        async with open_core(settings) as core:
+            await core.revocations.revoke("agent:support-bot", "operator", "x", core.clock())
+            async with asyncio.timeout(5):
+                while not await core.store.told("b"):
+                    await asyncio.to_thread(lambda: None)
+                await core.revocations.lift("agent:support-bot")
+                while await core.store.told("b"):
+                    await asyncio.to_thread(lambda: None)
+            assert len(await core.store.outgoing("b", 10)) == 1
+
+    asyncio.run(main())
+
+
 def test_nothing_configured_means_no_routes_and_no_key(tmp_path):
     """Neither heard nor told: the addresses do not exist, and the status is silent about it."""
     settings = configured(tmp_path)

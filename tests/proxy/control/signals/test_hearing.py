@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from proxy.control.signals.hearing import Hearing
 from proxy.control.signals.words import CAEP, RISC, SSF, SetRefused
@@ -308,6 +310,33 @@ def test_an_end_by_a_transmitter_is_lifted_by_the_operator_only(tmp_path):
         assert "agent:support-bot" in house.ended()
 
     story(tmp_path, tell)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["", "store", "log"])), max_size=12))
+def test_what_was_answered_is_in_force_and_on_record(tmp_path_factory, deliveries):
+    """Whatever fails in between and however often it comes: taken means ended and written down, once."""
+
+    async def main():
+        house = SignalHouse(tmp_path_factory.mktemp("house"))
+        real = house.ending
+        try:
+            taken = set()
+            for which, failing in deliveries:
+                house.rebuilt(Failing(real, 1 if failing == "store" else 0))
+                house.log.broken = failing == "log"
+                about = {"format": "iss_sub", "iss": ISSUER, "sub": f"s{which}"}
+                answer = await house.push(set_token(jti=f"set-{which}", sub_id=about))
+                assert answer.status_code == (202 if not failing or which in taken else 503)
+                if answer.status_code == 202:
+                    taken.add(which)
+                assert {f"principal:{ISSUER}|s{one}" for one in taken} == set(house.ended())
+            on_record = {detail for record in house.log.records for detail in record["change"]["details"]}
+            assert {f"ends={scope}" for scope in house.ended()} <= on_record
+        finally:
+            house.close()
+
+    asyncio.run(main())
 
 
 def test_only_new_tokens_are_signs_of_life(tmp_path):
