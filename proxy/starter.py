@@ -18,6 +18,7 @@ from policies.model import Mode
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
 from proxy.settings.model import Address, InventorySource, Issuer, Settings
+from proxy.settings.signals import EventReceiver, Transmitter
 from proxy.settings.workloads import Cluster, TrustedDomain
 
 _CONFIGURATION = "countersign.yaml"
@@ -28,6 +29,19 @@ _EXAMPLES: dict[type[BaseModel], dict[str, str]] = {
     TrustedDomain: {"trust_domain": "prod.example.com", "audience": "countersign", "bundle_file": "prod.bundle.json"},
     Cluster: {"issuer": "https://kubernetes.example.com", "audience": "countersign", "jwks_file": "cluster.jwks.json"},
     InventorySource: {"id": "cmdb", "url": "https://cmdb.example.com/agents.json"},
+    Transmitter: {
+        "issuer": "https://idp.example.com",
+        "audience": "https://countersign.example.com",
+        "jwks_file": "idp.jwks.json",
+        "authorization": "file:idp.token",
+        "email_domains": "[example.com]",
+    },
+    EventReceiver: {
+        "id": "crm",
+        "audience": "https://crm.example.com",
+        "url": "https://crm.example.com/ssf/events",
+        "authorization": "file:crm.token",
+    },
 }
 
 

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from policies.model import Json
 from proxy.app.core import Core
 from proxy.app.inventories import InventoriesInForce
+from proxy.app.signals import signal_gauges
 from proxy.console.site import create_console
 from proxy.control.api import create_api
 from proxy.control.door import Door
@@ -19,6 +20,7 @@ from proxy.control.log_reading import LogRecords
 from proxy.control.needs import ControlDeps
 from proxy.control.oauth.endpoint import token_routes
 from proxy.control.scim import Scim
+from proxy.control.signals.endpoints import signal_routes
 from proxy.credentials.references import References
 from proxy.errors import Refused, StoreUnavailable
 from proxy.inventory.orphans import orphans
@@ -56,7 +58,10 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
     door = Door(deps, EventFeed(core.holds, records))
     tokens = token_routes(core.token_server) if core.token_server is not None else []
     console = create_console(door, clock=core.clock, origins=origins)
-    return create_api(deps, door, [*tokens, *_scim(core, deps), *console])
+    signals = signal_routes(core.signals.deps)
+    for name, (text, read) in signal_gauges(core.signals).items():
+        metrics.gauge(name, text, read)
+    return create_api(deps, door, [*tokens, *signals, *_scim(core, deps), *console])
 
 
 def _scim(core: Core, deps: ControlDeps) -> list[BaseRoute]:
@@ -101,6 +106,7 @@ async def _status(core: Core, addresses: Addresses) -> Mapping[str, Json]:
         "revocations_heard_seconds_ago": round(max(0.0, core.feed.stale_for(core.clock())), 3),
         "revocations": len(core.revocations.in_force()),
         "revocations_not_stored": [*sorted(core.revocations.unstored())],
+        **core.signals.status(),
         "unsafe": [*unsafe(core.settings)],
     }
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from proxy.app.orphans import OrphanWatch
+from proxy.app.signals import Around, Signals
 from proxy.app.sources import SourceWatch, document_paths, first_documents, folder
 from proxy.app.tokens import token_server
 from proxy.control.oauth.own_host import own_endpoints
@@ -79,6 +80,7 @@ class Core:
     pipeline: Pipeline
     resolver: Resolver
     tokens: TokenVerifier
+    signals: Signals
     signer: Signer | None = None
     own_tokens: TaskTokenReader | None = None
     workloads: Workloads = field(default_factory=Workloads)
@@ -135,6 +137,7 @@ async def open_core(settings: Settings, clock: Callable[[], float] = time.time) 
                 await core.pipeline.drain()
                 await core.holds.settle()
                 await core.broker.close(clock())
+                await core.signals.close()
 
 
 async def _keeper(settings: Settings, clock: Callable[[], float]) -> Keeper:
@@ -194,9 +197,11 @@ def _assemble(
     ownership = Ownership(store, overlay, people)
     sources = {source.id: source.sections for source in settings.inventory_sources}
     documents = Documents(folder(settings), sources, keeper.try_documents)
+    around = Around(store, feed, revocations, tasks, recorder.append, lambda: keeper.world.inventory, clock)
+    signals = Signals(settings, around)
     core = Core(
         settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, ownership, documents,
-        holds, broker, pipeline, resolver, tokens, signer, own, workloads,
+        holds, broker, pipeline, resolver, tokens, signals, signer, own, workloads,
     )  # fmt: skip
     server = token_server(core)
     at_own_host.update(own_endpoints(server) if server is not None else {})
@@ -290,6 +295,7 @@ async def _background(core: Core) -> AsyncIterator[None]:
         if source.file is not None or source.url is not None:
             watch = SourceWatch(source, core.documents, core.recorder.append, core.clock)
             tasks.append(asyncio.create_task(_forever(f"hearing of inventory {source.id}", watch.follow)))
+    tasks += [asyncio.create_task(_forever(what, step)) for what, step in core.signals.steps()]
     if core.signer is not None:
         tasks.append(asyncio.create_task(_forever("changing the signing key", lambda: _change_key(core))))
     try:

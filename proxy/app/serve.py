@@ -110,7 +110,10 @@ async def serving(core: Core) -> AsyncIterator[Running]:
             running.append(_running(core, listener, origin))
             await _record(core, "proxy.started", running[0])
             async with web_servers(application, web, operator):
-                yield running[0]
+                try:
+                    yield running[0]
+                finally:
+                    core.signals.leave()
         finally:
             await listener.stop(DRAIN_SECONDS)
             if running:

@@ -22,8 +22,8 @@ METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 INVENTORY_PATH = "/v1/inventory/"
 MAX_INVENTORY = 4 << 20
 
-# Here agents show themselves in the request itself; nothing that a browser adds by itself counts.
-AGENTS_PATH = "/oauth2/"
+# Here machines show themselves in the request itself; nothing that a browser adds by itself counts.
+MACHINES_PATHS = ("/oauth2/", "/ssf/")
 
 # Set by the operator's socket on each of its connections, and by nothing that a client can send.
 PEER = "countersign_peer"
@@ -95,9 +95,9 @@ class Guard:
             return
         if PEER in scope.get("state", {}):
             raise Declined(403, "not_the_operator", "this socket is for the user who runs Countersign")
-        self._check_browser(scope["method"], headers, agents=scope["path"].startswith(AGENTS_PATH))
+        self._check_browser(scope["method"], headers, machines=scope["path"].startswith(MACHINES_PATHS))
 
-    def _check_browser(self, method: str, headers: Headers, *, agents: bool) -> None:
+    def _check_browser(self, method: str, headers: Headers, *, machines: bool) -> None:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             raise Declined(421, "host_unknown", "this is not a name under which the control API is served")
@@ -108,7 +108,7 @@ class Guard:
             raise Declined(403, "origin_foreign", "this request was sent by another site")
         if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             raise Declined(403, "origin_foreign", "this request was sent by another site")
-        if not origins and "authorization" not in headers and not agents:
+        if not origins and "authorization" not in headers and not machines:
             raise Declined(403, "origin_missing", "a request without a token must say where it comes from")
 
     def _dressed(self, send: Send) -> Send:

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,24 +57,38 @@ def fresh(since: int = 0) -> SigningKey:
 
 def open_key_file(path: Path, now: float) -> KeyRing:
     """The keys in this file, which is made (mode 0600) if it does not exist; raises `CountersignError`."""
-    try:
-        if not path.exists():
-            _publish_once(path, _written(KeyRing(fresh(int(now)), fresh())))
-        mode = path.stat().st_mode & 0o777
-        text = path.read_bytes()
-    except OSError as error:
-        raise CountersignError(f"cannot use the signing keys `{path}`: {error.strerror}") from error
-    if mode & 0o077:
-        raise CountersignError(f"others may read the signing keys `{path}` (mode {mode:04o}): run chmod 600 on it")
+    text = read_private(path, lambda: _written(KeyRing(fresh(int(now)), fresh())))
     try:
         return _read(text)
     except (ValueError, TypeError, KeyError) as error:
         raise CountersignError(f"`{path}` does not hold our signing keys; restore it, or remove it") from error
 
 
+def read_private(path: Path, make: Callable[[], bytes]) -> bytes:
+    """What this file of keys holds; it is made of `make()`, mode 0600, if it does not exist.
+
+    Raises `CountersignError` if it cannot be used, or if others may read it.
+    """
+    try:
+        if not path.exists():
+            _publish_once(path, make())
+        mode = path.stat().st_mode & 0o777
+        text = path.read_bytes()
+    except OSError as error:
+        raise CountersignError(f"cannot use the signing keys `{path}`: {error.strerror}") from error
+    if mode & 0o077:
+        raise CountersignError(f"others may read the signing keys `{path}` (mode {mode:04o}): run chmod 600 on it")
+    return text
+
+
 def replace_key_file(path: Path, ring: KeyRing) -> None:
     """From now on the file holds these keys; complete, or not at all. Raises `OSError`."""
-    draft = _draft(path, _written(ring))
+    replace_file(path, _written(ring))
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """From now on the file holds this, and only we may read it; complete, or not at all. Raises `OSError`."""
+    draft = _draft(path, data)
     try:
         draft.replace(path)
     finally:

@@ -47,3 +47,7 @@ class ReplayStore(Protocol):
     async def use_once(self, key: str, until: float, now: float) -> bool:
         """True for the first caller of anywhere, durably; False for every other one before `until`."""
         ...
+
+    async def was_used(self, key: str, now: float) -> bool:
+        """Whether somebody used this already, and it is before its `until`."""
+        ...

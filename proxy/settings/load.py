@@ -12,7 +12,9 @@ from proxy.errors import ConfigurationError, Mistake
 from proxy.identity.issuers import IssuerSettings
 from proxy.inventory.addresses import is_loopback, parse_url
 from proxy.settings.files import check_file, check_pem
-from proxy.settings.model import InventorySource, Issuer, Reference, Settings
+from proxy.settings.model import InventorySource, Issuer, Settings
+from proxy.settings.signals import signal_mistakes
+from proxy.settings.values import Reference
 from proxy.settings.workloads import workload_mistakes
 
 MAX_BYTES = 1 << 20
@@ -108,6 +110,7 @@ def _contradictions(document: Document, settings: Settings) -> Iterator[Mistake]
     issuers = {one.issuer for one in said.issuers}
     yield from workload_mistakes(document, said.trust_domains, said.kubernetes, issuers)
     yield from _sources(document, settings.inventory_sources)
+    yield from signal_mistakes(document, settings.signals, said.token_issuer, [one.typ for one in said.issuers])
     endpoint = settings.telemetry.otlp_endpoint
     if endpoint is None and settings.telemetry.headers:
         yield document.mistake(("telemetry", "headers"), "has no effect without `otlp_endpoint`")

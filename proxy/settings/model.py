@@ -14,11 +14,12 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from policies.model import Mode
 from proxy.downstream.profile import trust_domain
 from proxy.facts import Id, WhenOverdue, WhenOwnerLeaves
-from proxy.inventory.addresses import is_loopback, parse_host_port, parse_url
+from proxy.inventory.addresses import is_loopback, parse_host_port
 from proxy.settings.group import Group
+from proxy.settings.signals import Signals
+from proxy.settings.values import Reference, Url
 from proxy.settings.workloads import Cluster, TrustedDomain
 
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+")
 _ORIGIN = re.compile(r"[A-Za-z0-9._~/-]{1,200}")
 
 
@@ -43,17 +44,6 @@ def _address(text: object) -> Address:
     return Address(*parse_host_port(text if isinstance(text, str) else "", lowest_port=0))
 
 
-def _url(text: str) -> str:
-    parse_url(text)
-    return text
-
-
-def _reference(text: str) -> str:
-    if not _REFERENCE.fullmatch(text):
-        raise ValueError("must be a reference, `env:NAME` or `file:PATH`, never the secret itself")
-    return text
-
-
 def _origin(text: str) -> str:
     if not _ORIGIN.fullmatch(text):
         raise ValueError("must be 1 to 200 letters, digits or `. _ ~ / -`, such as gov.example.com/audit")
@@ -67,10 +57,8 @@ def _own_name(text: str) -> str:
 
 type OwnName = Annotated[str, AfterValidator(_own_name)]
 type Listening = Annotated[Address, BeforeValidator(_address)]
-type Url = Annotated[str, AfterValidator(_url)]
 type Section = Literal["people", "teams", "agents", "services", "datasets", "processes", "partners"]
 type TrustDomain = Annotated[str, AfterValidator(trust_domain)]
-type Reference = Annotated[str, AfterValidator(_reference)]
 
 
 class Listen(Group):
@@ -283,4 +271,5 @@ class Settings(Group):
     holds: Holds = Field(Holds(), description="Calls that wait for a person.")
     audit: Audit = Field(Audit(), description="The record that stands as evidence.")
     downstream: Downstream = Field(Downstream(), description="What internal services are told of their calls.")
+    signals: Signals = Field(Signals(), description="Security events (CAEP): what was ended elsewhere, and here.")
     telemetry: Telemetry = Field(Telemetry(), description="Traces for your collector.")

@@ -125,12 +125,26 @@ _OWNERSHIP = (
     "INSERT INTO ownership_token (token) VALUES (1)",
 )
 
+_SIGNALS = (
+    # AUTOINCREMENT: the order of a receiver's line holds, however many were taken out of it
+    """CREATE TABLE signal_outbox (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, receiver TEXT NOT NULL, token_id TEXT NOT NULL UNIQUE,
+        made_at REAL NOT NULL, claims TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX signal_outbox_by_receiver ON signal_outbox (receiver, seq)",
+    "CREATE INDEX signal_outbox_by_time ON signal_outbox (made_at)",
+    """CREATE TABLE signal_told (
+        receiver TEXT NOT NULL, scope TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (receiver, scope)
+    ) STRICT, WITHOUT ROWID""",
+)
+
 MIGRATIONS = (
     Migration(1, "handles, revocations, credentials of people", _IDENTITY),
     Migration(2, "holds", _HOLDS),
     Migration(3, "tasks and what they count", _TASKS),
     Migration(4, "what may be used once", _REPLAYS),
     Migration(5, "attestations, and who was deactivated", _OWNERSHIP),
+    Migration(6, "what receivers of events are told", _SIGNALS),
 )
 
 VERSION = MIGRATIONS[-1].number

@@ -11,13 +11,21 @@ from proxy.storage.sqlite_ownership import SqliteOwnership
 from proxy.storage.sqlite_people import SqlitePeople
 from proxy.storage.sqlite_replays import SqliteReplays
 from proxy.storage.sqlite_revocations import SqliteRevocations
+from proxy.storage.sqlite_signals import SqliteSignals
 from proxy.storage.sqlite_tasks import SqliteTasks
 
 BUSY_SECONDS = 3.0
 
 
 class SqliteStore(
-    SqliteHandles, SqliteRevocations, SqlitePeople, SqliteHolds, SqliteTasks, SqliteReplays, SqliteOwnership
+    SqliteHandles,
+    SqliteRevocations,
+    SqlitePeople,
+    SqliteHolds,
+    SqliteTasks,
+    SqliteReplays,
+    SqliteOwnership,
+    SqliteSignals,
 ):
     """Every store of the house in one file. Several processes may have it open at once."""
 

@@ -17,3 +17,10 @@ class SqliteReplays(SqliteArea):
             return used.rowcount == 1
 
         return await self._writer.run(use)
+
+    async def was_used(self, key: str, now: float) -> bool:
+        def used(connection: sqlite3.Connection) -> bool:
+            found = connection.execute("SELECT 1 FROM used_once WHERE key = ? AND until > ?", (key, now))
+            return found.fetchone() is not None
+
+        return await self._reader.run(used)

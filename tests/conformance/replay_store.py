@@ -27,6 +27,19 @@ class ReplayStoreConformance(ABC):
 
         asyncio.run(story())
 
+    def test_to_ask_is_not_to_use(self, tmp_path: Path) -> None:
+        """Whether it was used can be asked by anybody, as often as they like; after its time it was not."""
+
+        async def story() -> None:
+            async with self.opened(tmp_path) as store, self.opened(tmp_path) as other:
+                assert not await store.was_used("a", 10.0)
+                assert await store.use_once("a", 100.0, 10.0)
+                assert await other.was_used("a", 99.9)
+                assert await store.was_used("a", 99.9)
+                assert not await store.was_used("a", 100.0)
+
+        asyncio.run(story())
+
     def test_what_is_over_is_forgotten(self, tmp_path: Path) -> None:
         """After its time nothing accepts the thing any more, so it need not be remembered."""
 

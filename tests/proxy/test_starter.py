@@ -78,15 +78,19 @@ def test_the_example_holds_every_setting_at_its_default(tmp_path):
 
 
 def test_what_the_example_shows_is_good_once_it_is_uncommented(tmp_path):
-    """Taking the comment signs away leaves a configuration without a mistake: an issuer, a trust domain, a cluster."""
+    """Taking the comment signs away leaves a configuration without a mistake: whom to believe, and whom to tell."""
     text = example().replace("  #     ", "        ").replace("  #   - ", "      - ")
-    for name in ("issuers", "trust_domains", "kubernetes"):
+    for name in ("issuers", "trust_domains", "kubernetes", "transmitters", "receivers"):
         text = text.replace(f"  {name}: []\n", f"  {name}:\n")
-    for name in ("issuer.jwks.json", "prod.bundle.json", "cluster.jwks.json"):
+    text = text.replace("  token_issuer:\n", "  token_issuer: https://gov.example.com\n")
+    for name in ("issuer.jwks.json", "prod.bundle.json", "cluster.jwks.json", "idp.jwks.json"):
         (tmp_path / name).write_text('{"keys": []}')
     path = tmp_path / "countersign.yaml"
     path.write_text(text)
-    identity = load_settings(path).identity
+    settings = load_settings(path)
+    identity, signals = settings.identity, settings.signals
     assert identity.issuers[0].issuer == "https://issuer.example.com"
     assert identity.trust_domains[0].trust_domain == "prod.example.com"
     assert identity.kubernetes[0].issuer == "https://kubernetes.example.com"
+    assert signals.transmitters[0].email_domains == ("example.com",)
+    assert signals.receivers[0].url == "https://crm.example.com/ssf/events"

@@ -78,3 +78,12 @@ def test_a_server_that_does_not_start_is_an_error(tmp_path, monkeypatch):
 
     with pytest.raises(CountersignError, match="the control API does not start"):
         asyncio.run(main())
+
+
+def test_answers_do_not_wait_for_acknowledgements():
+    """Head and body of an answer go out at once, on every connection that is accepted."""
+    with bind("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()) as client:
+        accepted, _ = listening.accept()
+        with accepted:
+            assert client.getpeername() == listening.getsockname()
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0

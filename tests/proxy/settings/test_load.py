@@ -129,7 +129,8 @@ def test_an_issuer_becomes_a_verifiers_profile(tmp_path):
           "2: state: must be text; put the value in quotes",
           "3: limits.header_count: must be at least 10",
           ("4: foo: is not a field here; known are `version`, `mode`, `state`, `inventory`, `policies`, "
-          "`trusted_roots`, `listen`, `control`, `inventory_sources`, `identity`, `ownership`, `limits`, `holds`, ")]),
+          "`trusted_roots`, `listen`, `control`, `inventory_sources`, `identity`, `ownership`, `limits`, `holds`, "
+           "`audit`, `downstream`, `signals`, `telemetry`")]),
         ("control: {scim_token: secret}",
          ["1: control.scim_token: must be a reference, `env:NAME` or `file:PATH`, never the secret itself"]),
         ("inventory_sources:\n  - {id: a}\n  - {id: a}",
