@@ -65,6 +65,10 @@ class Run:
     last_call: float
 
 
+class Disturbed(Exception):
+    """Before the end was given, something was cut: a proxy that could not hear for a second lets nothing pass."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where everything is. `traffic` is how many calls a second another agent makes meanwhile."""
@@ -141,12 +145,16 @@ async def measure(place: Place, count: int) -> list[Run]:
     """So many runs, one after the other, on one proxy."""
     trust = ssl.create_default_context(cafile=place.way.roots)
     async with api.control(place.house.config, running=True) as client, other_traffic(place, trust):
-        runs = []
-        for number in range(count):
-            runs.append(await run_once(place, trust, client))
+        runs: list[Run] = []
+        while len(runs) < count:
+            try:
+                runs.append(await run_once(place, trust, client))
+            except Disturbed:
+                print("a run is repeated: not all of it was open at once", file=sys.stderr)
+                continue
             await take_back(place, client)
-            if (number + 1) % 20 == 0:
-                print(f"{number + 1} of {count}", file=sys.stderr)
+            if len(runs) % 20 == 0:
+                print(f"{len(runs)} of {count}", file=sys.stderr)
         return runs
 
 
@@ -182,8 +190,17 @@ async def run_once(place: Place, trust: ssl.SSLContext, client: httpx.AsyncClien
     watches += [asyncio.create_task(watch(one, place.way, flowing)) for one in listeners[fifth:]]
     if place.end != "tool":
         watches += [asyncio.create_task(talk(place, flowing)) for _ in range(2 * fifth)]
-    for _ in watches:
-        await flowing.acquire()
+    try:
+        async with asyncio.timeout(PATIENCE / 4):
+            for _ in watches:
+                await flowing.acquire()
+    except TimeoutError:
+        for task in watches:
+            task.cancel()
+        for _, writer in opened:
+            writer.transport.abort()
+        await asyncio.gather(*watches, return_exceptions=True)
+        raise Disturbed from None
     calling = asyncio.create_task(call_on(caller, place)) if place.end != "tool" else None
     began = time.perf_counter()
     await end(place, client)
