@@ -11,11 +11,13 @@ class Orphan:
     """`what` is `agent:ID`, `process:ID`, `partner:ID`, `service:ID` or `dataset:ID`; `owner` is who left.
 
     `deputy` answers for it meanwhile; without one, an agent is refused, and nobody can sign for a service or dataset.
+    `copies`: of an agent, only instances that have this owner of their own.
     """
 
     what: str
     owner: str
     deputy: str = ""
+    copies: bool = False
 
     @property
     def kind(self) -> str:
@@ -30,6 +32,8 @@ class Orphan:
         """What follows from it, in a few words."""
         if self.deputy:
             return f"`{self.deputy}` answers for it meanwhile"
+        if self.copies:
+            return "calls of those of its instances that are theirs are refused"
         return {
             "service": "nobody can sign as its owner",
             "dataset": "nobody can sign as its owner",
@@ -53,12 +57,16 @@ def orphans(inventory: Inventory, today: date) -> tuple[Orphan, ...]:
 
 def _of_agent(agent: Agent, inventory: Inventory, today: date) -> list[Orphan]:
     """The agent; and where only owners of its instances left, the agent too, once for each who left."""
-    named = [agent.owner, *(owner for each in agent.instances for owner in each.owners.values())]
-    gone = [owner for owner in dict.fromkeys(named) if owner is not None and not _active(owner, inventory)]
-    if not gone:
-        return []
-    stand_in = accountable(agent, inventory, today) if agent.owner in gone else None
-    return [Orphan(f"agent:{agent.id}", owner, stand_in.id if stand_in else "") for owner in gone]
+    found = []
+    if agent.owner is not None and not _active(agent.owner, inventory):
+        deputy = accountable(agent, inventory, today)
+        found.append(Orphan(f"agent:{agent.id}", agent.owner, deputy.id if deputy else ""))
+    copies = {owner: name for each in agent.instances for name, owner in each.owners.items() if owner != agent.owner}
+    for owner, instance in copies.items():
+        if not _active(owner, inventory):
+            deputy = accountable(agent, inventory, today, instance)
+            found.append(Orphan(f"agent:{agent.id}", owner, deputy.id if deputy else "", copies=True))
+    return found
 
 
 def _active(person: str, inventory: Inventory) -> bool:

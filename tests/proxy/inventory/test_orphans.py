@@ -61,6 +61,10 @@ def test_a_deputy_within_dates_is_named_where_the_rules_hand_over():
 
 
 def test_owners_of_instances_count_too():
-    """An agent with an owner is told too if the owner of one of its copies has left."""
+    """An agent with an owner is told too if the owner of one of its copies has left; nobody is told twice."""
     copies = Instances(issuer="i", subject="s:{instance}", owners={"x": "left"})
-    assert orphans(inventory(agent("a", "olivia", instances=(copies,))), TODAY) == (Orphan("agent:a", "left"),)
+    (found,) = orphans(inventory(agent("a", "olivia", instances=(copies,))), TODAY)
+    assert found == Orphan("agent:a", "left", copies=True)
+    assert found.follows == "calls of those of its instances that are theirs are refused"
+    same = orphans(inventory(agent("a", "left", instances=(copies,))), TODAY)
+    assert same == (Orphan("agent:a", "left"),)
