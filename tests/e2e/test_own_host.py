@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import json
+import os
+import re
 import ssl
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -38,6 +42,13 @@ class Scene:
     crm: str
     issued: dict[str, Certified] = field(default_factory=dict)
 
+    async def edit(self, user: str) -> None:
+        """The support bot is this local user from now on."""
+        path = self.folder / "inventory" / "inventory.yaml"
+        path.write_text(re.sub(r"subject: 'uid=[0-9]+'", f"subject: '{user}'", path.read_text()))
+        for _ in range(3):
+            await self.core.keeper.poll(self.core.recorder.append)
+
     def certificate(self, uri: str) -> Certified:
         if uri not in self.issued:
             self.issued[uri] = certify(Plan(uris=(uri,)), uri, self.domain.intermediate, self.domain.at)
@@ -60,21 +71,22 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def staged(folder: Path) -> AsyncIterator[Scene]:
+async def staged(folder: Path, local: Path | None = None) -> AsyncIterator[Scene]:
     domain = TrustDomain(at=time.time())
     bundle = folder / "bundle.json"
     bundle.write_bytes(domain.bundle())
     async with upstream() as there:
         inventory = on_loopback(there.port)
         for agent, uri in (("support-bot", SUPPORT), ("other-bot", OTHER)):
-            known = f"identities: [{{issuer: 'spiffe://prod.example', subject: '{uri}'}}]"
+            user = ", {issuer: unix, subject: 'uid=1'}" if agent == "support-bot" else ""
+            known = f"identities: [{{issuer: 'spiffe://prod.example', subject: '{uri}'}}{user}]"
             inventory = inventory.replace(f"id: {agent}, owner", f"id: {agent}, {known}, owner")
         settings = configured(folder, inventory=inventory)
         trusted = TrustedDomain(trust_domain="prod.example", audience="https://gov.example/proxy", bundle_file=bundle)
         settings = settings.model_copy(
             update={
                 "identity": Identity(token_issuer="https://gov.example", trust_domains=(trusted,)),
-                "listen": settings.listen.model_copy(update={"proxy_tls": Address("127.0.0.1", 0)}),
+                "listen": settings.listen.model_copy(update={"proxy_tls": Address("127.0.0.1", 0), "local": local}),
             }
         )
         async with open_core(settings) as core, serving(core) as running:
@@ -163,3 +175,37 @@ def test_a_handle_is_enough_there_too(tmp_path: Path) -> None:
                 assert (await agent.post(f"https://{OWN}/oauth2/token", data=FORM, headers=twice)).status_code == 401
 
     asyncio.run(main())
+
+
+def test_a_local_process_is_known_by_its_user(tmp_path: Path) -> None:
+    """At the UNIX socket the kernel says who connects: that is the client; a user who runs no agent gets nothing."""
+
+    async def main() -> None:
+        async with staged(tmp_path, local=tmp_path / "run" / "proxy.sock") as scene:
+            for agent in ("support-bot", None):
+                await scene.edit(f"uid={os.geteuid()}" if agent else "uid=4711")
+                status, body = await over_socket(scene)
+                if agent is None:
+                    assert status in {403, 407}
+                    continue
+                assert status == 200
+                assert scene.core.own_tokens is not None
+                said = scene.core.own_tokens.verify(json.loads(body)["access_token"], time.time()).claims
+                assert (said["client_id"], "cnf" in said) == (agent, False)
+
+    asyncio.run(main())
+
+
+async def over_socket(scene: Scene) -> tuple[int, bytes]:
+    """The form, as a local program sends it to a proxy at a socket: status and body."""
+    reader, writer = await asyncio.open_unix_connection(scene.folder / "run" / "proxy.sock")
+    body = urlencode(FORM).encode()
+    head = (
+        f"POST http://{OWN}/oauth2/token HTTP/1.1\r\nHost: {OWN}\r\nConnection: close\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    writer.write(head.encode() + body)
+    answer = await reader.read()
+    writer.close()
+    first, _, content = answer.partition(b"\r\n\r\n")
+    return int(first.split()[1]), content
