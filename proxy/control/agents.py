@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from proxy.control.callers import Caller, answers_for, may_see_agent
+from proxy.control.callers import Caller, may_see_agent
 from proxy.control.needs import ControlDeps
+from proxy.control.responders import Levers
 from proxy.errors import Declined
 from proxy.facts import Agent, Person
 from proxy.inventory.ownership import standing
@@ -52,16 +53,16 @@ class AgentDesk:
         found = standing(agent, self._deps.inventory(), datetime.fromtimestamp(now, UTC).date())
         by_scope = {row.scope: row for row in self._deps.revocations.in_force()}
         ended = next((by_scope[scope] for scope in _scopes(agent) if scope in by_scope), None)
-        own = caller.is_operator or (caller.person is not None and answers_for(caller.person, agent, now))
-        lift = ended is not None and ended.scope == f"agent:{agent.id}"
+        levers = Levers(caller, self._deps.inventory(), (), self._deps.responders, now)
+        scope = f"agent:{agent.id}"
         return AgentCard(
             agent=agent,
             owner=owner,
             standing="ended" if ended is not None else found.reason,
             detail=found.detail if ended is None else "",
             ended=ended,
-            may_end=own and ended is None,
-            may_lift=own and lift and (caller.is_operator or (ended is not None and ended.by.startswith("person:"))),
+            may_end=levers.end(scope) and ended is None,
+            may_lift=ended is not None and ended.scope == scope and levers.lift(ended),
         )
 
     def _sees(self, agent_id: str) -> bool:

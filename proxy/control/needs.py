@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Unpack
+from typing import Any, Literal, Protocol, Unpack
 
 from policies.model import Json
 from proxy.control.people import PeopleService
@@ -49,6 +49,8 @@ class Tasks(Protocol):
 
     async def list(self, *, agent: str | None = None, live: bool = False) -> Sequence[Task]: ...
 
+    async def below(self, task_id: str) -> Sequence[Task]: ...
+
     async def spent(self, task_id: str) -> dict[str, int]: ...
 
     async def end(self, task_id: str, state: End, *, by: str, reason: str, now: float) -> Task: ...
@@ -61,7 +63,9 @@ class Tasks(Protocol):
 class Revocations(Protocol):
     """Durable and in force in this process when the call returns."""
 
-    async def revoke(self, scope: str, by: str, reason: str, now: float) -> object: ...
+    async def revoke(
+        self, scope: str, by: str, reason: str, now: float, *, kind: Literal["revoke", "freeze"] = "revoke"
+    ) -> object: ...
 
     async def lift(self, scope: str) -> bool: ...
 
@@ -85,10 +89,11 @@ type Record = Callable[[Mapping[str, Json]], Awaitable[int]]
 class ControlDeps:
     """`origins` are the addresses, scheme included, under which browsers may reach us; the first goes into links.
 
-    `auditors` are the teams whose people see every agent's calls and holds; none by default. `status`
-    tells what runs and what is in force; `ready` is None, or why we cannot serve. `record` is durable
-    when it returns. A handle lives for `handle_ttl` seconds if nothing else is asked for. `jwks` are the keys
-    that internal services verify the accounts of their calls with; None if they are told nothing.
+    `auditors` are the teams whose people see every agent's calls and holds, `responders` those whose people may
+    end anything, and lift what they themselves ended; none by default. `status` tells what runs and what is in
+    force; `ready` is None, or why we cannot serve. `record` is durable when it returns. A handle lives for
+    `handle_ttl` seconds if nothing else is asked for. `jwks` are the keys that internal services verify the
+    accounts of their calls with; None if they are told nothing.
     """
 
     holds: Holds
@@ -105,6 +110,7 @@ class ControlDeps:
     clock: Callable[[], float]
     origins: tuple[str, ...]
     auditors: frozenset[str] = field(default_factory=frozenset)
+    responders: frozenset[str] = field(default_factory=frozenset)
     handle_ttl: float = 3600.0
     jwks: Callable[[], Mapping[str, Json]] | None = None
 

@@ -89,6 +89,11 @@ class Control(Group):
     auditors: tuple[str, ...] = Field(
         (), description="Teams whose people see every agent's calls and holds, such as the SOC. They end nothing."
     )
+    responders: tuple[str, ...] = Field(
+        (),
+        description="Teams whose people may end or freeze anything in an incident, and bring back only what they "
+        "themselves ended.",
+    )
 
 
 class Issuer(Group):
