@@ -11,6 +11,7 @@ from proxy.control.ending import EndingDesk
 from proxy.control.events import EventFeed, Subscription
 from proxy.control.handles import HandleDesk
 from proxy.control.journal import Journal
+from proxy.control.kill_switch import KillSwitch
 from proxy.control.needs import ControlDeps
 from proxy.control.sign_off import SignOff
 from proxy.control.tasks import TaskDesk
@@ -26,6 +27,7 @@ class Desk:
     calls: CallDesk
     ending: EndingDesk
     handles: HandleDesk
+    kill_switch: KillSwitch
     sign_off: SignOff
     tasks: TaskDesk
     ways_in: WaysIn
@@ -38,12 +40,14 @@ def desk_for(caller: Caller, deps: ControlDeps, feed: EventFeed) -> Desk:
     """The desk of this proven caller."""
     journal = Journal(deps.record, caller)
     sign_off, calls = SignOff(caller, deps, journal), CallDesk(caller, deps)
+    ending = EndingDesk(caller, deps, journal)
     return Desk(
         caller=caller,
         agents=AgentDesk(caller, deps),
         calls=calls,
-        ending=EndingDesk(caller, deps, journal),
+        ending=ending,
         handles=HandleDesk(caller, deps, journal),
+        kill_switch=KillSwitch(caller, deps, ending),
         sign_off=sign_off,
         tasks=TaskDesk(caller, deps),
         ways_in=WaysIn(caller, deps, journal),
