@@ -9,15 +9,18 @@ from starlette.routing import BaseRoute, Route
 from proxy.console.agent_pages import AgentPages
 from proxy.console.call_pages import CallPages
 from proxy.console.hold_pages import HoldPages
+from proxy.console.kill_switch_pages import KillSwitchPages
 from proxy.console.needs import Door
 from proxy.console.pages import Site
 from proxy.console.signing_in import SigningIn
+from proxy.console.task_pages import TaskPages
 
 
 def create_console(door: Door, *, clock: Callable[[], float], origins: tuple[str, ...]) -> list[BaseRoute]:
     """The console's routes, to be served beside the control API under the same names."""
     site = Site(door, clock=clock, origins=origins)
     holds, calls, agents, signing_in = HoldPages(site), CallPages(site), AgentPages(site), SigningIn(site)
+    tasks, kill_switch = TaskPages(site), KillSwitchPages(site)
     return [
         Route("/static/{name}", site.assets.serve, methods=["GET"]),
         Route("/login", signing_in.ask, methods=["GET"]),
@@ -36,6 +39,15 @@ def create_console(door: Door, *, clock: Callable[[], float], origins: tuple[str
         Route("/agents/{id}", site.page(agents.one), methods=["GET"]),
         Route("/agents/{id}/end", site.act(agents.end), methods=["POST"]),
         Route("/agents/{id}/lift", site.act(agents.lift), methods=["POST"]),
+        Route("/tasks", site.page(tasks.list), methods=["GET"]),
+        Route("/tasks/{id}", site.page(tasks.one), methods=["GET"]),
+        Route("/tasks/{id}/suspend", site.act(tasks.suspend), methods=["POST"]),
+        Route("/tasks/{id}/resume", site.act(tasks.resume), methods=["POST"]),
+        Route("/tasks/{id}/end", site.act(tasks.end), methods=["POST"]),
+        Route("/kill-switch", site.page(kill_switch.show), methods=["GET"]),
+        Route("/kill-switch/confirm", site.act(kill_switch.confirm), methods=["POST"]),
+        Route("/kill-switch/stop", site.act(kill_switch.stop), methods=["POST"]),
+        Route("/kill-switch/lift", site.act(kill_switch.lift), methods=["POST"]),
     ]
 
 
