@@ -11,6 +11,7 @@ from proxy.errors import Declined
 from proxy.tasks.interfaces import Revocation
 
 MOST_CHOICES = 200  # more are typed, with the known ones offered
+MOST_OVER = 50
 _SHOWN = 20
 
 type Effect = Literal["revoke", "freeze"]
@@ -74,11 +75,14 @@ class KillSwitchPages:
         kinds = visit.desk.kill_switch.kinds()
         kind = kind if kind in kinds else kinds[0]
         choices = await visit.desk.kill_switch.choices(kind)
+        everything = await visit.desk.kill_switch.standing()
         return self._site.render(
             "kill_switch.html",
             visit,
             status=declined.status if declined else 200,
-            standing=[(one, seen(one.row)) for one in await visit.desk.kill_switch.standing()],
+            standing=[(one, seen(one.row)) for one in everything if not _over(one.row)],
+            over=[one.row for one in everything if _over(one.row)],
+            most=MOST_OVER,
             kinds=kinds,
             kind=kind,
             name=name,
@@ -110,6 +114,11 @@ class KillSwitchPages:
 def seen(row: Revocation | None) -> str:
     """What a form says that its sender saw standing."""
     return "nothing" if row is None else f"{row.kind}@{row.at}@{row.by}"
+
+
+def _over(row: Revocation) -> bool:
+    """Single pieces of work that have ended, as each does in time: hardly worth a look, and never lifted."""
+    return row.kind == "revoke" and row.scope.partition(":")[0] in {"task", "handle", "token"}
 
 
 def _done(row: Revocation | None, effect: Effect, visit: Visit) -> bool:
