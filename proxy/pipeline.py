@@ -4,7 +4,7 @@
  2 attribute   Arrived    -> Attributed   who, for whom, through whom, who answers for it
  3 describe    Attributed -> Described    which service, tool, datasets, arguments
  4 task                                   declared what is called, and runs
- 5 decide      Described  -> Decided      allow, deny or hold
+ 5 decide      Described  -> Decided      allow, deny or hold; under a freeze nothing is simply allowed
  6 sign off    Decided    -> Claim        only for a hold: waits, parks, or reserves one use of a grant
  7 budget                                 the task's, counted durably before anything is spent
  8 credential             -> Injection    the secret, for this request only; what an internal service is told
@@ -25,6 +25,7 @@ from proxy.credentials.broker import Broker
 from proxy.crowd import Crowd
 from proxy.deciding import STALE, denial, failure, inquiry, prefer_wait
 from proxy.downstream.txn_token import Minter, TxnToken
+from proxy.endings import Endings, Reach, call_scopes, today
 from proxy.errors import Refusal, Refused, refuse
 from proxy.holds.answers import status_reply
 from proxy.holds.service import HoldService
@@ -32,11 +33,11 @@ from proxy.identity.challenges import for_gateway
 from proxy.identity.resolver import Resolver
 from proxy.protocols.answers import Wire, render, wire_of
 from proxy.protocols.registry import describe
+from proxy.restraining import restrained
 from proxy.stages import (
     Answered,
     Arrived,
     Attributed,
-    Call,
     Claim,
     Decided,
     Described,
@@ -100,6 +101,8 @@ class Pipeline:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._endings = Endings(parts.resolver, parts.feed, parts.tasks, parts.clock)
+        self._under_way: dict[str, dict[str, Released]] = {}
         self._bound: dict[str, Proven] = {}
         self._admitted: set[str] = set()
         self._crowd = Crowd()
@@ -115,7 +118,7 @@ class Pipeline:
         """
         summary = f"CONNECT {host}:{port}"
         try:
-            self._require_fresh_feed()
+            self._endings.require_fresh()
             await self._bind(connection, evidence, self._parts.world())
         except Exception as error:  # noqa: BLE001 - the boundary: whatever breaks here, the tunnel stays shut
             return await self.refuse(failure(error, summary), connection, evidence.peer, summary)
@@ -152,8 +155,7 @@ class Pipeline:
         elif proven is None or connection not in self._admitted:
             return None  # nothing was admitted on it yet, so there is nothing to cut
         try:
-            self._require_fresh_feed()
-            self._living(proven, self._parts.world())
+            self._endings.require_going_on(connection, proven, released, self._parts.world())
         except Refused as refused:
             return refused.refusal.reason
         return None
@@ -171,6 +173,13 @@ class Pipeline:
         """The agent's connection is gone; what was bound to it is forgotten."""
         self._bound.pop(connection, None)
         self._admitted.discard(connection)
+        self._under_way.pop(connection, None)
+
+    def reached_by(self, scope: str) -> Reach:
+        """How many open connections, and calls under way, are under this scope now."""
+        admitted = [(one, self._bound[one]) for one in self._admitted if one in self._bound]
+        calls = [released for calls in self._under_way.values() for released in calls.values()]
+        return self._endings.reach(scope, admitted, calls, self._parts.world())
 
     def tell_crowd(self) -> None:
         """Put on record how many unknown callers were refused without a record each. Now and then."""
@@ -187,7 +196,7 @@ class Pipeline:
 
     async def _walk(self, story: _Story, arrived: Arrived, evidence: Evidence | None) -> Released | Reply:
         parts = self._parts
-        self._require_fresh_feed()  # 1
+        self._endings.require_fresh()  # 1
         story.world = world = parts.world()
         if arrived.service_hint is not None:
             arrived = through_gateway(arrived, world.catalog.service(arrived.service_hint))
@@ -197,7 +206,7 @@ class Pipeline:
         if arrived.request.host == OWN_HOST:
             return await status_reply(parts.holds, arrived.request, attributed.identity.agent.id)
         described = self._describe(story, attributed, world)  # 3
-        self._require_fresh_feed(described)
+        self._endings.require_fresh(described)
         await parts.tasks.bound(described, self._now())  # 4
         decided = self._decide(story, described, world)  # 5
         if decided.decision.outcome is Outcome.HOLD:
@@ -214,20 +223,12 @@ class Pipeline:
         internal = described.call.service.trust == "internal"
         upstream = outgoing(arrived.request, injection, story.trace, internal=internal, token=story.token)
         # INVARIANT: nothing is awaited between this and the release.
-        self._require_fresh_feed(described)  # 11
-        self._living(described.attributed.identity.proven, parts.world())
-        return Released(  # 12
+        self._endings.require_release(decided, parts.world())  # 11
+        released = Released(  # 12
             decided, upstream, injection, story.claim, index, story.trace.trace, story.trace.span, self._now()
         )
-
-    def _require_fresh_feed(self, described: Described | None = None) -> None:
-        """Without word of revocations for a second, only reading goes on; after five, nothing does."""
-        standing = self._parts.feed.standing(self._now())
-        if standing == "fresh":
-            return
-        if standing == "degraded" and (described is None or _only_reads(described.call)):
-            return
-        raise Refused(STALE)
+        self._under_way.setdefault(arrived.connection, {})[arrived.call_id] = released
+        return released
 
     async def _attribute(self, arrived: Arrived, evidence: Evidence | None, world: World) -> Identity:
         if evidence is not None:
@@ -235,34 +236,19 @@ class Pipeline:
         proven = self._bound.get(arrived.connection)
         if proven is None:
             raise refuse("identity_missing", 407, "This connection has not shown who it is.", "authenticate")
-        identity = self._living(proven, world)
+        identity = self._endings.living(proven, world)
         self._admitted.add(arrived.connection)
         return identity
 
     async def _bind(self, connection: str, evidence: Evidence, world: World) -> None:
         """Who this connection proved to be, until it ends; it can never become somebody else."""
-        if connection not in self._bound and self._parts.feed.standing(self._now()) != "fresh":
+        if connection not in self._bound and not self._endings.fresh:
             raise Refused(STALE)  # nobody new, while we might not know that they were ended
         proven = await self._parts.resolver.prove(evidence, self._now(), world.inventory)
         bound = self._bound.get(connection)
         if bound is not None and _who(bound) != _who(proven):
             raise refuse("identity_conflict", 403, "This connection already belongs to another agent or task.")
         self._bound[connection] = proven
-
-    def _living(self, proven: Proven, world: World) -> Identity:
-        """The identity as it stands now: not expired, not revoked, with a living owner and a review in date."""
-        identity = self._parts.resolver.attribute(proven, world.inventory, self._now())
-        ended = self._parts.feed.epochs.dead(identity.scopes, proven.issued_at)
-        if ended is not None:
-            kind = ended.scope.partition(":")[0]
-            raise refuse(
-                f"{kind}_revoked",
-                403,
-                "This agent's access has been ended by a person. Stop, and report it.",
-                internal=f"{ended.scope} by {ended.by}: {ended.reason}",
-            )
-        self._parts.tasks.require_running(identity.scopes)
-        return identity
 
     def _describe(self, story: _Story, attributed: Attributed, world: World) -> Described:
         story.reached = described = describe(attributed, world.catalog)
@@ -273,11 +259,14 @@ class Pipeline:
         return described
 
     def _decide(self, story: _Story, described: Described, world: World) -> Decided:
-        """The decision of the policies in force; raises the refusal when it is a denial."""
-        decision = world.engine.decide(inquiry(described, self._now()))
-        story.reached = decided = Decided(described, decision)
-        if decision.outcome not in {Outcome.ALLOW, Outcome.HOLD}:
+        """What policy allows, or holds, under what is frozen; raises the refusal of what is ended or denied."""
+        now, scopes = self._now(), call_scopes(described)
+        self._endings.require_open(scopes)
+        story.reached = decided = Decided(described, world.engine.decide(inquiry(described, now)), scopes)
+        if decided.decision.outcome not in {Outcome.ALLOW, Outcome.HOLD}:
             raise denial(decided)
+        restraints = self._endings.restraints(described.attributed.identity, scopes)
+        story.reached = decided = restrained(decided, restraints, today(now))
         return decided
 
     async def _sign_off(self, story: _Story, decided: Decided) -> Decided:
@@ -285,7 +274,7 @@ class Pipeline:
         arrived, holds = decided.described.attributed.arrived, self._parts.holds
         story.claim = await holds.admit(decided, prefer_wait=prefer_wait(arrived.request))
         story.world = world = self._parts.world()
-        identity = self._living(decided.described.attributed.identity.proven, world)
+        identity = self._endings.living(decided.described.attributed.identity.proven, world)
         described = describe(Attributed(arrived, identity), world.catalog)
         if described.call.digest != decided.described.call.digest:
             story.void = "tool_changed"
@@ -354,6 +343,7 @@ class Pipeline:
     def _finish(self, answered: Answered) -> None:
         self._parts.recorder.append_nowait(account.completed(answered))
         claim, arrived = answered.released.claim, account.arrived_of(answered.released.decided)
+        self._under_way.get(arrived.connection, {}).pop(arrived.call_id, None)
         self._parts.tasks.settle(arrived.call_id, sent=answered.sent)
         if claim is not None:
             self._later(self._close_claim(claim, answered))
@@ -388,7 +378,3 @@ def _known(story: _Story) -> account.Known:
 
 def _who(proven: Proven) -> tuple[str, str, str | None]:
     return proven.agent, proven.task, proven.on_behalf_of
-
-
-def _only_reads(call: Call) -> bool:
-    return call.lifecycle or (call.tool is not None and call.tool.effect == "read")

@@ -115,10 +115,16 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class Restraint:
-    """Why no call of somebody passes without a person's word, whatever policy allows. `text` is for who signs."""
+    """Why no call of somebody passes without a person's word, whatever policy allows. `text` is for who signs.
+
+    A word that was given up to `since` (UNIX seconds) does not count: whoever gave it did not know of this. `barred`
+    is the person whom it is about, who cannot give theirs.
+    """
 
     reason: str
     text: str
+    since: float = 0.0
+    barred: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +226,12 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
+    """`scopes` are the revocation keys of the call itself; `restraints` are those under which it was decided."""
+
     described: Described
     decision: Decision
+    scopes: tuple[str, ...] = ()
+    restraints: tuple[Restraint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

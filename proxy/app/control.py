@@ -42,6 +42,7 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
         responders=frozenset(core.settings.control.responders),
         handle_ttl=core.settings.identity.handle_ttl_seconds,
         jwks=_jwks(core),
+        reach=core.pipeline.reached_by,
     )
     door = Door(deps, EventFeed(core.holds, records))
     oauth = oauth_deps(core)

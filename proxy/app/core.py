@@ -35,6 +35,7 @@ from proxy.tasks.guard import TaskGuard
 from proxy.tasks.interfaces import Revocation
 from proxy.tasks.revocations import RevocationService
 from proxy.tasks.service import TaskService
+from proxy.tasks.unstored import UnstoredFile
 from telemetry.errors import AuditDamaged, AuditUnavailable
 from telemetry.recorder import Recorder
 
@@ -91,6 +92,7 @@ async def open_core(settings: Settings, clock: Callable[[], float] = time.time) 
         recorder = _recorder(settings)
         stack.callback(recorder.close)
         core = _assemble(settings, clock, store, recorder, keeper)
+        core.revocations.recall()
         await core.feed.poll(clock())
         await core.tasks.hear()
         await core.holds.recover(clock())
@@ -107,7 +109,8 @@ def _assemble(
     settings: Settings, clock: Callable[[], float], store: SqliteStore, recorder: Recorder, keeper: Keeper
 ) -> Core:
     feed = RevocationFeed(store)
-    revocations = RevocationService(store, feed)
+    unstored = UnstoredFile(settings.state)
+    revocations = RevocationService(store, feed, record=recorder.append, unstored=unstored)
     handles = HandleService(store, revocations.revoke)
     feed.on_change(handles.forget)
     tasks = TaskService(store, revocations.revoke, recorder.append)
@@ -214,6 +217,7 @@ async def _background(core: Core) -> AsyncIterator[None]:
         asyncio.create_task(_forever("counting unknown callers", lambda: _tell_crowd(core))),
         asyncio.create_task(_forever("ending overdue tasks", lambda: _sweep_tasks(core))),
         asyncio.create_task(_forever("forgetting ended tasks", lambda: _tidy_tasks(core))),
+        asyncio.create_task(_forever("storing revocations", lambda: _store_revocations(core))),
         asyncio.create_task(_forever("ending obtained credentials", lambda: _end_credentials(core))),
     ]
     if core.signer is not None:
@@ -263,7 +267,9 @@ class _Changes:
             await core.tasks.ended_by(revocation)
             if not revocation.scope.startswith("handle:"):
                 # A handle ends with its program; what that asked for still waits, for the program's next run.
-                await core.holds.invalidate_for([revocation.scope], by=revocation.by, now=revocation.at)
+                kind = revocation.scope.partition(":")[0]
+                code = f"{kind}_frozen" if revocation.kind == "freeze" else f"{kind}_revoked"
+                await core.holds.invalidate_for([revocation.scope], by=revocation.by, reason=code, now=revocation.at)
         self._ended = ended
         self._changed.clear()
         await core.holds.changed()
@@ -283,6 +289,11 @@ async def _end_credentials(core: Core) -> None:
     """Beside the other sweep, since it waits for other people's servers."""
     await asyncio.sleep(SWEEP_SECONDS)
     await core.broker.sweep(core.clock(), core.has_ended)
+
+
+async def _store_revocations(core: Core) -> None:
+    await asyncio.sleep(SWEEP_SECONDS)
+    await core.revocations.settle()
 
 
 async def _sweep_tasks(core: Core) -> None:

@@ -11,7 +11,7 @@ from proxy.cli import audit, handle, holds, person
 from proxy.cli.check import check
 from proxy.cli.demo import demo
 from proxy.cli.init import init
-from proxy.cli.revoke import lift, revocations, revoke
+from proxy.cli.revoke import freeze, lift, revocations, revoke
 from proxy.cli.run import run
 from proxy.cli.serve import serve
 from proxy.cli.status import status
@@ -59,7 +59,7 @@ app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, **HELP},
     options_metavar="--agent ID [OPTIONS] -- CMD ...",
 )(run)
-for later in (status, revoke, lift, revocations, trace):
+for later in (status, revoke, freeze, lift, revocations, trace):
     app.command()(later)
 for group in (handle, holds, person, audit):
     app.add_typer(group.app)

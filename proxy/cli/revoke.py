@@ -1,5 +1,7 @@
-"""`countersign revoke`, `lift` and `revocations`: end a path at once, and see what has been ended."""
+"""`countersign revoke`, `freeze`, `lift` and `revocations`: end a path at once, and see what has been ended."""
 
+import sys
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
@@ -12,9 +14,11 @@ from proxy.cli.options import DEFAULT_CONFIG, As, AsJson, Config
 Scope = Annotated[
     str,
     typer.Argument(
-        help="agent:ID, task:ID, handle:ID, owner:ID, principal:ID, service:ID, tool:SERVICE/NAME, or global."
+        help="global, or KIND:ID: agent, instance (AGENT/ID), class, team, owner, principal (ID or ISSUER|SUBJECT), "
+        "process, partner, task, handle, token (ISSUER|ID), service, tool (SERVICE/NAME), credential, connection."
     ),
 ]
+_KINDS = {"revoke": "ended", "freeze": "frozen"}
 Why = Annotated[str, typer.Option(help="Why; it is recorded.")]
 
 
@@ -23,22 +27,52 @@ def revoke(
 ) -> None:
     """End everything under a scope, at once.
 
-    Calls are refused, open connections and streams cut within a second, until it is lifted.
+    Calls are refused, open connections and streams cut within a second, until it is lifted. Approvals that were given
+    and not used are void. What cannot be called back: requests that a service has already, and credentials that it
+    gave out itself, until they expire there. It works while the store or the audit log is down, and says so.
 
     \b
     countersign revoke agent:support-bot --reason "behaves strangely"
+    countersign revoke tool:crm/create_refund --reason "wrong amounts"
     countersign revoke global --reason "incident 7"
     """
-    answer = call(config, "POST", "/v1/revocations", {"scope": scope, "reason": reason}, as_person=as_person)
-    show.as_json(answer) if json else print(f"{scope} is ended")
+    _stop(scope, reason, "revoke", as_person, config, json)
+
+
+def freeze(
+    scope: Scope, reason: Why, as_person: As = None, config: Config = DEFAULT_CONFIG, json: AsJson = False
+) -> None:
+    """Let nothing pass under a scope without a person's word.
+
+    Streams are cut within a second. What policy allows is held until the accountable owner signs that very call;
+    what it denies stays denied. Approvals from before the freeze are void.
+
+    \b
+    countersign freeze agent:support-bot --reason "odd pattern since noon"
+    countersign freeze service:crm --reason "under maintenance"
+    """
+    _stop(scope, reason, "freeze", as_person, config, json)
+
+
+def _stop(scope: str, reason: str, kind: str, as_person: str | None, config: Path, json: bool) -> None:
+    body = {"scope": scope, "reason": reason, "kind": kind}
+    answer = call(config, "POST", "/v1/revocations", body, as_person=as_person)
+    if json:
+        show.as_json(answer)
+        return
+    open_ = answer["connections"]
+    cut = f"; {open_} open {'connection' if open_ == 1 else 'connections'} under it" if open_ else ""
+    print(f"{scope} is {_KINDS[kind]}{cut}")
+    if answer["note"]:
+        print(f"countersign: {answer['note']}", file=sys.stderr)
 
 
 def lift(
     scope: Scope, reason: Why, as_person: As = None, config: Config = DEFAULT_CONFIG, json: AsJson = False
 ) -> None:
-    """Lift a revocation.
+    """Lift a revocation or a freeze.
 
-    What it ended may call again, with the credentials that it had.
+    What it ended may call again, with the credentials that it had. It needs the store and the audit log.
 
     \b
     countersign lift agent:support-bot --reason "checked, was a test"
@@ -49,7 +83,7 @@ def lift(
 
 
 def revocations(config: Config = DEFAULT_CONFIG, json: AsJson = False) -> None:
-    """List what is ended at the moment.
+    """List what is ended or frozen at the moment.
 
     \b
     countersign revocations
@@ -61,5 +95,6 @@ def revocations(config: Config = DEFAULT_CONFIG, json: AsJson = False) -> None:
         return
     for row in rows:
         row["since"] = show.moment(row["at"])
-    columns = {"scope": "scope", "since": "since", "by": "by", "reason": "reason"}
+        row["how"] = _KINDS[row["kind"]] + ("" if row["stored"] else ", not stored yet")
+    columns = {"scope": "scope", "how": "how", "since": "since", "by": "by", "reason": "reason"}
     show.table(rows, columns, empty="nothing is revoked")

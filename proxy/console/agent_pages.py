@@ -1,4 +1,6 @@
-"""The agents that a person may see; and ending one, which takes effect at once."""
+"""The agents that a person may see; and ending or freezing one, which takes effect at once."""
+
+from collections.abc import Awaitable, Callable
 
 from starlette.responses import RedirectResponse, Response
 
@@ -21,18 +23,20 @@ class AgentPages:
 
     async def end(self, visit: Visit, form: Form) -> Response:
         """Every call of this agent is refused from now on, and open connections are cut."""
-        agent_id = visit.request.path_params["id"]
-        try:
-            await visit.desk.ending.revoke(f"agent:{agent_id}", form.get("reason", ""))
-        except Declined as declined:
-            return await self._one(visit, declined)
-        return RedirectResponse(f"/agents/{agent_id}", 303)
+        return await self._act(visit, form, visit.desk.ending.revoke)
+
+    async def freeze(self, visit: Visit, form: Form) -> Response:
+        """Every call of this agent that policy allows waits for sign-off from now on, and open streams are cut."""
+        return await self._act(visit, form, visit.desk.ending.freeze)
 
     async def lift(self, visit: Visit, form: Form) -> Response:
         """The agent may call again."""
+        return await self._act(visit, form, visit.desk.ending.lift)
+
+    async def _act(self, visit: Visit, form: Form, act: Callable[[str, str], Awaitable[object]]) -> Response:
         agent_id = visit.request.path_params["id"]
         try:
-            await visit.desk.ending.lift(f"agent:{agent_id}", form.get("reason", ""))
+            await act(f"agent:{agent_id}", form.get("reason", ""))
         except Declined as declined:
             return await self._one(visit, declined)
         return RedirectResponse(f"/agents/{agent_id}", 303)

@@ -51,10 +51,12 @@ class KillSwitchPages:
             if form.get("seen") != seen(preview.standing):
                 stale = Declined(409, "stale", "somebody has changed this meanwhile; look again, and decide then")
                 return self._confirm(visit, preview, effect, reason, declined=stale)
-            await visit.desk.kill_switch.stop(scope, effect, reason)
+            done = await visit.desk.kill_switch.stop(scope, effect, reason)
         except Declined as declined:
             kind, _, name = scope.partition(":")
             return await self._show(visit, kind=kind, name=name, reason=reason, declined=declined)
+        if done.note:
+            return await self._show(visit, note=f"{scope}: {done.note}")
         return RedirectResponse("/kill-switch", 303)
 
     async def lift(self, visit: Visit, form: Form) -> Response:
@@ -69,11 +71,10 @@ class KillSwitchPages:
             return await self._show(visit, declined=declined)
         return RedirectResponse("/kill-switch", 303)
 
-    async def _show(
-        self, visit: Visit, *, kind: str = "", name: str = "", reason: str = "", declined: Declined | None = None
-    ) -> Response:
+    async def _show(self, visit: Visit, *, declined: Declined | None = None, note: str = "", **typed: str) -> Response:
+        """The page; with what was typed, if it was not done, and with `note` if it was done but not all of it holds."""
         kinds = visit.desk.kill_switch.kinds()
-        kind = kind if kind in kinds else kinds[0]
+        kind = typed["kind"] if typed.get("kind") in kinds else kinds[0]
         choices = await visit.desk.kill_switch.choices(kind)
         everything = await visit.desk.kill_switch.standing()
         return self._site.render(
@@ -85,11 +86,12 @@ class KillSwitchPages:
             most=MOST_OVER,
             kinds=kinds,
             kind=kind,
-            name=name,
+            name=typed.get("name", ""),
             choices=choices,
             pick=0 < len(choices) <= MOST_CHOICES,
-            reason=reason,
+            reason=typed.get("reason", ""),
             declined=declined,
+            note=note,
         )
 
     def _confirm(

@@ -60,6 +60,8 @@ class AgentCard(Protocol):
     @property
     def may_end(self) -> bool: ...
     @property
+    def may_freeze(self) -> bool: ...
+    @property
     def may_lift(self) -> bool: ...
 
 
@@ -71,8 +73,19 @@ class Agents(Protocol):
     def names(self) -> dict[str, str]: ...
 
 
+class Done(Protocol):
+    """What was open under a scope when it was stopped; `note` says what of it does not hold."""
+
+    @property
+    def connections(self) -> int: ...
+    @property
+    def note(self) -> str: ...
+
+
 class Ending(Protocol):
-    async def revoke(self, scope: str, reason: str) -> None: ...
+    async def revoke(self, scope: str, reason: str) -> Done: ...
+
+    async def freeze(self, scope: str, reason: str) -> Done: ...
 
     async def lift(self, scope: str, reason: str) -> None: ...
 
@@ -124,8 +137,10 @@ class Reach(Protocol):
 
 
 class Preview(Protocol):
-    """What would stop, and what stands for this scope already."""
+    """What would stop, and what stands for this scope already; `connections` is None where nobody counts them here."""
 
+    @property
+    def connections(self) -> int | None: ...
     @property
     def scope(self) -> str: ...
     @property
@@ -135,6 +150,8 @@ class Preview(Protocol):
 
 
 class Standing(Protocol):
+    @property
+    def stored(self) -> bool: ...
     @property
     def row(self) -> Revocation: ...
     @property
@@ -150,7 +167,7 @@ class KillSwitch(Protocol):
 
     async def standing(self) -> Sequence[Standing]: ...
 
-    async def stop(self, scope: str, effect: Literal["revoke", "freeze"], reason: str) -> None: ...
+    async def stop(self, scope: str, effect: Literal["revoke", "freeze"], reason: str) -> Done: ...
 
 
 class Handles(Protocol):

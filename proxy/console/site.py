@@ -38,6 +38,7 @@ def create_console(door: Door, *, clock: Callable[[], float], origins: tuple[str
         Route("/agents", site.page(agents.list), methods=["GET"]),
         Route("/agents/{id}", site.page(agents.one), methods=["GET"]),
         Route("/agents/{id}/end", site.act(agents.end), methods=["POST"]),
+        Route("/agents/{id}/freeze", site.act(agents.freeze), methods=["POST"]),
         Route("/agents/{id}/lift", site.act(agents.lift), methods=["POST"]),
         Route("/tasks", site.page(tasks.list), methods=["GET"]),
         Route("/tasks/{id}", site.page(tasks.one), methods=["GET"]),

@@ -46,6 +46,7 @@ ROLES: Final = {
 STANDINGS: Final = {
     "": "In force",
     "ended": "Ended by a person",
+    "frozen": "Frozen by a person",
     "agent_disabled": "Disabled",
     "agent_owner_missing": "No owner",
     "agent_owner_unknown": "Owner unknown",
@@ -90,7 +91,10 @@ SCOPES: Final = {
     "task": "Task",
     "handle": "Handle",
     "owner": "Owner",
+    "instance": "Instance of an agent",
     "principal": "Person acted for",
+    "process": "Business process",
+    "partner": "Partner",
     "team": "Team",
     "class": "Class of agents",
     "service": "Service",

@@ -14,7 +14,10 @@ from proxy.tasks.interfaces import Revocation
 
 @dataclass(frozen=True, slots=True)
 class AgentCard:
-    """One agent. `standing` is empty, or a code for why none of its calls pass; `may_end`: by this caller."""
+    """One agent. `standing` is empty, or a code for why none of its calls pass; `may_end`: by this caller.
+
+    `ended` is what ends or freezes it: the widest end, or without one the widest freeze.
+    """
 
     agent: Agent
     owner: Person | None
@@ -22,6 +25,7 @@ class AgentCard:
     detail: str
     ended: Revocation | None
     may_end: bool
+    may_freeze: bool
     may_lift: bool
 
 
@@ -52,16 +56,19 @@ class AgentDesk:
         owner = self._deps.inventory().people.get(agent.owner) if agent.owner else None
         found = standing(agent, self._deps.inventory(), datetime.fromtimestamp(now, UTC).date())
         by_scope = {row.scope: row for row in self._deps.revocations.in_force()}
-        ended = next((by_scope[scope] for scope in _scopes(agent) if scope in by_scope), None)
+        rows = [by_scope[scope] for scope in _scopes(agent) if scope in by_scope]
+        ended = next((row for row in rows if row.kind == "revoke"), rows[0] if rows else None)
+        frozen = ended is not None and ended.kind == "freeze"
         levers = Levers(caller, self._deps.inventory(), (), self._deps.responders, now)
         scope = f"agent:{agent.id}"
         return AgentCard(
             agent=agent,
             owner=owner,
-            standing="ended" if ended is not None else found.reason,
+            standing=found.reason if ended is None else "frozen" if frozen else "ended",
             detail=found.detail if ended is None else "",
             ended=ended,
-            may_end=levers.end(scope) and ended is None,
+            may_end=levers.end(scope) and (ended is None or frozen),
+            may_freeze=levers.end(scope) and ended is None,
             may_lift=ended is not None and ended.scope == scope and levers.lift(ended),
         )
 

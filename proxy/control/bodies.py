@@ -1,6 +1,6 @@
 """The bodies that the control API reads. Unknown fields are mistakes."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -40,8 +40,11 @@ class Decide(Body):
 
 
 class Revoke(Body):
+    """`freeze`: what policy allows is held for sign-off instead of refused."""
+
     scope: Annotated[str, Field(max_length=2600)]
     reason: Reason
+    kind: Literal["revoke", "freeze"] = "revoke"
 
 
 class IssueToken(Body):

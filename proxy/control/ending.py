@@ -1,20 +1,37 @@
-"""The kill switch, as one caller may use it: end a scope at once, see what is ended, lift it."""
+"""The kill switch, as one caller may use it: end or freeze a scope at once, see what is ended, lift it."""
 
-from collections.abc import Collection, Mapping
-from typing import Literal
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from proxy.control.callers import Caller, may_see_agent
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
 from proxy.control.responders import Levers
-from proxy.errors import CountersignError, Declined
+from proxy.errors import CountersignError, Declined, StoreUnavailable
+from proxy.facts import Inventory, Service
 from proxy.identity.interfaces import HandleRow
-from proxy.tasks.interfaces import Revocation
+from proxy.tasks.interfaces import Revocation, RevocationKind
 from proxy.tasks.scopes import checked_scope
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a revocation did. `connections` and `calls` were open under it at that moment; they are cut.
+
+    `stored`, or at least `kept` in a file: it outlasts this process. `note` says what does not hold; empty if all does.
+    """
+
+    kind: RevocationKind
+    connections: int
+    calls: int
+    stored: bool
+    kept: bool
+    recorded: bool
+    note: str
+
+
 class EndingDesk:
-    """An owner may end their agents and what runs under those alone; a responder and the operator anything."""
+    """An owner may end or freeze their agents and what runs under them; responders and the operator anything."""
 
     def __init__(self, caller: Caller, deps: ControlDeps, journal: Journal) -> None:
         self._caller = caller
@@ -22,7 +39,7 @@ class EndingDesk:
         self._journal = journal
 
     async def list(self) -> list[Revocation]:
-        """What is ended, as far as it concerns this caller."""
+        """What is ended or frozen, as far as it concerns this caller."""
         now, inventory = self._deps.clock(), self._deps.inventory()
         everything = self._deps.revocations.in_force()
         if self._caller.is_operator:
@@ -35,23 +52,17 @@ class EndingDesk:
             or may_see_agent(self._caller, row.scope.removeprefix("agent:"), inventory, self._deps.auditors, now)
         ]
 
-    async def revoke(self, scope: str, reason: str) -> None:
+    def unstored(self) -> frozenset[str]:
+        """The scopes that are in force in this process, and not in the store yet."""
+        return self._deps.revocations.unstored()
+
+    async def revoke(self, scope: str, reason: str) -> Done:
         """Everything under this scope is dead when this returns."""
-        await self._put(scope, reason, "revoke")
+        return await self._stop(scope, reason, "revoke")
 
-    async def freeze(self, scope: str, reason: str) -> None:
-        """Every call under this scope is held for a person when this returns."""
-        await self._put(scope, reason, "freeze")
-
-    async def _put(self, scope: str, reason: str, kind: Literal["revoke", "freeze"]) -> None:
-        levers = await self._allow(scope)
-        self._require_known(scope)
-        why = required_reason(reason)
-        standing = self._standing(scope)
-        if standing is not None and not levers.replace(standing, kind):
-            raise _not_over(standing)
-        await self._journal.write("revocation.put", scope, kind=kind, reason=why)
-        await self._deps.revocations.revoke(scope, self._caller.name, why, self._deps.clock(), kind=kind)
+    async def freeze(self, scope: str, reason: str) -> Done:
+        """Nothing under this scope passes without a person's word when this returns."""
+        return await self._stop(scope, reason, "freeze")
 
     async def lift(self, scope: str, reason: str) -> None:
         """The scope lives again. What the operator ended, only the operator brings back."""
@@ -59,22 +70,49 @@ class EndingDesk:
         why = required_reason(reason)
         standing = self._standing(scope)
         if standing is None:
-            raise Declined(404, "not_revoked", "this scope is not ended")
+            raise Declined(404, "not_revoked", "this scope is neither ended nor frozen")
         if not levers.lift(standing):
             raise _not_over(standing)
         await self._journal.write("revocation.lifted", scope, kind="lift", reason=why)
         await self._deps.revocations.lift(scope)
 
+    async def _stop(self, scope: str, reason: str, kind: RevocationKind) -> Done:
+        levers = await self._allow(scope)
+        await self._require_known(scope)
+        why = required_reason(reason)
+        by, standing = self._caller.name, self._standing(scope)
+        if standing is not None and kind == "freeze" and standing.kind == "revoke":
+            raise Declined(409, "ended_already", "this scope is ended, which is more than frozen; lift it first")
+        if standing is not None and not levers.replace(standing):
+            if standing.kind == kind:
+                raise _not_over(standing)
+            by, why = standing.by, f"{why} (by {self._caller.name}; frozen before: {standing.reason})"
+        reach = self._deps.reach(scope) if self._deps.reach is not None else None
+        entry = self._journal.entry("revocation.put", scope, kind=kind, reason=why)
+        done = await self._deps.revocations.stop(scope, by, why, self._deps.clock(), kind=kind, entry=entry)
+        return Done(
+            kind=kind,
+            connections=reach.connections if reach is not None else 0,
+            calls=reach.calls if reach is not None else 0,
+            stored=done.stored,
+            kept=done.kept,
+            recorded=done.recorded,
+            note=_note(stored=done.stored, kept=done.kept, recorded=done.recorded),
+        )
+
     async def require(self, scope: str) -> None:
         """Raises, in the words of `revoke`, unless this caller may end this scope and the house knows it."""
         await self._allow(scope)
-        self._require_known(scope)
+        await self._require_known(scope)
 
     async def levers(self) -> Levers:
         """What this caller may do about what is ended, and about what is not."""
         deps = self._deps
-        rows: list[HandleRow] = [] if self._caller.is_operator else list(await deps.handles.list())
-        return Levers(self._caller, deps.inventory(), rows, deps.responders, deps.clock())
+        if self._caller.is_operator:  # whom no store is asked about
+            return Levers(self._caller, deps.inventory(), (), deps.responders, deps.clock())
+        tasks = {task.id: task.agent for task in await deps.tasks.list(live=True)}
+        handles = await deps.handles.list()
+        return Levers(self._caller, deps.inventory(), handles, deps.responders, deps.clock(), tasks)
 
     async def _allow(self, scope: str) -> Levers:
         try:
@@ -86,21 +124,64 @@ class EndingDesk:
             raise Declined(403, "not_yours", "you may end only agents that you answer for, and their tasks and handles")
         return levers
 
-    def _require_known(self, scope: str) -> None:
+    async def _require_known(self, scope: str) -> None:
         """A misspelt name would end nothing, and leave whoever ended it in the belief that it did."""
-        inventory = self._deps.inventory()
         kind, _, name = scope.partition(":")
-        known: Mapping[str, Collection[str]] = {
-            "agent": inventory.agents,
-            "owner": inventory.people,
-            "team": inventory.teams,
-            "service": inventory.services,
-        }
-        if name not in known.get(kind, [name]):
+        known = await self._is_given(kind, name) if kind in {"task", "handle"} else _listed(kind, name, self._deps)
+        if not known:
             raise Declined(404, "scope_unknown", f"there is no {kind} `{name}`: nothing is ended; check its spelling")
+
+    async def _is_given(self, kind: str, name: str) -> bool:
+        try:
+            rows = await self._deps.handles.list()
+            if any(name == (row.id if kind == "handle" else row.task) for row in rows):
+                return True
+            return kind == "task" and await self._deps.tasks.find(name) is not None
+        except StoreUnavailable:
+            return True  # nobody can say, and what may be right must not wait for the store
 
     def _standing(self, scope: str) -> Revocation | None:
         return next((row for row in self._deps.revocations.in_force() if row.scope == scope), None)
+
+
+def _listed(kind: str, name: str, deps: ControlDeps) -> bool:
+    """Whether the inventory has it; true of what no inventory lists: a token, a connection, a foreign principal."""
+    inventory = deps.inventory()
+    names = _NAMES.get(kind)
+    if names is not None:
+        return name in names(inventory)
+    head, _, rest = name.partition("/")
+    match kind:
+        case "tool":
+            service = inventory.services.get(head)
+            return service is not None and _has_tool(service, rest)
+        case "instance":
+            return head in inventory.agents
+        case "principal":
+            return "|" in name or name in inventory.people
+        case _:
+            return True
+
+
+def _has_tool(service: Service, name: str) -> bool:
+    """Listed, or not ours to list: of an OpenAPI document, or built into MCP (`resources/read`)."""
+    elsewhere = service.openapi is not None or (service.protocol == "mcp" and "/" in name)
+    return elsewhere or any(tool.name == name for tool in service.tools)
+
+
+def _credentials(inventory: Inventory) -> Collection[str]:
+    return {binding.id for service in inventory.services.values() for binding in service.bindings}
+
+
+_NAMES: Mapping[str, Callable[[Inventory], Collection[str]]] = {
+    "agent": lambda inventory: inventory.agents,
+    "owner": lambda inventory: inventory.people,
+    "team": lambda inventory: inventory.teams,
+    "process": lambda inventory: inventory.processes,
+    "partner": lambda inventory: inventory.partners,
+    "service": lambda inventory: inventory.services,
+    "credential": _credentials,
+}
 
 
 def _not_over(row: Revocation) -> Declined:
@@ -108,3 +189,16 @@ def _not_over(row: Revocation) -> Declined:
     if not row.by.startswith("person:"):
         return Declined(409, "ended_by_operator", "the operator has ended this; only the operator can lift it")
     return Declined(409, "ended_by_another", f"{row.by} has ended this; only they or the operator can lift it")
+
+
+def _note(*, stored: bool, kept: bool, recorded: bool) -> str:
+    notes = []
+    if not stored and kept:
+        notes.append("in force here, not yet in the store: other processes do not know of it until the store answers")
+    elif not stored:
+        notes.append(
+            "in force here alone, and only until this process ends: neither the store nor a file could take it"
+        )
+    if not recorded:
+        notes.append("not in the audit log yet: it is written there as soon as that is possible")
+    return "; ".join(notes)

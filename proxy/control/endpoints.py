@@ -94,12 +94,15 @@ deny_hold = partial(_decide, decision="deny")
 
 async def revoke(request: Request, desk: Desk) -> Response:
     body = await bodies.read(request, bodies.Revoke)
-    await desk.ending.revoke(body.scope, body.reason)
-    return JSONResponse({"scope": body.scope, "revoked": True}, 201)
+    act = desk.ending.freeze if body.kind == "freeze" else desk.ending.revoke
+    done = await act(body.scope, body.reason)
+    return JSONResponse({"scope": body.scope, "revoked": True} | asdict(done), 201)
 
 
 async def list_revocations(_: Request, desk: Desk) -> Response:
-    return JSONResponse({"revocations": [asdict(row) for row in await desk.ending.list()]})
+    unstored = desk.ending.unstored()
+    rows = [asdict(row) | {"stored": row.scope not in unstored} for row in await desk.ending.list()]
+    return JSONResponse({"revocations": rows})
 
 
 async def lift(request: Request, desk: Desk) -> Response:

@@ -28,6 +28,13 @@ class Journal:
         sections: Mapping[str, Json] | None = None,
     ) -> int:
         """The index in the log, once durable. Raises when it is not; then the act must not happen."""
+        entry = self.entry(type_, what, kind=kind, reason=reason, details=details)
+        return await self._record({**entry, **(sections or {})})
+
+    def entry(
+        self, type_: str, what: str, *, kind: str, reason: str = "", details: Sequence[str] = ()
+    ) -> dict[str, Json]:
+        """What is written: for an act that records itself."""
         caller = self._caller
         proof = [f"channel={caller.channel}", f"assurance={caller.assurance}", f"proof={caller.proof}"]
         change: dict[str, Json] = {
@@ -37,7 +44,7 @@ class Journal:
             "reason": reason,
             "details": [*proof, *details],
         }
-        return await self._record({"type": type_, "change": change, **(sections or {})})
+        return {"type": type_, "change": change}
 
 
 def required_reason(text: str) -> str:

@@ -1,39 +1,43 @@
 """The kill switch as a page needs it: what this caller may stop, what would die, what stands, and who may lift it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from proxy.control.callers import Caller
-from proxy.control.ending import EndingDesk
+from proxy.control.ending import Done, EndingDesk
 from proxy.control.needs import ControlDeps
 from proxy.control.reach import Reach, reach_of
 from proxy.control.responders import may_respond
-from proxy.tasks.interfaces import Revocation
-
-type Stop = Literal["revoke", "freeze"]
+from proxy.facts import Inventory
+from proxy.tasks.interfaces import Revocation, RevocationKind
 
 OWNERS_KINDS = ("agent", "task", "handle")
 KINDS = (
     *OWNERS_KINDS,
-    *("owner", "principal", "team", "class", "service", "tool", "credential", "token", "connection", "global"),
+    *("owner", "team", "class", "instance", "principal", "process", "partner"),
+    *("service", "tool", "credential", "token", "connection", "global"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One scope that is ended or frozen, and whether this caller may lift it."""
+    """One scope that is ended or frozen, whether this caller may lift it, and whether other processes know of it."""
 
     row: Revocation
     may_lift: bool
+    stored: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What stopping this scope means now; `standing` is what holds for it already."""
+    """What stopping this scope means now; `standing` is what holds for it already.
+
+    `connections` are open under it, as far as they pass through this process; None if none do.
+    """
 
     scope: str
     reach: Reach
+    connections: int | None
     standing: Revocation | None
 
 
@@ -63,42 +67,58 @@ class KillSwitch:
         handles = await deps.handles.list(live_at=deps.clock())
         reach = reach_of(scope, deps.inventory(), handles, await deps.tasks.list(live=True))
         standing = next((row for row in deps.revocations.in_force() if row.scope == scope), None)
-        return Preview(scope, reach, standing)
+        connections = deps.reach(scope).connections if deps.reach is not None else None
+        return Preview(scope, reach, connections, standing)
 
     async def standing(self) -> list[Standing]:
         """What is ended or frozen, as far as it concerns this caller; the latest first."""
         levers = await self._ending.levers()
-        return [Standing(row, levers.lift(row)) for row in await self._ending.list()]
+        unstored = self._ending.unstored()
+        rows = await self._ending.list()
+        return [Standing(row, levers.lift(row), row.scope not in unstored) for row in rows]
 
-    async def stop(self, scope: str, effect: Stop, reason: str) -> None:
+    async def stop(self, scope: str, effect: RevocationKind, reason: str) -> Done:
         """The scope is ended, or every call of it held, when this returns."""
-        if effect == "freeze":
-            await self._ending.freeze(scope, reason)
-        else:
-            await self._ending.revoke(scope, reason)
+        act = self._ending.freeze if effect == "freeze" else self._ending.revoke
+        return await act(scope, reason)
 
     async def _known(self, kind: str) -> Mapping[str, str]:
-        deps, inventory = self._deps, self._deps.inventory()
+        deps = self._deps
         match kind:
-            case "agent":
-                return {agent.id: agent.purpose for agent in inventory.agents.values()}
-            case "owner" | "principal":
-                return {person.id: person.name for person in inventory.people.values()}
-            case "team":
-                return dict.fromkeys(inventory.teams, "")
-            case "class":
-                return {"privileged": "", "utility": ""}
-            case "service":
-                return dict.fromkeys(inventory.services, "")
-            case "tool":
-                services = inventory.services.values()
-                return {f"{service.id}/{tool.name}": "" for service in services for tool in service.tools}
-            case "credential":
-                return {one.id: service.id for service in inventory.services.values() for one in service.bindings}
             case "task":
                 return {task.id: f"{task.agent}: {task.purpose}" for task in await deps.tasks.list(live=True)}
             case "handle":
                 rows = await deps.handles.list(live_at=deps.clock())
                 return {row.id: f"{row.agent} {row.purpose}".strip() for row in rows}
+            case _ if kind in _LISTED:
+                return _LISTED[kind](deps.inventory())
             case _:
                 return {}
+
+
+def _people(inventory: Inventory) -> dict[str, str]:
+    return {person.id: person.name for person in inventory.people.values()}
+
+
+def _tools(inventory: Inventory) -> dict[str, str]:
+    services = inventory.services.values()
+    return {f"{service.id}/{tool.name}": "" for service in services for tool in service.tools}
+
+
+def _credentials(inventory: Inventory) -> dict[str, str]:
+    services = inventory.services.values()
+    return {binding.id: service.id for service in services for binding in service.bindings}
+
+
+_LISTED: Mapping[str, Callable[[Inventory], dict[str, str]]] = {
+    "agent": lambda inventory: {agent.id: agent.purpose for agent in inventory.agents.values()},
+    "owner": _people,
+    "principal": _people,
+    "team": lambda inventory: dict.fromkeys(inventory.teams, ""),
+    "class": lambda _: {"privileged": "", "utility": ""},
+    "process": lambda inventory: {process.id: process.purpose for process in inventory.processes.values()},
+    "partner": lambda inventory: {partner.id: partner.name for partner in inventory.partners.values()},
+    "service": lambda inventory: dict.fromkeys(inventory.services, ""),
+    "tool": _tools,
+    "credential": _credentials,
+}

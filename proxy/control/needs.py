@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, Unpack
+from typing import Any, Protocol, Unpack
 
 from policies.model import Json
 from proxy.control.people import PeopleService
@@ -11,7 +11,8 @@ from proxy.holds.model import VoteDecision
 from proxy.holds.view import HoldView
 from proxy.holds.voting import VoteDetails
 from proxy.identity.interfaces import HandleRow
-from proxy.tasks.interfaces import Revocation
+from proxy.tasks.interfaces import Revocation, RevocationKind
+from proxy.tasks.revocations import Stopped
 from proxy.tasks.task import End, NewTask, Task
 
 
@@ -61,15 +62,27 @@ class Tasks(Protocol):
 
 
 class Revocations(Protocol):
-    """Durable and in force in this process when the call returns."""
+    """What is stopped is in force in this process when the call returns; what is lifted is durably so."""
 
-    async def revoke(
-        self, scope: str, by: str, reason: str, now: float, *, kind: Literal["revoke", "freeze"] = "revoke"
-    ) -> object: ...
+    async def stop(
+        self, scope: str, by: str, reason: str, now: float, *, kind: RevocationKind, entry: Mapping[str, Json]
+    ) -> Stopped: ...
 
     async def lift(self, scope: str) -> bool: ...
 
     def in_force(self) -> list[Revocation]: ...
+
+    def unstored(self) -> frozenset[str]: ...
+
+
+class Reach(Protocol):
+    """What is open under a scope, as far as this process knows."""
+
+    @property
+    def connections(self) -> int: ...
+
+    @property
+    def calls(self) -> int: ...
 
 
 class Records(Protocol):
@@ -93,7 +106,8 @@ class ControlDeps:
     end anything, and lift what they themselves ended; none by default. `status` tells what runs and what is in
     force; `ready` is None, or why we cannot serve. `record` is durable when it returns. A handle lives for
     `handle_ttl` seconds if nothing else is asked for. `jwks` are the keys that internal services verify the
-    accounts of their calls with; None if they are told nothing.
+    accounts of their calls with; None if they are told nothing. `reach` tells what is open under a scope, where
+    calls pass through this process.
     """
 
     holds: Holds
@@ -113,6 +127,7 @@ class ControlDeps:
     responders: frozenset[str] = field(default_factory=frozenset)
     handle_ttl: float = 3600.0
     jwks: Callable[[], Mapping[str, Json]] | None = None
+    reach: Callable[[str], Reach] | None = None
 
     @property
     def secure(self) -> bool:

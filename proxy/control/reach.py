@@ -25,12 +25,15 @@ def reach_of(scope: str, inventory: Inventory, handles: Sequence[HandleRow], tas
         case "global":
             everybody = tuple(agent for _, agent in sorted(inventory.agents.items()))
             return Reach(everybody, len(handles), len(tasks))
-        case "agent" | "class" | "team" | "owner":
+        case "agent" | "class" | "team" | "owner" | "partner":
             agents = tuple(agent for _, agent in sorted(inventory.agents.items()) if _is_of(agent, kind, name))
             return _through({agent.id for agent in agents}, agents, handles, tasks)
-        case "principal":
-            below = [task for task in tasks if ("human", name) in _members(task)]
-            held = {row.id for row in handles if row.on_behalf_of == name} | _under(below, handles)
+        case "principal" | "process":
+            party = ("human" if kind == "principal" else "business_process", name)
+            below = [task for task in tasks if party in _members(task)]
+            held = _under(below, handles)
+            if kind == "principal":
+                held |= {row.id for row in handles if row.on_behalf_of == name}
             return Reach(handles=len(held), tasks=len(below))
         case "task":
             below = [task for task in tasks if name == task.id or name in task.lineage]
@@ -45,7 +48,16 @@ def reach_of(scope: str, inventory: Inventory, handles: Sequence[HandleRow], tas
 
 
 def _is_of(agent: Agent, kind: str, name: str) -> bool:
-    return name == {"agent": agent.id, "class": agent.agent_class, "team": agent.team, "owner": agent.owner}[kind]
+    return (
+        name
+        == {
+            "agent": agent.id,
+            "class": agent.agent_class,
+            "team": agent.team,
+            "owner": agent.owner,
+            "partner": agent.partner,
+        }[kind]
+    )
 
 
 def _through(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from proxy.control.callers import Caller, may_end
+from proxy.control.callers import Caller, Tasks, may_end
 from proxy.facts import Inventory
 from proxy.identity.interfaces import HandleRow
 from proxy.tasks.interfaces import Revocation
@@ -27,11 +27,13 @@ class Levers:
         handles: Sequence[HandleRow],
         responders: frozenset[str],
         now: float,
+        tasks: Tasks | None = None,
     ) -> None:
         self._caller = caller
         self._inventory = inventory
         self._handles = handles
         self._now = now
+        self._tasks = tasks or {}
         self._responds = may_respond(caller, responders)
 
     def end(self, scope: str) -> bool:
@@ -46,17 +48,16 @@ class Levers:
             return self.end(row.scope)
         return self._answers(self._caller, row.scope) and self._by_one_who_answers(row)
 
-    def replace(self, row: Revocation, kind: str) -> bool:
-        """May they put their own in its place? That puts their name on it, and so lets them lift it.
+    def replace(self, row: Revocation) -> bool:
+        """May they put theirs in its place? That puts their name on it, and so lets them lift it.
 
-        A responder may, where somebody who answers for it has done no more than they are about to do.
+        A responder may, over somebody who answers for it: who then cannot lift it any more.
         """
-        milder = row.kind == "revoke" and kind == "freeze"
-        return self.lift(row) or (self._responds and self._by_one_who_answers(row) and not milder)
+        return self.lift(row) or (self._responds and self._by_one_who_answers(row))
 
     def _by_one_who_answers(self, row: Revocation) -> bool:
         person = self._inventory.people.get(row.by.removeprefix(_PERSON)) if row.by.startswith(_PERSON) else None
         return person is not None and self._answers(Caller(person, "api", "token", ""), row.scope)
 
     def _answers(self, caller: Caller, scope: str) -> bool:
-        return may_end(caller, scope, self._inventory, self._handles, self._now)
+        return may_end(caller, scope, self._inventory, self._handles, self._now, tasks=self._tasks)

@@ -62,9 +62,11 @@ def entries(door: Door) -> tuple[Entry, ...]:
         Entry("GET", "/v1/holds/{id}", member, do.show_hold, "Show a held call"),
         Entry("POST", "/v1/holds/{id}/approve", person, do.approve_hold, "Approve exactly this call", bodies.Decide),
         Entry("POST", "/v1/holds/{id}/deny", person, do.deny_hold, "Deny this call", bodies.Decide),
-        Entry("POST", "/v1/revocations", member, do.revoke, "End everything under a scope", bodies.Revoke, 201),
-        Entry("GET", "/v1/revocations", member, do.list_revocations, "List what is ended"),
-        Entry("DELETE", "/v1/revocations", member, do.lift, "Lift a revocation", bodies.Why),
+        Entry(
+            "POST", "/v1/revocations", member, do.revoke, "End or freeze everything under a scope", bodies.Revoke, 201
+        ),
+        Entry("GET", "/v1/revocations", member, do.list_revocations, "List what is ended or frozen"),
+        Entry("DELETE", "/v1/revocations", member, do.lift, "Lift an end or a freeze", bodies.Why),
         Entry("POST", "/v1/people/{id}/tokens", operator, do.issue_token, "Issue a token", bodies.IssueToken, 201),
         Entry(
             "POST", "/v1/people/{id}/sign-in-links", operator, do.issue_sign_in_link, "Make a link", bodies.Body, 201

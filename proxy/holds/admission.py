@@ -11,8 +11,9 @@ from proxy.holds import answers
 from proxy.holds.card import canonical, card_of, chain_digest, display_digest, moment
 from proxy.holds.interfaces import HoldLimits, LimitReached, NewHold
 from proxy.holds.ledger import Ledger
+from proxy.holds.mistakes import HoldError
 from proxy.holds.model import OPEN, ActionKey, Attempt, Hold, State
-from proxy.holds.moves import GiveBack, Recheck, Reserve
+from proxy.holds.moves import GiveBack, Recheck, Reserve, Revoke
 from proxy.holds.rules import satisfied
 from proxy.holds.sealing import Sealer
 from proxy.stages import Claim, Decided
@@ -83,7 +84,8 @@ class Admission:
             return
         hold = await self._ledger.current(claim.hold_id)
         eligibility = self._ledger.eligibility(_asking(hold, _requirement_of(decided)))
-        if _key_of(decided) != hold.key or not satisfied(eligibility, hold.approvals):
+        known = hold.created_at > _since(decided)
+        if _key_of(decided) != hold.key or not known or not satisfied(eligibility, hold.approvals):
             raise refuse(
                 "approval_requirements_changed",
                 428,
@@ -110,12 +112,21 @@ class Admission:
             raise answers.ended(denial)
         latest = await ledger.store.latest_hold(key)
         if latest is not None:
-            latest = await ledger.now(latest)
+            latest = await self._ended_if_unaware(await ledger.now(latest), _since(decided))
             if latest.state in OPEN:
                 return await self._rechecked(latest, requirement)
             if await self._still_to_tell(latest, now):
                 raise answers.ended(latest)
         return await self._create(decided, requirement, key)
+
+    async def _ended_if_unaware(self, hold: Hold, since: float) -> Hold:
+        """The hold; ended if it is from before what restrains the call now: whoever signs it does not read of that."""
+        if hold.state not in {State.PENDING, State.APPROVED} or hold.created_at > since:
+            return hold
+        try:
+            return await self._ledger.insist(hold, Revoke("proxy", "restrained"))
+        except HoldError:
+            return await self._ledger.current(hold.id)  # somebody else ended it, or has used it
 
     async def _still_to_tell(self, hold: Hold, now: float) -> bool:
         """True if this hold's end is the answer to the same call sent again."""
@@ -132,15 +143,16 @@ class Admission:
         executed = await ledger.store.last_executed(key)
         card = card_of(decided, requirement, ledger.inventory(), executed)
         hold = _new_hold(decided, requirement, key, display_digest(card), ledger.clock())
-        identity, call = decided.described.attributed.identity, decided.described.call
+        identity = decided.described.attributed.identity
         facts: dict[str, Json] = {
             "call": decided.described.attributed.arrived.call_id,
             "chain": key.chain_digest,
             "decide_by": moment(hold.decide_by),
             "rules": list(requirement.rules),
         }
-        tool = (f"tool:{call.service.id}/{call.tool.name}",) if call.tool else ()
-        scopes = ("global", *identity.scopes, f"service:{call.service.id}", *tool)
+        # what is asked for outlives the connection on which it was asked
+        touched = (scope for scope in decided.scopes if not scope.startswith("connection:"))
+        scopes = ("global", *identity.scopes, *touched)
         new = NewHold(hold, self._sealer.seal(canonical(card), hold.id), scopes, facts)
         stored = await ledger.store.create_hold(new, self._limits)
         if isinstance(stored, LimitReached):
@@ -270,6 +282,11 @@ def _new_hold(decided: Decided, requirement: Requirement, key: ActionKey, displa
         # no approval outlives the credential that asked for it
         decide_by=min(now + bounded.decide_within, identity.proven.not_after),
     )
+
+
+def _since(decided: Decided) -> float:
+    """Until when people did not know why this call is held."""
+    return max((restraint.since for restraint in decided.restraints), default=0.0)
 
 
 def _asking(hold: Hold, requirement: Requirement) -> Hold:

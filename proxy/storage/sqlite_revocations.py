@@ -10,13 +10,15 @@ class SqliteRevocations(SqliteArea):
     """A `RevocationStore`."""
 
     async def put_revocation(self, revocation: Revocation) -> None:
-        # a clock that is behind must not bring back what was issued before an earlier revocation
+        # a clock that is behind must not bring back what was issued before an earlier revocation, and a freeze must
+        # not loosen an end that another process has just made
         def put(connection: sqlite3.Connection) -> None:
             connection.execute(
                 """INSERT INTO revocations (scope, at, by, reason, kind) VALUES (?, ?, ?, ?, ?)
                    ON CONFLICT (scope) DO UPDATE
                    SET at = max(revocations.at, excluded.at), by = excluded.by, reason = excluded.reason,
-                       kind = excluded.kind""",
+                       kind = excluded.kind
+                   WHERE NOT (revocations.kind = 'revoke' AND excluded.kind = 'freeze')""",
                 (revocation.scope, revocation.at, revocation.by, revocation.reason, revocation.kind),
             )
 

@@ -1,18 +1,25 @@
-"""What is dead by revocation: one immutable snapshot, asked on every call and every piece of a stream."""
+"""What is dead or frozen: one immutable snapshot, asked on every call and every piece of a stream."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from proxy.tasks.interfaces import Revocation
 
+# Ended up to a moment, because whoever it names may show themselves anew: a person who signs in again, a credential
+# that is one of many. Every other scope is ended until it is lifted: an agent that fetches itself a fresh token
+# must not bring itself back.
+_SINCE = frozenset({"principal", "token", "handle", "task"})
+
 
 class Epochs:
-    """Revocations by scope. A frozen scope counts as dead too: nothing under it may go on."""
+    """Revocations by scope. A scope is either revoked, and what is under it is dead, or frozen."""
 
-    __slots__ = ("_by_scope",)
+    __slots__ = ("_by_scope", "_dead", "_frozen")
 
     def __init__(self, revocations: Iterable[Revocation] = ()) -> None:
         self._by_scope = {revocation.scope: revocation for revocation in revocations}
+        self._dead = {scope: row for scope, row in self._by_scope.items() if row.kind != "freeze"}
+        self._frozen = {scope: row for scope, row in self._by_scope.items() if row.kind == "freeze"}
 
     @property
     def by_scope(self) -> Mapping[str, Revocation]:
@@ -26,23 +33,38 @@ class Epochs:
         """
         if not scopes:
             return _UNSCOPED
-        if self._by_scope:
+        if self._dead:
             for scope in scopes:
-                revocation = self._by_scope.get(scope)
-                if revocation is not None and not issued_at > revocation.at:
+                revocation = self._dead.get(scope)
+                if revocation is None:
+                    continue
+                if not issued_at > revocation.at or scope.partition(":")[0] not in _SINCE:
                     return revocation
         return None
 
+    def frozen(self, scopes: tuple[str, ...]) -> tuple[Revocation, ...]:
+        """Every freeze of one of these scopes, whenever what is under them was issued."""
+        if not self._frozen:
+            return ()
+        return tuple(row for scope in scopes if (row := self._frozen.get(scope)) is not None)
+
     def with_revocation(self, revocation: Revocation) -> "Epochs":
-        """A snapshot in which this is revoked too. An older end of the same scope is never moved back."""
+        """A snapshot in which this is in force too. An older end is never moved back, and no end becomes a freeze."""
         known = self._by_scope.get(revocation.scope)
-        if known is not None and known.at > revocation.at:
+        if known is not None and not replaces(revocation, known):
             return self
         return Epochs((*self._by_scope.values(), revocation))
 
     def without(self, scope: str) -> "Epochs":
         """A snapshot in which this scope is lifted."""
         return Epochs(revocation for revocation in self._by_scope.values() if revocation.scope != scope)
+
+
+def replaces(new: Revocation, known: Revocation) -> bool:
+    """Whether `new` takes the place of what is known of the same scope: it is no weaker, and no older."""
+    if new.kind != known.kind:
+        return new.kind == "revoke"
+    return not known.at > new.at
 
 
 _UNSCOPED = Revocation("unscoped", float("inf"), "countersign", "a credential without revocation scopes")

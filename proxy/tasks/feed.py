@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from proxy.errors import StoreUnavailable
-from proxy.tasks.epochs import Epochs
+from proxy.tasks.epochs import Epochs, replaces
 from proxy.tasks.interfaces import Revocation, RevocationStore
 
 log = logging.getLogger("countersign.revocations")
@@ -29,6 +29,7 @@ class RevocationFeed:
         self._epochs = Epochs()
         self._token: int | None = None
         self._heard_at: float | None = None
+        self._unstored: dict[str, Revocation] = {}
         self._local_changes = 0
         self._on_change: list[Callable[[], None]] = []
         self._failing = False
@@ -60,6 +61,19 @@ class RevocationFeed:
         """Put a revocation in force here that is durable already."""
         self._swap(self._epochs.with_revocation(revocation))
 
+    def hold(self, revocation: Revocation) -> None:
+        """Put a revocation in force here that the store does not have yet: no poll takes it back until `stored`."""
+        known = self._unstored.get(revocation.scope)
+        if known is None or replaces(revocation, known):
+            self._unstored[revocation.scope] = revocation
+        self.apply(revocation)
+
+    def stored(self, revocation: Revocation) -> None:
+        """The store has what was held here."""
+        if self._unstored.get(revocation.scope) == revocation:
+            del self._unstored[revocation.scope]
+            self._local_changes += 1  # rows that were read before that are read again
+
     def apply_lift(self, scope: str) -> None:
         """Lift a scope here that is durably lifted already."""
         self._swap(self._epochs.without(scope))
@@ -68,6 +82,11 @@ class RevocationFeed:
         self._local_changes += 1
         self._epochs = epochs
         self._tell()
+
+    def _with_unstored(self, epochs: Epochs) -> Epochs:
+        for revocation in self._unstored.values():
+            epochs = epochs.with_revocation(revocation)
+        return epochs
 
     async def poll(self, now: float) -> None:
         """Hear what changed since the last time; raises `StoreUnavailable`, and is then no fresher than before."""
@@ -79,7 +98,7 @@ class RevocationFeed:
             rows = await self._store.all_revocations()
             if local == self._local_changes:  # else the rows may be older than what is in force here
                 self._token = token
-                self._epochs = Epochs(rows)
+                self._epochs = self._with_unstored(Epochs(rows))
                 self._tell()
                 break
         self._heard_at = now

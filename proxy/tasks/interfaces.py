@@ -7,27 +7,30 @@ from typing import Literal, Protocol
 from proxy.tasks.budget import Charge
 from proxy.tasks.task import Task, TaskState
 
+type RevocationKind = Literal["revoke", "freeze"]
+
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """Everything under `scope` that was issued at or before `at` is dead (or frozen) until lifted.
+    """Everything under `scope` is dead until lifted, or frozen: then nothing goes on without a person's word.
 
-    Scopes: `global`, `team:x`, `owner:x`, `principal:x`, `agent:x`, `class:x`, `task:x`, `token:iss|jti`,
-    `handle:x`, `credential:x`, `service:x`, `tool:service/name`, `connection:x`.
+    Scopes: `global`, `team:x`, `owner:x`, `principal:x`, `process:x`, `partner:x`, `agent:x`, `instance:agent/x`,
+    `class:x`, `task:x`, `token:iss|jti`, `handle:x`, `credential:x`, `service:x`, `tool:service/name`,
+    `connection:x`. Of a principal, a task, a token or a handle only what was issued at or before `at` is dead.
     """
 
     scope: str
     at: float
     by: str
     reason: str
-    kind: Literal["revoke", "freeze"] = "revoke"
+    kind: RevocationKind = "revoke"
 
 
 class RevocationStore(Protocol):
     """Every method raises `StoreUnavailable` when the store cannot answer."""
 
     async def put_revocation(self, revocation: Revocation) -> None:
-        """Durable when it returns. One row a scope: a later one replaces an earlier one."""
+        """Durable when it returns. One row a scope: a later one replaces an earlier one, but no freeze an end."""
         ...
 
     async def lift_revocation(self, scope: str) -> bool: ...

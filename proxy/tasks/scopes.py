@@ -6,12 +6,16 @@ from proxy.errors import CountersignError
 
 _ID = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
 _OURS = r"[A-Za-z0-9_.-]{1,128}"
+_ANY = r"[\x21-\x7e]{1,256}"
 _FOREIGN = r"[\x21-\x7b\x7d\x7e]{1,512}\|[\x21-\x7e]{1,2048}"
 
 _KINDS = {
     "team": re.compile(_ID),
     "owner": re.compile(_ID),
+    "process": re.compile(_ID),
+    "partner": re.compile(_ID),
     "agent": re.compile(_ID),
+    "instance": re.compile(rf"{_ID}/{_ANY}"),
     "class": re.compile(r"utility|privileged"),
     "service": re.compile(_ID),
     "credential": re.compile(_ID),
@@ -20,7 +24,7 @@ _KINDS = {
     "task": re.compile(_OURS),
     "handle": re.compile(_OURS),
     "connection": re.compile(_OURS),
-    "tool": re.compile(rf"{_ID}/[\x21-\x7e]{{1,256}}"),
+    "tool": re.compile(rf"{_ID}/{_ANY}"),
 }
 
 

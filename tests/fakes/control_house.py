@@ -41,6 +41,7 @@ from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.revocations import RevocationService
 from proxy.tasks.service import TaskService
 from proxy.tasks.task import Task
+from proxy.tasks.unstored import UnstoredFile
 from telemetry.errors import AuditUnavailable
 from telemetry.ids import new_id
 from telemetry.record import timestamp
@@ -132,7 +133,9 @@ class House:
             options=HoldOptions(inline_wait=0.0, new_per_minute=1000, open_per_agent=1000),
             clock=lambda: self.now,
         )
-        self.revocations = RevocationService(self.store, RevocationFeed(self.store))
+        self.revocations = RevocationService(
+            self.store, RevocationFeed(self.store), record=self.log.append, unstored=UnstoredFile(folder)
+        )
         self.handles = HandleService(self.store, self.revocations.revoke)
         self.tasks = TaskService(self.store, self.revocations.revoke, self.log.append)
         self.people = PeopleService(self.store, lambda: self.facts)
@@ -155,6 +158,10 @@ class House:
             responders=responders,
         )
         self.feed = EventFeed(self.holds, self.log)
+        self.serve()
+
+    def serve(self) -> None:
+        """The API over what is needed now."""
         self.door = Door(self.deps, self.feed)
         self.app: Any = create_api(self.deps, self.door)
 

@@ -13,7 +13,20 @@ from proxy.facts import Agent, Dataset, Deputy, Inventory, Person, Service, Team
 from proxy.holds.model import ActionKey, Hold
 from proxy.holds.sealing import Sealer
 from proxy.holds.service import HoldOptions, HoldService
-from proxy.stages import Arrived, Attributed, Call, Chain, Decided, Described, Hop, Identity, Principal, Proven, Request
+from proxy.stages import (
+    Arrived,
+    Attributed,
+    Call,
+    Chain,
+    Decided,
+    Described,
+    Hop,
+    Identity,
+    Principal,
+    Proven,
+    Request,
+    Restraint,
+)
 from telemetry.ids import new_id
 
 NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z
@@ -63,6 +76,7 @@ def decided(
     datasets: tuple[str, ...] = (),
     outcome: Outcome = Outcome.HOLD,
     not_after: float = NOW + 86_400,
+    restraints: tuple[Restraint, ...] = (),
 ) -> Decided:
     """A refund by the agent `refunds`, for itself or on behalf of `root`."""
     arguments = {"amount": 450, "customer": "c_8812"} if arguments is None else arguments
@@ -89,7 +103,8 @@ def decided(
         body,
     )
     decision = Decision(outcome, (), "p1", requirement)
-    return Decided(Described(Attributed(arrived, identity), call), decision)
+    scopes = ("connection:conn_1", "service:crm", "tool:crm/refund")
+    return Decided(Described(Attributed(arrived, identity), call), decision, scopes, restraints)
 
 
 def hold(**changes: Any) -> Hold:

@@ -66,7 +66,11 @@ class MemoryRevocationStore:
 
     async def put_revocation(self, revocation: Revocation) -> None:
         self._check()
-        self.rows[revocation.scope] = revocation
+        known = self.rows.get(revocation.scope)
+        if known is not None and known.kind == "revoke" and revocation.kind == "freeze":
+            return
+        at = max(revocation.at, known.at) if known is not None else revocation.at
+        self.rows[revocation.scope] = replace(revocation, at=at)
         self.changes.append(revocation.scope)
 
     async def lift_revocation(self, scope: str) -> bool:

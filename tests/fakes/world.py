@@ -29,6 +29,7 @@ from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.guard import TaskGuard
 from proxy.tasks.revocations import RevocationService
 from proxy.tasks.service import TaskService
+from proxy.tasks.unstored import UnstoredFile
 from telemetry import reader
 from telemetry.ids import new_id
 from telemetry.record import validate
@@ -279,7 +280,7 @@ async def world(
 
 def _assemble(folder: Path, clock: Clock, store: SqliteStore, recorder: Recorder, keeper: Keeper, wait: float) -> World:
     feed = RevocationFeed(store)
-    revocations = RevocationService(store, feed)
+    revocations = RevocationService(store, feed, record=recorder.append, unstored=UnstoredFile(folder))
     handles = HandleService(store, revocations.revoke)
     feed.on_change(handles.forget)
     holds = HoldService(

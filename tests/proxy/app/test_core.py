@@ -167,7 +167,7 @@ def test_held_calls_end_with_their_agent(tmp_path):
 
 
 def test_what_was_ended_while_nobody_was_here_is_ended_at_the_start(tmp_path):
-    """A revocation made between two runs ends the holds from before it; those of a later identity live."""
+    """A revocation made between two runs ends the holds from before it; once it is lifted, one may ask again."""
     settings = configured(tmp_path)
 
     async def first():
@@ -179,6 +179,9 @@ def test_what_was_ended_while_nobody_was_here_is_ended_at_the_start(tmp_path):
             async with asyncio.timeout(10):
                 while (await core.holds.get(hold)).state == "pending":  # noqa: ASYNC110 - another task ends it
                     await asyncio.sleep(0.01)
+            document = problem(await core.pipeline.admit_call(arrived(refund()), await evidence(core)))
+            assert document["reason"] == "agent_revoked"
+            assert await core.revocations.lift("agent:support-bot")
             assert (await held(core))[0] == hold  # how the old one ended is told once
             again, _ = await held(core)
             assert again != hold

@@ -258,15 +258,36 @@ def test_only_our_own_page_stops_anything(house: ConsoleHouse, path: str) -> Non
     asyncio.run(scenario())
 
 
-def test_what_cannot_be_written_down_is_not_done(house: ConsoleHouse) -> None:
-    """With a broken log nothing is stopped, and the page says so."""
+def test_stopping_does_not_wait_for_the_log_and_says_so(house: ConsoleHouse) -> None:
+    """With a broken log the agent is stopped all the same; lifting it is not done."""
 
     async def scenario() -> None:
         async with await house.visitor("alice") as client:
             fields = await confirmed(client, "agent:support-bot", "freeze")
             house.log.broken = True
-            assert (await client.post("/kill-switch/stop", data=fields)).status_code == 503
-        assert in_force(house) == []
+            done = await client.post("/kill-switch/stop", data=fields)
+            assert (done.status_code, "not in the audit log yet" in done.text) == (200, True)
+            (row,) = house.revocations.in_force()
+            lifting = {"csrf": fields["csrf"], "scope": row.scope, "seen": seen(row), "reason": "x"}
+            assert (await client.post("/kill-switch/lift", data=lifting)).status_code == 503
+        assert in_force(house) == [("agent:support-bot", "freeze", "person:alice")]
+
+    asyncio.run(scenario())
+
+
+def test_a_responder_goes_further_than_the_operator_and_does_not_take_it_over(house: ConsoleHouse) -> None:
+    """What the operator froze a responder may end; it stays the operator's to lift, and says who went further."""
+
+    async def scenario() -> None:
+        await house.revocations.revoke("agent:builder", "operator:uid=0", "odd", house.now, kind="freeze")
+        async with await house.visitor("carol") as client:
+            fields = await confirmed(client, "agent:builder", "revoke", "worse than that")
+            assert (await client.post("/kill-switch/stop", data=fields)).status_code == 303
+            (row,) = house.revocations.in_force()
+            assert "person:carol" in row.reason
+            lifting = {"csrf": fields["csrf"], "scope": row.scope, "seen": seen(row), "reason": "x"}
+            assert (await client.post("/kill-switch/lift", data=lifting)).status_code == 409
+        assert in_force(house) == [("agent:builder", "revoke", "operator:uid=0")]
 
     asyncio.run(scenario())
 

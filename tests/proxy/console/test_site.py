@@ -31,6 +31,7 @@ DOORS = {
     ("GET", "/agents"): "person",
     ("GET", "/agents/{id}"): "person",
     ("POST", "/agents/{id}/end"): "form",
+    ("POST", "/agents/{id}/freeze"): "form",
     ("POST", "/agents/{id}/lift"): "form",
     ("GET", "/tasks"): "person",
     ("GET", "/tasks/{id}"): "person",

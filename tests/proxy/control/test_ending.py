@@ -1,16 +1,32 @@
 """The kill switch in people's hands: theirs to use on what is theirs, and written down first."""
 
 import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from proxy.endings import Reach
+from telemetry.errors import AuditUnavailable
 from tests.fakes.control_house import House
 
 
-async def post(client: httpx.AsyncClient, scope: str, reason: str = "odd") -> httpx.Response:
-    return await client.post("/v1/revocations", json={"scope": scope, "reason": reason})
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another process writes into the store, and does not end."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+async def post(client: httpx.AsyncClient, scope: str, reason: str = "odd", **more: str) -> httpx.Response:
+    return await client.post("/v1/revocations", json={"scope": scope, "reason": reason, **more})
 
 
 async def delete(client: httpx.AsyncClient, scope: str, reason: str = "checked") -> httpx.Response:
@@ -87,7 +103,8 @@ def test_the_operator_ends_anything(house: House) -> None:
         ({"scope": "", "reason": "x"}, 422, "scope_invalid"),
         ({"scope": "agent:support-bot", "reason": " "}, 422, "reason_required"),
         ({"scope": "agent:support-bot"}, 422, "body_invalid"),
-        ({"scope": "agent:support-bot", "reason": "x", "kind": "freeze"}, 422, "body_invalid"),
+        ({"scope": "agent:support-bot", "reason": "x", "kind": "slow"}, 422, "body_invalid"),
+        ({"scope": "agent:support-bot", "reason": "", "kind": "freeze"}, 422, "reason_required"),
     ],
 )
 def test_a_mistake_ends_nothing(house: House, body: dict[str, Any], status: int, code: str) -> None:
@@ -102,19 +119,107 @@ def test_a_mistake_ends_nothing(house: House, body: dict[str, Any], status: int,
     asyncio.run(scenario())
 
 
-def test_what_cannot_be_written_down_is_not_done(house: House) -> None:
-    """With a broken log neither ending nor lifting takes effect."""
+@pytest.mark.parametrize("kind", ["revoke", "freeze"])
+def test_the_kill_switch_does_not_wait_for_the_log(house: House, kind: str) -> None:
+    """With a broken log it takes effect, says that it is not on record, and is put there when that is possible."""
 
     async def scenario() -> None:
         async with house.operator() as client:
             house.log.broken = True
-            assert (await post(client, "agent:support-bot")).status_code == 503
-            assert scopes(house) == []
+            done = await post(client, "agent:support-bot", kind=kind)
+            assert (done.status_code, done.json()["recorded"]) == (201, False)
+            assert "not in the audit log yet" in done.json()["note"]
+            assert scopes(house) == ["agent:support-bot"]
+            with pytest.raises(AuditUnavailable):
+                await house.revocations.settle()
             house.log.broken = False
+            await house.revocations.settle()
+        (record,) = house.log.records
+        assert (record["type"], record["change"]["by"]) == ("revocation.put", "operator:uid=0")
+
+    asyncio.run(scenario())
+
+
+def test_a_lift_waits_for_the_log(house: House) -> None:
+    """What cannot be written down is not brought back."""
+
+    async def scenario() -> None:
+        async with house.operator() as client:
             await post(client, "agent:support-bot")
             house.log.broken = True
             assert (await delete(client, "agent:support-bot")).status_code == 503
         assert scopes(house) == ["agent:support-bot"]
+
+    asyncio.run(scenario())
+
+
+def test_the_operator_ends_while_the_store_is_locked(house: House, tmp_path: Path) -> None:
+    """In force at once and said to be kept beside the store; not lifted before the store has it."""
+
+    async def scenario() -> None:
+        async with house.operator() as client:
+            with locked(tmp_path / "store.db"):
+                done = (await post(client, "global")).json()
+                assert (done["stored"], done["kept"], done["recorded"]) == (False, True, True)
+                assert "not yet in the store" in done["note"]
+                (row,) = (await client.get("/v1/revocations")).json()["revocations"]
+                assert (row["scope"], row["stored"]) == ("global", False)
+                assert (await delete(client, "global")).status_code == 503
+                assert scopes(house) == ["global"]
+            await house.revocations.settle()
+            assert house.revocations.unstored() == frozenset()
+            assert (await delete(client, "global")).status_code == 200
+        assert await house.store.all_revocations() == []
+
+    asyncio.run(scenario())
+
+
+def test_an_owner_freezes_their_agent(house: House) -> None:
+    """It is listed as frozen, can be ended outright after that, and an end is not loosened to a freeze."""
+
+    async def scenario() -> None:
+        async with await house.person("alice") as client:
+            done = await post(client, "agent:support-bot", kind="freeze")
+            assert (done.status_code, done.json()["kind"]) == (201, "freeze")
+            assert house.revocations.in_force()[0].kind == "freeze"
+            assert (await post(client, "agent:support-bot")).status_code == 201
+            assert house.revocations.in_force()[0].kind == "revoke"
+            looser = await post(client, "agent:support-bot", kind="freeze")
+            assert (looser.status_code, looser.json()["code"]) == (409, "ended_already")
+            assert house.revocations.in_force()[0].kind == "revoke"
+            assert (await delete(client, "agent:support-bot")).status_code == 200
+            assert (await post(client, "agent:builder", kind="freeze")).status_code == 403
+        assert scopes(house) == []
+
+    asyncio.run(scenario())
+
+
+def test_an_owner_tightens_what_the_operator_froze_and_cannot_lift_it(house: House) -> None:
+    """The end stands in the operator's name, with both reasons; the record says who did it."""
+
+    async def scenario() -> None:
+        async with house.operator() as operator, await house.person("alice") as owner:
+            await post(operator, "agent:support-bot", "look into it", kind="freeze")
+            assert (await post(owner, "agent:support-bot", "it is bad", kind="freeze")).status_code == 409
+            assert (await post(owner, "agent:support-bot", "it is bad")).status_code == 201
+            (row,) = house.revocations.in_force()
+            assert (row.kind, row.by) == ("revoke", "operator:uid=0")
+            assert row.reason == "it is bad (by person:alice; frozen before: look into it)"
+            assert house.log.records[-1]["change"]["by"] == "person:alice"
+            assert (await delete(owner, "agent:support-bot")).status_code == 409
+
+    asyncio.run(scenario())
+
+
+def test_what_is_open_under_a_scope_is_told(house: House) -> None:
+    """The answer counts connections and calls that were open, for the one who ended them."""
+
+    async def scenario() -> None:
+        house.deps = replace(house.deps, reach=lambda scope: Reach(3, 2) if scope == "global" else Reach(0, 0))
+        house.serve()
+        async with house.operator() as client:
+            done = (await post(client, "global")).json()
+        assert (done["connections"], done["calls"]) == (3, 2)
 
     asyncio.run(scenario())
 
@@ -151,7 +256,14 @@ def test_people_see_the_ends_that_concern_them(house: House) -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("scope", ["agent:suport-bot", "owner:alcie", "team:suport", "service:cmr"])
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "agent:suport-bot", "owner:alcie", "team:suport", "service:cmr", "tool:payments/refnud", "tool:cmr/refund",
+        "credential:payments-kye", "principal:alcie", "task:task_none", "handle:hnd_none", "process:nightly",
+        "partner:acme", "instance:suport-bot/1",
+    ],
+)  # fmt: skip
 def test_a_misspelt_name_is_said_and_ends_nothing(house: House, scope: str) -> None:
     """Whoever ends an agent in an incident is told when there is none of that name."""
 
@@ -161,5 +273,38 @@ def test_a_misspelt_name_is_said_and_ends_nothing(house: House, scope: str) -> N
             assert answer.status_code == 404
             assert answer.json()["code"] == "scope_unknown"
         assert scopes(house) == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "instance:support-bot/pod-7",
+        "principal:https://idp.example|u-1",
+        "token:https://idp.example|j-1",
+        "class:utility",
+    ],
+)
+def test_what_no_inventory_lists_is_taken_at_its_word(house: House, scope: str) -> None:
+    """A token, a foreign subject and a running copy are known to nobody but who issued or runs them."""
+
+    async def scenario() -> None:
+        async with house.operator() as client:
+            assert (await post(client, scope)).status_code == 201
+        assert scopes(house) == [scope]
+
+    asyncio.run(scenario())
+
+
+def test_a_task_and_a_handle_are_known_by_what_was_given(house: House) -> None:
+    """A handle that was issued, and the task that it names, can be ended; so can a task that was begun."""
+
+    async def scenario() -> None:
+        async with house.operator() as client:
+            made = (await client.post("/v1/handles", json={"agent": "support-bot"})).json()
+            for scope in (f"task:{made['task']}", f"handle:{made['id']}"):
+                assert (await post(client, scope)).status_code == 201
+            assert len(scopes(house)) == 2
 
     asyncio.run(scenario())

@@ -49,6 +49,22 @@ def test_choices_are_what_the_caller_may_stop(tmp_path: Path) -> None:
     house.close()
 
 
+def test_a_task_without_a_handle_is_its_owners_to_stop(house: House) -> None:
+    """A task is of its agent from the start, not only when somebody shows a handle under it."""
+
+    async def scenario() -> None:
+        task = await house.begin()
+        other = await house.begin(agent="builder", by="person:bob")
+        switch = (await desk(house, "alice")).kill_switch
+        assert [*await switch.choices("task")] == [task.id]
+        assert (await switch.preview(f"task:{task.id}")).reach.tasks == 1
+        with pytest.raises(Declined):
+            await switch.stop(f"task:{other.id}", "revoke", "x")
+        await switch.stop(f"task:{task.id}", "revoke", "x")
+
+    asyncio.run(scenario())
+
+
 def test_looking_at_what_would_die_needs_the_right_to_end_it(house: House) -> None:
     """Refused in the same words, and nothing is recorded."""
 

@@ -13,7 +13,7 @@ from tests.fakes.tasks import task
 FACTS = inventory()
 TOP = task("task_top", principal=Principal("human", "frank"))
 CHILD = task("task_child", TOP, agent="builder", principal=None)
-OTHER = task("task_other", agent="builder", principal=None, proof=None)
+OTHER = task("task_other", agent="builder", principal=Principal("business_process", "nightly"))
 TASKS = [TOP, CHILD, OTHER]
 
 
@@ -45,6 +45,9 @@ HANDLES = [
         ("class:privileged", [], 0, 0),
         ("principal:frank", [], 2, 2),
         ("principal:eve", [], 1, 0),
+        ("process:nightly", [], 1, 1),
+        ("process:frank", [], 0, 0),
+        ("partner:acme", [], 0, 0),
         ("task:task_top", [], 2, 2),
         ("task:task_child", [], 1, 1),
         ("task:task_made_up", [], 1, 0),

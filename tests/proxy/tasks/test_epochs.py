@@ -8,7 +8,9 @@ from proxy.tasks.epochs import Epochs
 from proxy.tasks.interfaces import Revocation
 
 AT = Revocation("agent:a", 100.0, "person:bob", "why")
-MINE = ("global", "agent:a", "task:t")
+SIGNED_OUT = Revocation("principal:alice", 100.0, "person:bob", "why")
+MINE = ("global", "agent:a", "principal:alice", "task:t")
+ENDED_SINCE = ("principal:alice", "task:t")
 
 
 @pytest.mark.parametrize(
@@ -16,8 +18,14 @@ MINE = ("global", "agent:a", "task:t")
     [(99.0, True), (100.0, True), (100.001, False), (float("nan"), True), (float("-inf"), True)],
 )
 def test_what_was_issued_by_then_is_dead(issued_at: float, dead: bool) -> None:
-    """A revocation ends what was issued up to and at its moment; a time that is none counts as ended."""
-    assert (Epochs([AT]).dead(MINE, issued_at) is AT) is dead
+    """Of a person, what was issued up to and at that moment is ended; a time that is none counts as ended."""
+    assert (Epochs([SIGNED_OUT]).dead(MINE, issued_at) is SIGNED_OUT) is dead
+
+
+@pytest.mark.parametrize("issued_at", [99.0, 100.0, 1e12])
+def test_an_agent_is_dead_until_it_is_lifted(issued_at: float) -> None:
+    """An agent that fetches itself a fresh credential does not bring itself back."""
+    assert Epochs([AT]).dead(MINE, issued_at) is AT
 
 
 def test_other_scopes_live() -> None:
@@ -32,10 +40,21 @@ def test_no_scopes_is_dead() -> None:
     assert Epochs().dead((), 1e12) is not None
 
 
-def test_a_frozen_scope_is_dead_too() -> None:
-    """Until freezing has its own meaning, it stops everything."""
+def test_a_frozen_scope_is_not_dead() -> None:
+    """It is frozen, whatever was issued when; and only where the scope is one's own."""
     frozen = Revocation("global", 100.0, "person:bob", "", "freeze")
-    assert Epochs([frozen]).dead(MINE, 50.0) is frozen
+    both = Epochs([frozen, AT])
+    assert (Epochs([frozen]).dead(MINE, 50.0), both.dead(MINE, 50.0)) == (None, AT)
+    assert (both.frozen(MINE), both.frozen(("agent:a",)), Epochs().frozen(MINE)) == ((frozen,), (), ())
+
+
+def test_no_end_becomes_a_freeze() -> None:
+    """A freeze that comes after the end of the same scope loosens nothing; the other way round it is tightened."""
+    frozen = Revocation("agent:a", 200.0, "person:bob", "", "freeze")
+    ended = Epochs([AT]).with_revocation(frozen)
+    assert (ended.dead(MINE, 1.0), ended.frozen(MINE)) == (AT, ())
+    tightened = Epochs([frozen]).with_revocation(AT)
+    assert (tightened.dead(MINE, 1.0), tightened.frozen(MINE)) == (AT, ())
 
 
 def test_a_snapshot_never_changes() -> None:
@@ -56,4 +75,5 @@ def test_revoking_never_revives(revoked: list[tuple[str, float]], issued_at: flo
         before = epochs.dead(MINE, issued_at)
         epochs = epochs.with_revocation(Revocation(scope, at, "x", ""))
         assert before is None or epochs.dead(MINE, issued_at) is not None
-    assert (epochs.dead(MINE, issued_at) is not None) == any(at >= issued_at for _, at in revoked)
+    expected = any(at >= issued_at or scope not in ENDED_SINCE for scope, at in revoked)
+    assert (epochs.dead(MINE, issued_at) is not None) == expected

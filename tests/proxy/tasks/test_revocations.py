@@ -1,13 +1,20 @@
 """The kill switch."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from policies.model import Json
 from proxy.errors import CountersignError, StoreUnavailable
+from proxy.tasks import revocations
 from proxy.tasks.feed import RevocationFeed
-from proxy.tasks.interfaces import Revocation
-from proxy.tasks.revocations import RevocationService
+from proxy.tasks.interfaces import Revocation, RevocationKind
+from proxy.tasks.revocations import RevocationService, Stopped
+from proxy.tasks.unstored import NAME, UnstoredFile
+from telemetry.errors import AuditUnavailable
 from tests.fakes.stores import MemoryRevocationStore
 
 SCOPES = ("global", "agent:a")
@@ -26,7 +33,6 @@ def test_revoking_is_durable_and_at_once() -> None:
     assert revoked == Revocation("agent:a", 100.0, "person:bob", "odd")
     assert store.rows == {"agent:a": revoked}
     assert feed.epochs.dead(SCOPES, 100.0) == revoked
-    assert feed.epochs.dead(SCOPES, 100.5) is None
     assert service.in_force() == [revoked]
 
 
@@ -46,6 +52,191 @@ def test_a_mistake_revokes_nothing(scope: str, by: str) -> None:
     with pytest.raises(CountersignError):
         asyncio.run(service.revoke(scope, by, "odd", 100.0))
     assert store.rows == {}
+
+
+def test_a_freeze_does_not_loosen_an_end() -> None:
+    """Freezing what is ended leaves it ended, whether this process has heard of the end or not."""
+    store, _, service = parts()
+    ended = asyncio.run(service.revoke("agent:a", "person:bob", "odd", 100.0))
+    assert asyncio.run(service.revoke("agent:a", "person:eve", "look", 200.0, kind="freeze")) == ended
+    unaware = RevocationService(store, RevocationFeed(store))
+    asyncio.run(unaware.revoke("agent:a", "person:eve", "look", 200.0, kind="freeze"))
+    assert store.rows == {"agent:a": ended}
+
+
+# --- whatever is broken -------------------------------------------------------------------------
+
+
+class Log:
+    """Takes records, unless it is broken."""
+
+    def __init__(self) -> None:
+        self.entries: list[Mapping[str, Json]] = []
+        self.broken = False
+
+    async def append(self, entry: Mapping[str, Json]) -> int:
+        if self.broken:
+            raise AuditUnavailable("the disk is full")
+        self.entries.append(entry)
+        return len(self.entries)
+
+
+ENTRY: Mapping[str, Json] = {"type": "revocation.put", "change": {"what": "agent:a", "by": "person:bob"}}
+
+
+@dataclass
+class Room:
+    """A service over one folder, as one process after the other has it."""
+
+    folder: Path
+    store: MemoryRevocationStore = field(default_factory=MemoryRevocationStore)
+    log: Log = field(default_factory=Log)
+
+    def enter(self) -> tuple[RevocationFeed, RevocationService]:
+        feed = RevocationFeed(self.store)
+        service = RevocationService(self.store, feed, record=self.log.append, unstored=UnstoredFile(self.folder))
+        service.recall()
+        return feed, service
+
+
+async def stop(service: RevocationService, scope: str = "agent:a", kind: RevocationKind = "revoke") -> Stopped:
+    return await service.stop(scope, "person:bob", "odd", 100.0, kind=kind, entry=ENTRY)
+
+
+@pytest.mark.parametrize("store_down", [False, True])
+@pytest.mark.parametrize("log_down", [False, True])
+@pytest.mark.parametrize("file_down", [False, True])
+def test_what_is_stopped_is_in_force_whatever_is_broken(
+    tmp_path: Path, store_down: bool, log_down: bool, file_down: bool
+) -> None:
+    """It is told what does not know of it, outlasts polls, and is stored and on record when both can be again."""
+
+    async def story() -> None:
+        room = Room(tmp_path / "gone" if file_down else tmp_path)
+        feed, service = room.enter()
+        await feed.poll(99.0)
+        room.store.failing, room.log.broken = store_down, log_down
+        stopped = await stop(service)
+        assert feed.epochs.dead(SCOPES, 50.0) == stopped.revocation
+        assert (stopped.stored, stopped.recorded) == (not store_down, not log_down)
+        assert stopped.kept == ((store_down or log_down) and not file_down)
+        assert service.unstored() == (frozenset({"agent:a"}) if store_down else frozenset())
+        room.store.failing = room.log.broken = False
+        await room.store.put_revocation(Revocation("agent:other", 1.0, "x", "a change that makes the feed read again"))
+        await feed.poll(101.0)
+        assert feed.epochs.dead(SCOPES, 50.0) == stopped.revocation
+        room.folder.mkdir(exist_ok=True)
+        await service.settle()
+        await feed.poll(102.0)
+        assert (room.store.rows["agent:a"], room.log.entries) == (stopped.revocation, [ENTRY])
+        assert feed.epochs.dead(SCOPES, 50.0) == stopped.revocation
+        assert await service.lift("agent:a") is True
+        await feed.poll(103.0)
+        assert feed.epochs.dead(SCOPES, 50.0) is None
+        assert not any(room.folder.iterdir())
+
+    asyncio.run(story())
+
+
+def test_the_next_process_puts_it_in_force_before_anything_else(tmp_path: Path) -> None:
+    """What the store could not take is known at the next start, before the store answers, and stored when it does."""
+
+    async def story() -> None:
+        room = Room(tmp_path)
+        room.store.failing = room.log.broken = True
+        _, first = room.enter()
+        await stop(first)
+        await stop(first, "global", "freeze")
+        feed, second = room.enter()
+        assert feed.epochs.dead(SCOPES, 50.0) is not None
+        assert [row.scope for row in feed.epochs.frozen(SCOPES)] == ["global"]
+        with pytest.raises(StoreUnavailable):
+            await second.settle()
+        room.store.failing = room.log.broken = False
+        await second.settle()
+        assert set(room.store.rows) == {"agent:a", "global"}
+        assert room.log.entries == [ENTRY, ENTRY]
+        _, third = room.enter()
+        assert third.unstored() == frozenset()
+
+    asyncio.run(story())
+
+
+def test_nothing_is_lifted_past_the_store(tmp_path: Path) -> None:
+    """While the store is down, what is in force only here stays so; what the store has stays there."""
+
+    async def story() -> None:
+        room = Room(tmp_path)
+        feed, service = room.enter()
+        await stop(service, "agent:b")
+        room.store.failing = True
+        await stop(service)
+        for scope in ("agent:a", "agent:b"):
+            with pytest.raises(StoreUnavailable):
+                await service.lift(scope)
+            assert feed.epochs.dead((scope,), 50.0) is not None
+
+    asyncio.run(story())
+
+
+def test_nothing_is_lifted_while_its_file_would_bring_it_back(tmp_path: Path) -> None:
+    """A lift whose revocation cannot be taken out of the file is refused: the next start would undo it."""
+
+    async def story() -> None:
+        room = Room(tmp_path)
+        feed, service = room.enter()
+        room.store.failing = True
+        await stop(service)
+        room.store.failing = False
+        (tmp_path / NAME).unlink()
+        (tmp_path / NAME).mkdir()
+        with pytest.raises(StoreUnavailable, match="cannot be changed"):
+            await service.lift("agent:a")
+        assert feed.epochs.dead(SCOPES, 50.0) is not None
+
+    asyncio.run(story())
+
+
+def test_a_store_that_hangs_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In force before the store answers; kept in the file when it takes too long; its late answer does no harm."""
+    monkeypatch.setattr(revocations, "STORE_WITHIN", 0.0)
+
+    class Slow(MemoryRevocationStore):
+        async def put_revocation(self, revocation: Revocation) -> None:
+            assert feed.epochs.dead(SCOPES, 50.0) == revocation
+            await go.wait()
+            await super().put_revocation(revocation)
+
+    async def story() -> None:
+        nonlocal feed, go
+        go = asyncio.Event()
+        room = Room(tmp_path, Slow())
+        feed, service = room.enter()
+        stopped = await stop(service)
+        assert (stopped.stored, stopped.kept) == (False, True)
+        go.set()
+        await service.settle()
+        assert set(room.store.rows) == {"agent:a"}
+        assert service.unstored() == frozenset()
+
+    feed, go = RevocationFeed(MemoryRevocationStore()), asyncio.Event()
+    asyncio.run(story())
+
+
+def test_a_bug_of_a_store_is_not_taken_for_its_absence(tmp_path: Path) -> None:
+    """What is in force stays in force, and the fault is not hidden."""
+
+    class Buggy(MemoryRevocationStore):
+        async def put_revocation(self, revocation: Revocation) -> None:
+            raise RuntimeError("nonsense")
+
+    async def story() -> None:
+        feed, service = Room(tmp_path, Buggy()).enter()
+        with pytest.raises(RuntimeError):
+            await stop(service)
+        assert feed.epochs.dead(SCOPES, 50.0) is not None
+
+    asyncio.run(story())
 
 
 def test_a_clock_that_went_back_revives_nothing() -> None:

@@ -1,0 +1,108 @@
+"""Revocations that the store could not take: kept in a file of their own, until it has them."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from policies.model import Json
+from proxy.errors import CountersignError
+from proxy.strict_json import loads
+from proxy.tasks.interfaces import Revocation
+from proxy.tasks.scopes import checked_scope
+
+NAME = "unstored-revocations.jsonl"
+
+_TEXTS = ("by", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Unstored:
+    """A revocation that is in force, and what is still to be done about it.
+
+    `entry` is what the audit log did not take; None if it is on record. `stored`: the store has it.
+    """
+
+    revocation: Revocation
+    entry: Mapping[str, Json] | None = None
+    stored: bool = False
+
+    @property
+    def done(self) -> bool:
+        return self.stored and self.entry is None
+
+
+class UnstoredFile:
+    """One line each, readable by the operator alone. Whatever fails raises `OSError`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._path = directory / NAME
+
+    def add(self, row: Unstored) -> None:
+        """Durable when it returns."""
+        self._write(self._path, (row,), os.O_APPEND)
+
+    def replace(self, rows: Sequence[Unstored]) -> None:
+        """These rows in place of all; durable when it returns. Without rows there is no file."""
+        if rows:
+            other = self._path.with_suffix(".new")
+            self._write(other, rows, os.O_TRUNC)
+            other.replace(self._path)
+        else:
+            self._path.unlink(missing_ok=True)
+        self._settle_names()
+
+    def read(self) -> tuple[Unstored, ...]:
+        """Every row. A line that cannot be read is a mistake: it may be what keeps an agent out."""
+        try:
+            text = self._path.read_text("utf-8", "replace")
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise CountersignError(f"{self._path}: cannot be read: {error.strerror}") from error
+        lines = text.split("\n")
+        # What was not written to its end was never confirmed to anybody: the last line ends with a newline.
+        return tuple(self._row(line, number) for number, line in enumerate(lines[:-1], 1) if line.strip())
+
+    def _row(self, line: str, number: int) -> Unstored:
+        try:
+            found: Any = loads(line.encode())
+            revocation = Revocation(**found["revocation"])
+            checked_scope(revocation.scope)
+            if not _sound(found["revocation"]) or not isinstance(found["entry"], dict | None):
+                raise ValueError("a field is not what it must be")
+            return Unstored(revocation, found["entry"], found["stored"] is True)
+        except (CountersignError, ValueError, TypeError, KeyError) as error:
+            raise CountersignError(
+                f"{self._path}:{number}: this revocation cannot be read; "
+                "remove the line if you know that it is not needed, or revoke again what it ended"
+            ) from error
+
+    def _write(self, path: Path, rows: Sequence[Unstored], how: int) -> None:
+        data = "".join(json.dumps(asdict(row)) + "\n" for row in rows).encode()
+        new = not path.exists()
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, 0o600)
+        try:
+            while data:
+                data = data[os.write(descriptor, data) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if new:
+            self._settle_names()
+
+    def _settle_names(self) -> None:
+        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _sound(fields: Mapping[str, Any]) -> bool:
+    at = fields["at"]
+    timed = isinstance(at, int | float) and not isinstance(at, bool)
+    return timed and fields["kind"] in {"revoke", "freeze"} and all(isinstance(fields[it], str) for it in _TEXTS)
