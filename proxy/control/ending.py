@@ -1,6 +1,6 @@
 """The kill switch, as one caller may use it: end or freeze a scope at once, see what is ended, lift it."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from proxy.control.callers import Caller, may_see_agent
@@ -9,7 +9,6 @@ from proxy.control.needs import ControlDeps
 from proxy.control.responders import Levers
 from proxy.errors import CountersignError, Declined, StoreUnavailable
 from proxy.facts import Inventory, Service
-from proxy.identity.interfaces import HandleRow
 from proxy.tasks.interfaces import Revocation, RevocationKind
 from proxy.tasks.scopes import checked_scope
 
