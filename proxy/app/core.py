@@ -73,12 +73,30 @@ class Core:
         """The inventory in force."""
         return self.keeper.world.inventory
 
-    def has_ended(self, identity: Identity) -> bool:
-        """Whether no call of this identity passes any more: revoked, gone, or without a person who answers for it."""
+    def has_ended(self, identity: Identity, binding: str) -> bool:
+        """Whether what was obtained for this identity under this binding is of no use to it any more.
+
+        It is revoked or gone, nobody answers for it, or a person ended the binding or the service that it is of.
+        """
         agent = self.inventory().agents.get(identity.agent.id)
-        if agent is None or self.feed.epochs.dead(identity.scopes, identity.proven.issued_at) is not None:
+        if agent is None or self._binding_has_ended(binding):
+            return True
+        if self.feed.epochs.dead(identity.scopes, identity.proven.issued_at) is not None:
             return True
         return standing(agent, self.inventory(), datetime.fromtimestamp(self.clock(), UTC).date()).owner is None
+
+    def _binding_has_ended(self, binding: str) -> bool:
+        """Looked up from what is ended, which is little, and not from all services for each of many credentials."""
+        services = self.inventory().services
+        for scope, revocation in self.feed.epochs.by_scope.items():
+            kind, _, name = scope.partition(":")
+            if revocation.kind != "revoke":
+                continue
+            if kind == "credential" and name == binding:
+                return True
+            if kind == "service" and name in services and any(one.id == binding for one in services[name].bindings):
+                return True
+        return False
 
 
 @contextlib.asynccontextmanager

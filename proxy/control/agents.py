@@ -79,4 +79,5 @@ class AgentDesk:
 def _scopes(agent: Agent) -> tuple[str, ...]:
     """The scopes whose end is the end of this agent, the widest first."""
     owner, team = f"owner:{agent.owner}", f"team:{agent.team}"
-    return ("global", team, owner, f"class:{agent.agent_class}", f"agent:{agent.id}")
+    partner = () if agent.partner is None else (f"partner:{agent.partner}",)
+    return ("global", team, owner, *partner, f"class:{agent.agent_class}", f"agent:{agent.id}")

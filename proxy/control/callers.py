@@ -58,7 +58,7 @@ def may_see_agent(caller: Caller, agent_id: str, inventory: Inventory, auditors:
 def may_end(
     caller: Caller, scope: str, inventory: Inventory, handles: Sequence[HandleRow], now: float, *, tasks: Tasks = _NONE
 ) -> bool:
-    """May they end, or lift the end of, this scope? An owner: their agents, and tasks and handles of those alone.
+    """May they end, or lift the end of, this scope? An owner: their agents, and what is of those alone.
 
     `tasks` are the agents of the tasks that are known, beside those that handles name.
     """
@@ -70,10 +70,11 @@ def may_end(
     match kind:
         case "agent":
             agents = {name}
+        case "instance":
+            agents = {name.partition("/")[0]}
         case "task":
-            agents = {row.agent for row in handles if row.task == name} | {
-                agent for agent in [tasks.get(name)] if agent
-            }
+            agents = {row.agent for row in handles if row.task == name}
+            agents |= {tasks[name]} if name in tasks else set()
         case "handle":
             agents = {row.agent for row in handles if row.id == name}
         case _:

@@ -24,7 +24,7 @@ REVOKE_AGAIN_SECONDS = 5.0
 CLOSE_WITHIN_SECONDS = 15.0
 _AT_ONCE = 16
 
-type Ended = Callable[[Identity], bool]
+type Ended = Callable[[Identity, str], bool]  # of whom, and under which binding
 type _Key = tuple[str, str, tuple[Principal, ...], str]
 
 
@@ -123,13 +123,13 @@ class HeldCredentials:
             self._past.append(_Past(entry, entry.held, at_once))
 
     async def sweep(self, now: float, ended: Ended) -> None:
-        """Ends, at their sources, the credentials of every identity that has ended; forgets those that expired.
+        """Ends, at their sources, the credentials of whoever and whatever has ended; forgets those that expired.
 
         One that cannot be ended is tried again until it expires by itself.
         """
 
         def over(entry: _Entry) -> bool:
-            return now >= entry.identity.proven.not_after or ended(entry.identity)
+            return now >= entry.identity.proven.not_after or ended(entry.identity, entry.binding.id)
 
         for key, entry in list(self._entries.items()):
             if entry.flight is None and (over(entry) or entry.held is None or now >= entry.held.expires_at):
@@ -164,7 +164,7 @@ class HeldCredentials:
         try:
             async with asyncio.timeout(CLOSE_WITHIN_SECONDS):
                 await asyncio.gather(*flights, return_exceptions=True)
-                await self.sweep(now, lambda _: True)
+                await self.sweep(now, lambda *_: True)
         except TimeoutError:
             log.warning("%d obtained credentials could not be ended in time; they expire", len(self._past))
 

@@ -209,6 +209,8 @@ class Resolver:
             )
         chain = _chain(proven, agent, inventory)
         scopes = [*_agent_scopes(agent, owner), *self._party_scopes(chain, agent, inventory, today), *proven.scopes]
+        if proven.instance:
+            scopes.append(f"instance:{agent.id}/{proven.instance}")
         return Identity(agent, owner, chain, proven, tuple(dict.fromkeys(["global", *scopes])))
 
     def _party_scopes(self, chain: Chain, caller: Agent, inventory: Inventory, today: date) -> Iterator[str]:
@@ -293,6 +295,8 @@ def _agent_scopes(agent: Agent, owner: Person) -> Iterator[str]:
         yield f"owner:{agent.owner}"
     if agent.team is not None:
         yield f"team:{agent.team}"
+    if agent.partner is not None:
+        yield f"partner:{agent.partner}"
 
 
 def _unknown_agent(internal: str) -> Refused:

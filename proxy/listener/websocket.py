@@ -42,6 +42,12 @@ class Relay(WebsocketLayer):
             yield command
         self._check_size()
 
+    def check_access(self) -> None:
+        """Raises Cut if access has ended."""
+        reason = self._session.still_allowed()
+        if reason is not None:
+            raise Cut(reason)
+
     def _check_size(self) -> None:
         for side in (self.client_ws, self.server_ws):
             if sum(map(len, side.frame_buf)) > self._limit:
@@ -52,9 +58,6 @@ class Relay(WebsocketLayer):
         assert self.flow.websocket is not None
         message = self.flow.websocket.messages[-1]
         self.flow.websocket.messages.clear()
-        reason = self._session.still_allowed()
-        if reason is not None:
-            raise Cut(reason)
         if len(message.content) > self._limit:
             raise Cut("websocket_message_too_large")
         if not message.from_client:
@@ -66,7 +69,11 @@ class Relay(WebsocketLayer):
 
 
 def relayed(relay: Relay, event: events.Event) -> list[commands.ConnectionCommand]:
-    """What is to be sent or closed because of this event; raises Cut."""
+    """What is to be sent or closed because of this event; raises Cut.
+
+    Access is checked for whatever comes from either side: a ping carries bytes too, and is no message.
+    """
+    relay.check_access()
     orders: list[commands.ConnectionCommand] = []
     pending = deque([event])
     while pending:
@@ -79,6 +86,7 @@ def relayed(relay: Relay, event: events.Event) -> list[commands.ConnectionComman
                 orders.append(command)
             elif isinstance(command, WebsocketStartHook | WebsocketMessageHook | WebsocketEndHook):
                 if isinstance(command, WebsocketMessageHook):
+                    relay.check_access()
                     relay.check_message()
                 relay.over = relay.over or isinstance(command, WebsocketEndHook)
                 pending.append(events.HookCompleted(command))

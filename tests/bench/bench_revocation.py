@@ -1,11 +1,14 @@
-"""How long a revocation takes to end everything: from the command to the last byte that still gets through.
+"""How long an end takes to end everything: from the command to the last byte that still gets through.
 
-    uv run python -m tests.bench.bench_revocation [--streams 50] [--runs 15]
+    uv run python -m tests.bench.bench_revocation [--streams 50] [--runs 15] [--traffic 20] [--end agent|tool|owner]
 
-In each run an agent has so many streams open, on each of which something comes every 20 ms, and one connection on
-which it calls again and again. Then `POST /v1/revocations` ends the agent. Measured, each from the moment that this
-command is sent: its own answer, the last byte of any stream, the cut of the last connection, and the last call that
-was still answered. Afterwards the revocation is lifted for the next run.
+In each run an agent has so many things open: two fifths are SSE streams and two fifths WebSockets, on each of which
+something comes every 20 ms, and one fifth are tunnels through which a call has gone and which are idle. On one more
+connection it calls again and again, and another agent makes `--traffic` calls a second. Then the agent is ended, by
+`POST /v1/revocations` over the operator's socket as `countersign revoke` does it; or one of its tools is; or its owner
+is set inactive in the inventory's file. Measured, each from the moment that this is begun: its own answer, the last
+byte that any client saw, the cut of the last connection, and the last call that was still answered. Afterwards it is
+taken back for the next run.
 """
 
 import argparse
@@ -13,22 +16,43 @@ import asyncio
 import contextlib
 import secrets
 import ssl
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import websockets
 
 from proxy.cli import api
 from proxy.demo.certificates import make_server_files
 from tests.bench.bench_latency import Opened, at
 from tests.bench.bench_throughput import upstream
-from tests.bench.governed import start_governed
-from tests.bench.load import HOST, Tally, Way, ask, open_connection, request
+from tests.bench.governed import Governed, ask, start_governed
+from tests.bench.load import HOST, Tally, Way, open_connection, request
+from tests.bench.load import ask as call
 
 TARGET = 1000.0
-SCOPE = "agent:bench"
+PATIENCE = 60.0
+SCOPES = {"agent": "agent:bench", "tool": "tool:crm/events"}
+INVENTORY = """\
+agents:
+  - {{id: other, owner: alice, purpose: other traffic, expires: {expires}, review_due: {expires}}}
+services:
+  - id: chat
+    owner: alice
+    url: http://127.0.0.1:{chat}
+    allow_private_addresses: true
+    allow_websocket: true
+    tools: [{{name: talk, effect: read, route: {{method: GET, path: /chat}}}}]
+"""
+POLICIES = '@id("chat")\npermit (principal, action == Action::"chat/talk", resource);\n'
+OWNER = "{id: olivia, name: Olivia}"
+LEFT = "{id: olivia, name: Olivia, active: false}"
 
 
 @dataclass(slots=True)
@@ -41,25 +65,60 @@ class Run:
     last_call: float
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where everything is. `traffic` is how many calls a second another agent makes meanwhile."""
+
+    house: Governed
+    way: Way
+    other: Way
+    chat: int
+    marker: str
+    streams: int
+    end: str
+    traffic: float
+
+    @property
+    def inventory(self) -> Path:
+        return self.house.config.parent / "inventory" / "all.yaml"
+
+
 def main() -> None:
     """Measure, and print a row for each moment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, default=50)
     parser.add_argument("--runs", type=int, default=15, help="200 for a p99 worth the name; each takes 2 to 5 seconds")
+    parser.add_argument("--traffic", type=float, default=0.0, help="calls a second by another agent meanwhile")
+    parser.add_argument("--end", choices=["agent", "tool", "owner"], default="agent")
     options = parser.parse_args()
     marker = secrets.token_hex(8)
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="countersign-bench-")))
         files = make_server_files(directory / "tls", [HOST])
         port = stack.enter_context(upstream(files, marker))
-        house = stack.enter_context(start_governed(directory / "own", files.root, port))
+        chat = stack.enter_context(chatter())
+        expires = datetime.now(UTC).date() + timedelta(days=30)
+        more = {
+            "inventory/chat.yaml": INVENTORY.format(chat=chat, expires=expires),
+            "policies/chat.cedar": POLICIES,
+        }
+        house = stack.enter_context(start_governed(directory / "own", files.root, port, more=more))
+        other = str(ask(house.config, "handle", "issue", "other", "--for", "alice")["handle"])
         way = Way(house.port, port, house.bundle, "Countersign", house.handle)
-        runs = asyncio.run(measure(way, marker, house.config, options.streams, options.runs))
-    print(f"{options.streams} streams, {options.runs} runs; milliseconds from the command")
+        place = Place(
+            house, way, replace(way, handle=other), chat, marker, options.streams, options.end, options.traffic
+        )
+        runs = asyncio.run(measure(place, options.runs))
+    report(runs, place)
+
+
+def report(runs: list[Run], place: Place) -> None:
+    what = f"{place.streams} open by the agent, {place.traffic:g} other calls a second, ended by {place.end}"
+    print(f"{what}, {len(runs)} runs; milliseconds from the command")
     for title, name in (
         ("the command is answered", "answered"),
         ("the last call passes", "last_call"),
-        ("the last byte of a stream", "last_byte"),
+        ("the last byte of any client", "last_byte"),
         ("the last connection is cut", "last_cut"),
     ):
         times = [getattr(run, name) for run in runs]
@@ -67,58 +126,145 @@ def main() -> None:
     print(f"target: p99 <= {TARGET:.0f} ms to the last byte, streams and calls")
 
 
-async def measure(way: Way, marker: str, config: Path, streams: int, count: int) -> list[Run]:
+@contextlib.contextmanager
+def chatter() -> Iterator[int]:
+    """The port of the WebSocket service."""
+    with subprocess.Popen([sys.executable, "-m", "tests.bench.chatter"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+async def measure(place: Place, count: int) -> list[Run]:
     """So many runs, one after the other, on one proxy."""
-    trust = ssl.create_default_context(cafile=way.roots)
-    async with api.control(config, running=True) as client:
+    trust = ssl.create_default_context(cafile=place.way.roots)
+    async with api.control(place.house.config, running=True) as client, other_traffic(place, trust):
         runs = []
-        for _ in range(count):
-            opened = [await open_connection(way, trust) for _ in range(streams + 1)]
-            runs.append(await run_once(opened, way, marker, client))
-            await api.request(client, "DELETE", f"/v1/revocations?scope={SCOPE}", {"reason": "the next run"})
+        for number in range(count):
+            runs.append(await run_once(place, trust, client))
+            await take_back(place, client)
+            if (number + 1) % 20 == 0:
+                print(f"{number + 1} of {count}", file=sys.stderr)
         return runs
 
 
-async def run_once(opened: list[Opened], way: Way, marker: str, client: httpx.AsyncClient) -> Run:
-    """One revocation, while everything is going on."""
+@contextlib.asynccontextmanager
+async def other_traffic(place: Place, trust: ssl.SSLContext) -> AsyncIterator[None]:
+    """Calls of another agent, evenly, none of which may fail."""
+
+    async def going() -> None:
+        reader, writer = await open_connection(place.other, trust)
+        tally = Tally()
+        while True:
+            await call(reader, writer, place.other, place.marker, tally)
+            if tally.wrong:
+                raise RuntimeError(f"a call of the other agent failed: {tally.wrong[0]}")
+            await asyncio.sleep(1 / place.traffic)
+
+    task = asyncio.create_task(going()) if place.traffic else None
+    yield
+    if task is not None:
+        if task.done():
+            task.result()
+        task.cancel()
+
+
+async def run_once(place: Place, trust: ssl.SSLContext, client: httpx.AsyncClient) -> Run:
+    """One end, while everything is going on."""
+    fifth = place.streams // 5
+    opened = [await open_connection(place.way, trust) for _ in range(place.streams - 2 * fifth + 1)]
     caller, *listeners = opened
     flowing = asyncio.Semaphore(0)
-    watches = [asyncio.create_task(watch(stream, way, flowing)) for stream in listeners]
-    calling = asyncio.create_task(call_on(caller, way, marker))
-    for _ in listeners:
+    idle = listeners[:fifth] if place.end != "tool" else []
+    watches = [asyncio.create_task(idle_tunnel(one, place, flowing)) for one in idle]
+    watches += [asyncio.create_task(watch(one, place.way, flowing)) for one in listeners[fifth:]]
+    if place.end != "tool":
+        watches += [asyncio.create_task(talk(place, flowing)) for _ in range(2 * fifth)]
+    for _ in watches:
         await flowing.acquire()
+    calling = asyncio.create_task(call_on(caller, place)) if place.end != "tool" else None
     began = time.perf_counter()
-    await api.request(client, "POST", "/v1/revocations", {"scope": SCOPE, "reason": "measured"})
+    await end(place, client)
     answered = time.perf_counter()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         ends = await asyncio.gather(*watches)
-        last_call = await calling
+        last_call = await calling if calling is not None else began
     for _, writer in opened:
         writer.transport.abort()
     last_byte, last_cut = max(last for last, _ in ends), max(cut for _, cut in ends)
     return Run(answered - began, max(last_byte - began, 0), last_cut - began, max(last_call - began, 0))
 
 
+async def end(place: Place, client: httpx.AsyncClient) -> None:
+    if place.end == "owner":
+        place.inventory.write_text(place.inventory.read_text().replace(OWNER, LEFT))
+        return
+    await api.request(client, "POST", "/v1/revocations", {"scope": SCOPES[place.end], "reason": "measured"})
+
+
+async def take_back(place: Place, client: httpx.AsyncClient) -> None:
+    if place.end != "owner":
+        await api.request(client, "DELETE", f"/v1/revocations?scope={SCOPES[place.end]}", {"reason": "the next run"})
+        return
+    before = (await api.request(client, "GET", "/v1/status"))["inventory_version"]
+    place.inventory.write_text(place.inventory.read_text().replace(LEFT, OWNER))
+    async with asyncio.timeout(PATIENCE):
+        while (await api.request(client, "GET", "/v1/status"))["inventory_version"] == before:  # noqa: ASYNC110 - polled
+            await asyncio.sleep(0.1)
+
+
 async def watch(stream: Opened, way: Way, flowing: asyncio.Semaphore) -> tuple[float, float]:
-    """When its last byte came, and when it was cut."""
+    """When an SSE stream's last byte came, and when it was cut."""
     reader, writer = stream
     writer.write(request(replace(way, path="/v1/events")))
     await reader.readuntil(b"data: ")
     flowing.release()
-    last = time.perf_counter()
+    return await to_the_end(reader)
+
+
+async def idle_tunnel(stream: Opened, place: Place, flowing: asyncio.Semaphore) -> tuple[float, float]:
+    """The same of a tunnel in which one call was made, and nothing comes any more."""
+    reader, writer = stream
+    await call(reader, writer, place.way, place.marker, Tally())
+    flowing.release()
+    began = time.perf_counter()
+    last, cut = await to_the_end(reader)
+    return max(last, began), cut
+
+
+async def to_the_end(reader: asyncio.StreamReader) -> tuple[float, float]:
+    last = 0.0
     with contextlib.suppress(OSError, ssl.SSLError):
         while await reader.read(65536):
             last = time.perf_counter()
     return last, time.perf_counter()
 
 
-async def call_on(connection: Opened, way: Way, marker: str) -> float:
+async def talk(place: Place, flowing: asyncio.Semaphore) -> tuple[float, float]:
+    """The same of a WebSocket, on which the agent talks too."""
+    last = 0.0
+    proxy = f"http://bench:{place.way.handle}@127.0.0.1:{place.way.port}"
+    url = f"ws://127.0.0.1:{place.chat}/chat"
+    async with websockets.connect(url, proxy=proxy, ping_interval=None, compression=None, open_timeout=PATIENCE) as one:
+        await one.recv()
+        flowing.release()
+        with contextlib.suppress(websockets.ConnectionClosed):
+            while True:
+                await one.recv()
+                last = time.perf_counter()
+                await one.send("heard")
+        return last, time.perf_counter()
+
+
+async def call_on(connection: Opened, place: Place) -> float:
     """When the last call that passed was answered."""
     last = time.perf_counter()
     with contextlib.suppress(OSError, ssl.SSLError, asyncio.IncompleteReadError):
         while True:
             tally = Tally()
-            await ask(*connection, way, marker, tally)
+            await call(*connection, place.way, place.marker, tally)
             if tally.wrong:
                 break
             last = time.perf_counter()

@@ -5,10 +5,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 SECRET = "bench-secret-0123456789"
 
@@ -93,10 +94,20 @@ def write_configuration(directory: Path, roots: Path, upstream: int, policies: i
 
 @contextlib.contextmanager
 def start_governed(
-    directory: Path, roots: Path, upstream: int, policies: int = 100, settings: str = ""
+    directory: Path,
+    roots: Path,
+    upstream: int,
+    policies: int = 100,
+    settings: str = "",
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Governed]:
-    """`countersign serve` with identity, policy, credential, audit and leak scan for each call."""
+    """`countersign serve` with identity, policy, credential, audit and leak scan for each call.
+
+    `more` are files beside those that every bench has, by their path below the configuration.
+    """
     config = write_configuration(directory, roots, upstream, policies, settings)
+    for path, text in more.items():
+        (directory / path).write_text(text)
     process = subprocess.Popen(
         [sys.executable, "-m", *_program(), "serve", "--config", str(config)],
         stderr=subprocess.PIPE,

@@ -194,7 +194,7 @@ class RevocableKindConformance(ObtainedKindConformance):
         """How many credentials that were given out are still good at their source."""
 
     def sweep(self, house: House, ended: set[str], now: float = NOW) -> None:
-        asyncio.run(house.means.held.sweep(now, lambda identity: identity.proven.task in ended))
+        asyncio.run(house.means.held.sweep(now, lambda identity, _: identity.proven.task in ended))
 
     def test_what_a_task_obtained_ends_with_it(self, house: House) -> None:
         """The end of a task ends its credential at the source, and no other one's."""

@@ -250,7 +250,7 @@ def test_what_goes_on_beside_the_calls_never_stops(error, monkeypatch, caplog):
 
 
 def test_an_identity_that_has_ended_is_known_to_have(tmp_path):
-    """Revoked, gone from the inventory, or without an owner: whatever was obtained for it may end."""
+    """Revoked, or what was obtained is of a service or binding that is: whatever was obtained for it may end."""
     settings = configured(tmp_path)
 
     async def main():
@@ -258,9 +258,15 @@ def test_an_identity_that_has_ended_is_known_to_have(tmp_path):
             given = await evidence(core)
             proven = await core.pipeline._parts.resolver.prove(given, core.clock(), core.inventory())
             identity = core.pipeline._parts.resolver.attribute(proven, core.inventory(), core.clock())
-            assert not core.has_ended(identity)
-            await core.revocations.revoke("task:t-1", "operator", "done", core.clock())
-            assert core.has_ended(identity)
+            assert not core.has_ended(identity, "crm-key")
+            for scope in ("task:t-1", "credential:crm-key", "service:crm"):
+                await core.revocations.revoke(scope, "operator", "look", core.clock(), kind="freeze")
+                assert not core.has_ended(identity, "crm-key")
+                await core.revocations.revoke(scope, "operator", "done", core.clock())
+                assert core.has_ended(identity, "crm-key")
+                assert core.has_ended(identity, "other-key") is (scope == "task:t-1")
+                await core.revocations.lift(scope)
+            assert not core.has_ended(identity, "crm-key")
 
     asyncio.run(main())
 

@@ -64,3 +64,27 @@ def test_nobody_ends_anothers_agent(house: ConsoleHouse) -> None:
         assert len(house.revocations.in_force()) == 1
 
     asyncio.run(scenario())
+
+
+def test_an_owner_freezes_an_agent_and_ends_it_after_all(house: ConsoleHouse) -> None:
+    """The page says frozen, by whom and why, and still offers to end it, and to let it call again."""
+
+    async def scenario() -> None:
+        async with await house.visitor("alice") as client:
+            fields = await house.form(client, "/agents/support-bot")
+            missing = await client.post("/agents/support-bot/freeze", data=fields | {"reason": ""})
+            assert missing.status_code == 422
+            assert house.revocations.in_force() == []
+            done = await client.post("/agents/support-bot/freeze", data=fields | {"reason": "odd since noon"})
+            assert done.status_code == 303
+            page = (await client.get("/agents/support-bot")).text
+            assert "Frozen by a person" in page
+            assert "odd since noon" in page
+            assert 'formaction="/agents/support-bot/freeze"' not in page
+            assert 'action="/agents/support-bot/lift"' in page
+            ended = await client.post("/agents/support-bot/end", data=fields | {"reason": "it is bad"})
+            assert ended.status_code == 303
+            assert "Ended by a person" in (await client.get("/agents/support-bot")).text
+        assert [row.kind for row in house.revocations.in_force()] == ["revoke"]
+
+    asyncio.run(scenario())

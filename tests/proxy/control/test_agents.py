@@ -81,3 +81,20 @@ def test_another_owners_agent_does_not_exist(house: House) -> None:
             assert caught.value.code == "agent_unknown"
 
     asyncio.run(scenario())
+
+
+def test_a_frozen_agent_can_be_ended_and_lifted_but_not_frozen_again(house: House) -> None:
+    """An end of a narrower scope shows before a freeze of a wider one."""
+
+    async def scenario() -> None:
+        await house.revocations.revoke("team:support", "operator:uid=0", "look", house.now, kind="freeze")
+        card = (await desk(house, "alice")).agents.get("support-bot")
+        assert (card.standing, card.may_end, card.may_freeze, card.may_lift) == ("frozen", True, False, False)
+        await house.revocations.revoke("agent:support-bot", "person:alice", "bad", house.now)
+        card = (await desk(house, "alice")).agents.get("support-bot")
+        assert card.ended is not None
+        assert (card.standing, card.ended.scope, card.may_end, card.may_lift) == (
+            "ended", "agent:support-bot", False, True,
+        )  # fmt: skip
+
+    asyncio.run(scenario())

@@ -84,6 +84,8 @@ def test_a_deputy_counts_only_within_the_dates() -> None:
     [
         ("alice", "agent:support-bot", True),
         ("eve", "agent:support-bot", True),
+        ("alice", "instance:support-bot/pod-7", True),
+        ("alice", "instance:builder/pod-7", False),
         ("alice", "handle:hnd_a", True),
         ("bob", "task:task_b", True),
         ("alice", "task:task_a", False),  # also another owner's agent works in it

@@ -165,7 +165,7 @@ def test_what_was_obtained_ends_with_its_caller_and_with_us(monkeypatch: pytest.
             broker = Broker(References())
             for task in ("task_1", "task_2"):
                 await broker.prepare(crm, request, caller(task=task), NOW)
-            await broker.sweep(NOW, lambda identity: identity.proven.task == "task_1")
+            await broker.sweep(NOW, lambda identity, _: identity.proven.task == "task_1")
             assert len(server.live) == 1
             await broker.close(NOW)
             assert server.live == {}

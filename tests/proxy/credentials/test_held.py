@@ -49,7 +49,7 @@ def test_what_does_not_fit_is_ended() -> None:
         for task in ("a", "b", "a", "c"):
             await held.get(source, BINDING, caller(task=task), NOW)
         assert source.given == ["a#0", "b#1", "c#2"]
-        await held.sweep(NOW, lambda _: False)
+        await held.sweep(NOW, lambda *_: False)
         assert source.ended == ["b#1"]
 
     asyncio.run(story())
@@ -67,7 +67,7 @@ def test_what_arrives_after_it_was_forgotten_is_ended() -> None:
         await asyncio.sleep(0)
         source.open.set()
         assert [(await first)[0], (await second)[0]] == ["a", "b"]
-        await held.sweep(NOW, lambda _: False)
+        await held.sweep(NOW, lambda *_: False)
         assert [value[0] for value in source.ended] == ["a"]
 
     asyncio.run(story())
@@ -129,9 +129,9 @@ def test_a_longer_identity_keeps_the_credential() -> None:
         source, held = Source(), HeldCredentials()
         await held.get(source, BINDING, caller(not_after=NOW + 10), NOW)
         await held.get(source, BINDING, caller(not_after=NOW + 50), NOW)
-        await held.sweep(NOW + 11, lambda _: False)
+        await held.sweep(NOW + 11, lambda *_: False)
         assert source.ended == []
-        await held.sweep(NOW + 50, lambda _: False)
+        await held.sweep(NOW + 50, lambda *_: False)
         assert source.ended == ["task_1#0"]
 
     asyncio.run(story())
@@ -143,7 +143,7 @@ def test_what_expired_is_not_ended_again() -> None:
     async def story() -> None:
         source, held = Source(), HeldCredentials()
         await held.get(source, BINDING, caller(), NOW)
-        await held.sweep(NOW + 101, lambda _: True)
+        await held.sweep(NOW + 101, lambda *_: True)
         assert source.ended == []
 
     asyncio.run(story())

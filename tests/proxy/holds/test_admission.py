@@ -13,7 +13,7 @@ from proxy.errors import Refused, StoreUnavailable
 from proxy.holds.interfaces import HoldQuery
 from proxy.holds.model import Hold, State
 from proxy.holds.service import HoldOptions
-from proxy.stages import Claim, Decided
+from proxy.stages import Claim, Decided, Restraint
 from telemetry.errors import AuditUnavailable
 from tests.fakes.held_calls import NOW, TWO_SIGN, Desk, decided, inventory
 from tests.fakes.waiting import until
@@ -627,5 +627,52 @@ def test_waiting_leaves_nothing_behind(tmp_path: Path) -> None:
     async def story(desk: Desk) -> None:
         await parked(desk)
         await until(lambda: not desk.service._ledger.waiters)
+
+    told(tmp_path, story)
+
+
+RESTRAINED = (Restraint("agent_frozen", "frozen: agent:refunds", NOW),)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_what_was_asked_before_a_freeze_is_asked_anew(tmp_path: Path, signed: bool) -> None:
+    """Whoever signs it, or has signed it, does not read of the freeze: it ends, is told once, and a new one begins."""
+
+    async def story(desk: Desk) -> None:
+        before = await parked(desk)
+        if signed:
+            await desk.approve(before)
+        answer = await refusal(desk, decided(restraints=RESTRAINED))
+        assert (answer.reason, answer.extra["hold_id"]) == ("approval_invalidated", before)
+        desk.clock.now += 1
+        assert await parked(desk, decided(restraints=RESTRAINED)) != before
+
+    told(tmp_path, story)
+
+
+def test_what_was_asked_since_a_freeze_is_joined(tmp_path: Path) -> None:
+    """The same call again waits for the same people, and their approval is used."""
+
+    async def story(desk: Desk) -> None:
+        call = decided(restraints=(replace(RESTRAINED[0], since=NOW - 1),))
+        hold = await parked(desk, call)
+        assert await parked(desk, call) == hold
+        await desk.approve(hold)
+        claim = await desk.service.admit(call)
+        await desk.service.confirm(claim, call)
+        assert claim.hold_id == hold
+
+    told(tmp_path, story)
+
+
+def test_a_call_that_waited_through_a_freeze_is_not_confirmed(tmp_path: Path) -> None:
+    """Its approval is from somebody who did not know."""
+
+    async def story(desk: Desk) -> None:
+        hold = await parked(desk)
+        await desk.approve(hold)
+        claim = await desk.service.admit(decided())
+        with pytest.raises(Refused, match="approval_requirements_changed"):
+            await desk.service.confirm(claim, decided(restraints=RESTRAINED))
 
     told(tmp_path, story)

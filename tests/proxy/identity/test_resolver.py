@@ -393,3 +393,14 @@ def test_a_root_that_nobody_answers_for_is_no_root(house: House, root: Principal
     with pytest.raises(Refused) as caught:
         house.attribute(proven)
     assert caught.value.refusal.reason == reason
+
+
+def test_a_running_copy_and_a_partner_can_be_ended(house: House) -> None:
+    """An agent's scopes name its instance, where one was shown, and the partner who hosts it."""
+    handle, _ = house.handle()
+    proven = house.prove(("bearer", handle))
+    agents = WORLD.agents | {"refund-bot": WORLD.agents["refund-bot"].model_copy(update={"partner": "acme"})}
+    hosted = WORLD.model_copy(update={"agents": agents})
+    scopes = house.attribute(replace(proven, instance="pod-7"), hosted).scopes
+    assert {"instance:refund-bot/pod-7", "partner:acme"} <= set(scopes)
+    assert not any(one.startswith(("instance:", "partner:")) for one in house.attribute(proven).scopes)

@@ -8,7 +8,7 @@ from mitmproxy.connection import Client, Server
 from mitmproxy.proxy import commands, events
 from wsproto import ConnectionType
 from wsproto.connection import Connection
-from wsproto.events import CloseConnection, Message, TextMessage
+from wsproto.events import CloseConnection, Message, Ping, Pong, TextMessage
 
 from proxy.listener.account import Account
 from proxy.listener.guarded import GuardedGate
@@ -75,12 +75,29 @@ def test_a_secret_in_a_message_cuts() -> None:
 
 
 def test_no_message_after_access_has_ended() -> None:
-    """Every message is checked."""
+    """Every message is checked, in either direction; so is every ping and every end, for they carry bytes too."""
+    for send in (from_agent, from_upstream):
+        for frame in (TextMessage("hi"), Ping(b"hidden"), Pong(b"hidden"), CloseConnection(1000, "hidden")):
+            gate = FakeGate()
+            this = relay(gate)
+            gate.cut = "agent_revoked"
+            with pytest.raises(Cut, match="agent_revoked"):
+                send(this, frame)
+
+
+def test_no_message_after_access_has_ended_within_one_read() -> None:
+    """Two messages came at once, and access ended between them: the second does not pass."""
     gate = FakeGate()
     this = relay(gate)
-    gate.cut = "agent_revoked"
+    asked = []
+
+    def still_allowed(connection: str, released: object) -> str | None:
+        asked.append(connection)
+        return "agent_revoked" if len(asked) > 2 else None
+
+    gate.still_allowed = still_allowed  # type: ignore[method-assign]  # ends between two messages
     with pytest.raises(Cut, match="agent_revoked"):
-        from_agent(this, TextMessage("hi"))
+        from_agent(this, TextMessage("one"), TextMessage("two"))
 
 
 def test_fragments_do_not_pile_up() -> None:

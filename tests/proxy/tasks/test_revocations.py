@@ -1,11 +1,15 @@
 """The kill switch."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from policies.model import Json
 from proxy.errors import CountersignError, StoreUnavailable
@@ -257,3 +261,84 @@ def test_lifting() -> None:
     assert asyncio.run(service.lift("agent:a")) is False
     with pytest.raises(CountersignError):
         asyncio.run(service.lift("agents:a"))
+
+
+# --- against a model ----------------------------------------------------------------------------
+
+SOME = ("global", "agent:a", "agent:b", "principal:alice", "task:t-1", "service:crm", "handle:h-1")
+ISSUED_ANEW = ("principal:alice", "task:t-1", "handle:h-1")
+
+
+class KillSwitch(RuleBasedStateMachine):
+    """Anything in any order, with the store failing now and then, on two processes; the model is a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store, self.log, self.now = MemoryRevocationStore(), Log(), 100.0
+        self.feed, self.other_feed = RevocationFeed(self.store), RevocationFeed(self.store)
+        self.service = RevocationService(self.store, self.feed, record=self.log.append)
+        self.model: dict[str, tuple[str, float]] = {}
+        self.issued: list[tuple[tuple[str, ...], float]] = []
+
+    def do[T](self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run(work)
+
+    @rule(by=st.sampled_from([0.0, 0.5, 3.0, -2.0]))
+    def time_goes_by(self, by: float) -> None:
+        self.now += by
+
+    @rule(scopes=st.sets(st.sampled_from(SOME), min_size=1))
+    def issue(self, scopes: set[str]) -> None:
+        self.issued.append((tuple(sorted(scopes)), self.now))
+
+    @rule(scope=st.sampled_from(SOME), kind=st.sampled_from(["revoke", "freeze"]))
+    def stop(self, scope: str, kind: RevocationKind) -> None:
+        stopped = self.do(self.service.stop(scope, "person:bob", "x", self.now, kind=kind, entry=ENTRY))
+        known = self.model.get(scope)
+        if known is None or known[0] == kind or kind == "revoke":
+            before = known[1] if known is not None else self.now
+            self.model[scope] = (kind, max(self.now, before))
+        assert stopped.stored is not self.store.failing
+
+    @rule(scope=st.sampled_from(SOME))
+    def lift(self, scope: str) -> None:
+        try:
+            self.do(self.service.lift(scope))
+        except StoreUnavailable:
+            assert self.store.failing
+        else:
+            assert not self.store.failing
+            self.model.pop(scope, None)
+
+    @rule(down=st.booleans())
+    def the_store(self, down: bool) -> None:
+        self.store.failing = down
+
+    @rule()
+    def settle_and_poll(self) -> None:
+        if not self.store.failing:
+            self.do(self.service.settle())
+            self.do(self.other_feed.poll(self.now))
+            assert self.other_feed.epochs.by_scope == self.feed.epochs.by_scope
+            self.do(self.feed.poll(self.now))
+
+    @rule()
+    def poll(self) -> None:
+        self.do(self.feed.poll_once(self.now))
+
+    @invariant()
+    def agrees_with_the_model(self) -> None:
+        known = {scope: (row.kind, row.at) for scope, row in self.feed.epochs.by_scope.items()}
+        assert known == self.model
+        for scopes, issued_at in self.issued:
+            rows = {scope: self.model[scope] for scope in scopes if scope in self.model}
+            dead = any(
+                kind == "revoke" and (issued_at <= at or scope not in ISSUED_ANEW) for scope, (kind, at) in rows.items()
+            )
+            assert (self.feed.epochs.dead(scopes, issued_at) is not None) == dead
+            frozen = {row.scope for row in self.feed.epochs.frozen(scopes)}
+            assert frozen == {scope for scope, (kind, _) in rows.items() if kind == "freeze"}
+
+
+KillSwitch.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestKillSwitch = KillSwitch.TestCase

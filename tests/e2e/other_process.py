@@ -1,0 +1,53 @@
+"""Another process on the same store: says each line what it is told, as the gate or as the one who ends things.
+
+    python -m tests.e2e.other_process STORE
+
+Told `revoke SCOPE`, `freeze SCOPE` or `lift SCOPE` on a line, it answers `done TIME`. Between that it polls as a gate
+does, and says `heard SCOPE KIND TIME` when a scope comes, and `lost SCOPE TIME` when one goes.
+"""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from proxy.storage.sqlite import SqliteStore
+from proxy.tasks.feed import RevocationFeed
+from proxy.tasks.revocations import RevocationService
+
+
+async def main(path: Path) -> None:
+    store = SqliteStore.open(path)
+    feed = RevocationFeed(store)
+    known: dict[str, str] = {}
+
+    def changed() -> None:
+        now = {scope: row.kind for scope, row in feed.epochs.by_scope.items()}
+        for scope, kind in now.items() - known.items():
+            print(f"heard {scope} {kind} {time.time()}", flush=True)
+        for scope in known.keys() - now.keys():
+            print(f"lost {scope} {time.time()}", flush=True)
+        known.clear()
+        known.update(now)
+
+    await feed.poll(time.time())
+    changed()
+    feed.on_change(changed)
+    polling = asyncio.create_task(feed.run(time.time))
+    service = RevocationService(store, feed)
+    print("ready", flush=True)
+    while line := (await asyncio.to_thread(sys.stdin.readline)).split():
+        verb, scope = line
+        if verb == "lift":
+            await service.lift(scope)
+        else:
+            await service.revoke(
+                scope, "operator:other", "x", time.time(), kind="freeze" if verb == "freeze" else "revoke"
+            )
+        print(f"done {time.time()}", flush=True)
+    polling.cancel()
+    store.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))
