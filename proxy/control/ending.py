@@ -87,8 +87,9 @@ class EndingDesk:
                 raise _not_over(standing)
             by, why = standing.by, f"{why} (by {self._caller.name}; frozen before: {standing.reason})"
         reach = self._deps.reach(scope) if self._deps.reach is not None else None
-        entry = self._journal.entry("revocation.put", scope, kind=kind, reason=why)
-        done = await self._deps.revocations.stop(scope, by, why, self._deps.clock(), kind=kind, entry=entry)
+        now = self._deps.clock()
+        entry = {"at": now, **self._journal.entry("revocation.put", scope, kind=kind, reason=why)}
+        done = await self._deps.revocations.stop(scope, by, why, now, kind=kind, entry=entry)
         return Done(
             kind=kind,
             connections=reach.connections if reach is not None else 0,

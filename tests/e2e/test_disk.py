@@ -13,7 +13,7 @@ import pytest
 from proxy.demo.stage import Stage, open_stage
 from tests.e2e.books import Books, serving
 from tests.e2e.conftest import more_to_hold
-from tests.e2e.driving import CRM, approve, countersign, issue, proxied, until
+from tests.e2e.driving import CRM, approve, countersign, issue, proxied, records, until
 
 type Ailment = Callable[[Stage], contextlib.AbstractContextManager[None]]
 
@@ -135,3 +135,37 @@ def test_what_cannot_be_stored_is_neither_held_nor_released(house: tuple[Stage, 
         until(lambda: ask(customer).status_code == 201 or books.refunded(customer), "the approval is used")
         assert books.refunded(customer) == 1
         assert books.refunded(f"new-{customer}") == 0
+
+
+@pytest.mark.parametrize("ailment", [no_file_may_grow, disk_full, read_only])
+def test_the_kill_switch_works_all_the_same(house: tuple[Stage, Books], ailment: Ailment) -> None:
+    """A stream is cut at once, what is not stored or recorded is said, and both are made good; a lift has to wait."""
+    stage, _ = house
+    if ailment is disk_full and not os.path.ismount((stage.directory / "state").resolve()):
+        pytest.skip("only root may mount the small file system that this fills")
+    made = issue(stage)
+    scope = f"task:{made['task']}"
+    with proxied(stage, made["handle"]) as client:
+        with client.stream("GET", f"{CRM}/v1/events") as response, ailment(stage):
+            events = response.iter_lines()
+            next(events)
+            said = countersign(stage, "revoke", scope, "--reason", ailment.__name__)
+            assert (said.returncode, said.stdout) == (0, f"{scope} is ended; 1 open connection under it\n"), said.stderr
+            if ailment is no_file_may_grow:
+                assert "only until this process ends" in said.stderr
+                assert "not in the audit log yet" in said.stderr
+            elif ailment is read_only:
+                assert "not yet in the store" in said.stderr
+            with contextlib.suppress(httpx.HTTPError):
+                for _ in events:
+                    pass
+            if ailment is not disk_full:  # which may still have room for this
+                lifted = countersign(stage, "lift", scope, "--reason", "too early")
+                assert lifted.returncode == 2
+            rows = stage.ask("GET", "/v1/revocations")["revocations"]
+            assert scope in {row["scope"] for row in rows}
+        until(lambda: not stage.ask("GET", "/v1/status")["revocations_not_stored"], "it is stored")
+        until(lambda: read(client).status_code == 403, "the calls of the task are refused")
+    stored = {"type": "revocation.put"}
+    until(lambda: [one for one in records(stage, **stored) if one["change"]["what"] == scope], "it is on record")
+    assert countersign(stage, "lift", scope, "--reason", "over").returncode == 0
