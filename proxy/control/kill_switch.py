@@ -11,10 +11,10 @@ from proxy.control.responders import may_respond
 from proxy.facts import Inventory
 from proxy.tasks.interfaces import Revocation, RevocationKind
 
-OWNERS_KINDS = ("agent", "task", "handle")
+OWNERS_KINDS = ("agent", "instance", "task", "handle")
 KINDS = (
     *OWNERS_KINDS,
-    *("owner", "team", "class", "instance", "principal", "process", "partner"),
+    *("owner", "team", "class", "principal", "process", "partner"),
     *("service", "tool", "credential", "token", "connection", "global"),
 )
 
