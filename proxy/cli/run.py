@@ -12,10 +12,11 @@ import typer
 from policies.model import Json
 from proxy.cli import show
 from proxy.cli.api import ApiError, control, request
-from proxy.cli.child import Relay, relayed
+from proxy.cli.child import relayed
 from proxy.cli.environment import agent_environment
 from proxy.cli.options import DEFAULT_CONFIG, Config, command
-from proxy.cli.task import asked, given
+from proxy.cli.run_task import Datasets, Tools, Ttl, begun, wanted_task
+from proxy.cli.task import given
 from proxy.errors import CountersignError
 
 if TYPE_CHECKING:
@@ -29,14 +30,9 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option that a person sees
     on_behalf_of: Annotated[str | None, typer.Option("--for", metavar="PERSON", help="The human it acts for.")] = None,
     task: Annotated[str | None, typer.Option(help="The task it belongs to; a new one if absent.", metavar="ID")] = None,
     purpose: Annotated[str, typer.Option(help="What it is for, in a few words.", metavar="TEXT")] = "",
-    tools: Annotated[
-        list[str] | None,
-        typer.Option("--tool", metavar="SERVICE/TOOL", help="Begin a task that may use this, or SERVICE/*."),
-    ] = None,
-    datasets: Annotated[
-        list[str] | None, typer.Option("--dataset", metavar="read:ID", help="Data it may touch, or write:ID.")
-    ] = None,
-    ttl: Annotated[int | None, typer.Option(metavar="SECONDS", help="Seconds until that task ends.")] = None,
+    tools: Tools = None,
+    datasets: Datasets = None,
+    ttl: Ttl = None,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Run a program whose calls go through Countersign.
@@ -56,49 +52,23 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option that a person sees
         raise CountersignError("there is no program to run: `countersign run --agent ID -- CMD ...`")
     if shutil.which(program[0]) is None:
         raise CountersignError(f"cannot run `{program[0]}`: there is no such program")
-    purpose = purpose or Path(program[0]).name
-    handle = given({"agent": agent, "on_behalf_of": on_behalf_of, "task": task, "purpose": purpose})
-    new = None
-    if tools:
-        new = given(asked(agent, purpose, tools, datasets, ttl=ttl) | {"on_behalf_of": on_behalf_of})
-    if new is not None and task is not None:
-        raise CountersignError("a program runs under one task: give --task, or --tool to begin one")
-    if new is None and (datasets or ttl is not None):
-        raise CountersignError("--dataset and --ttl are of a task that is begun: give --tool too")
+    handle = given(
+        {"agent": agent, "on_behalf_of": on_behalf_of, "task": task, "purpose": purpose or Path(program[0]).name}
+    )
+    new = wanted_task(handle, tools, datasets, ttl)
     raise typer.Exit(asyncio.run(_run(config, new, handle, program)))
 
 
 async def _run(config: Path, new: dict[str, Json] | None, handle: dict[str, Json], program: list[str]) -> int:
     with relayed() as relay:
         async with control(config, running=True) as client:
-            if new is None:
-                return await _governed(client, relay, handle, program)
-            task = await request(client, "POST", "/v1/tasks", new)
-            try:
-                return await _governed(client, relay, {**handle, "task": task["id"]}, program)
-            finally:
-                await _end(client, task)
-
-
-async def _governed(client: "httpx.AsyncClient", relay: Relay, handle: dict[str, Json], program: list[str]) -> int:
-    status = await request(client, "GET", "/v1/status")
-    made = await request(client, "POST", "/v1/handles", handle)
-    try:
-        return await relay.run(program, _environment(status, made))
-    finally:
-        await _revoke(client, made)
-
-
-async def _end(client: "httpx.AsyncClient", task: dict[str, Any]) -> None:
-    """The task was begun for the program, and ends with it; unless somebody has ended it before."""
-    try:
-        await request(client, "POST", f"/v1/tasks/{task['id']}/complete", {"reason": "the program has ended"})
-    except ApiError as error:
-        print(
-            f"countersign: the task {task['id']} was not ended by us ({error}); "
-            f"it ends by itself at {show.moment(task['deadline'])}",
-            file=sys.stderr,
-        )
+            status = await request(client, "GET", "/v1/status")
+            async with begun(client, new) as task:
+                made = await request(client, "POST", "/v1/handles", handle | task)
+                try:
+                    return await relay.run(program, _environment(status, made))
+                finally:
+                    await _revoke(client, made)
 
 
 async def _revoke(client: "httpx.AsyncClient", made: dict[str, Any]) -> None:
