@@ -218,6 +218,7 @@ def _delegation(chain: Chain) -> Section:
     return {
         "chain": [f"{member.kind}:{member.id}" for member in chain.members],
         "levels": list(levels),
+        "methods": [clip(hop.method, 64) for hop in chain.hops],
         "depth": len(chain.hops),
         "integrity": weakest if chain.complete else "incomplete",
     }

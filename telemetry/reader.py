@@ -111,19 +111,25 @@ class _Position:
             self._first = self._index = before[-1]
 
 
-def find(directory: Path, *, call: str = "", task: str = "", hold: str = "", limit: int = 1000) -> list[dict[str, Any]]:
-    """The newest `limit` records, oldest first, of this call, task or hold: every one that is given must match."""
+def find(
+    directory: Path, *, call: str = "", task: str = "", hold: str = "", kind: str = "", limit: int = 1000
+) -> list[dict[str, Any]]:
+    """The newest `limit` records, oldest first, of this call, task or hold: every one that is given must match.
+
+    With `kind` only those whose type begins so, such as `task.`.
+    """
     wanted = [(name, value) for name, value in (("call", call), ("task", task), ("hold", hold)) if value]
     if not wanted:
         raise ValueError("say which call, task or hold to find")
-    needles = [value.encode() for _, value in wanted]
+    needles = [value.encode() for _, value in wanted] + [f'"{kind}'.encode()]
     found: deque[dict[str, Any]] = deque()
     for first, path in reversed(Layout(directory).segments()):
         for line in _backwards(path):
             if not all(needle in line for needle in needles):
                 continue
             record = parse(line, first)
-            if all(_MATCH[name](record) == value for name, value in wanted):
+            of_kind = str(record.get("type", "")).startswith(kind)
+            if of_kind and all(_MATCH[name](record) == value for name, value in wanted):
                 found.appendleft(record)
                 if len(found) >= limit:
                     return list(found)

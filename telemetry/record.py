@@ -100,12 +100,13 @@ class Principal(TypedDict, total=False):
 
 @_strict
 class Delegation(TypedDict, total=False):
-    """`chain` is `kind:id` from the root to the calling agent; `levels` has one entry for each hop."""
+    """`chain` is `kind:id` from the root to the calling agent; `levels` and `methods` have one entry for each hop."""
 
     chain: list[str]
     depth: int
     integrity: Literal["verified", "endorsed", "asserted", "incomplete"]
     levels: list[str]
+    methods: list[str]
 
 
 @_strict

@@ -7,18 +7,53 @@ _MARKS = {"allow": "✓", "deny": "✗", "hold": "…", "refused": "✗"}
 
 
 def render_tree(records: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The lines of the tree. Records in any order; text from outside cannot steer the terminal."""
+    """The lines of the tree. Records in any order; text from outside cannot steer the terminal.
+
+    First the tasks, each with what it was begun for; then each chain, hop by hop, with what was done through it.
+    """
+    ordered = sorted(records, key=lambda record: int(record.get("idx", 0)))
     chains: dict[tuple[str, ...], list[list[Mapping[str, Any]]]] = {}
-    for story in _stories(sorted(records, key=lambda record: int(record.get("idx", 0)))):
+    for story in _stories(ordered):
         chains.setdefault(_chain(story), []).append(story)
-    lines: list[str] = []
+    lines = _tasks(ordered)
     for chain, stories in chains.items():
+        steps = _steps(stories[0])
         for depth, member in enumerate(chain):
             indent = "   " * (depth - 1) + "└─ " if depth else ""
+            step = steps[depth - 1] if 0 < depth <= len(steps) else ""
             about = _about_agent(stories[0]) if depth == len(chain) - 1 else ""
-            lines.append(indent + _clean(_member(member)) + about)
+            lines.append(indent + _clean(_member(member)) + step + about)
         lines += _nest([_story(story) for story in stories], "   " * (len(chain) - 1))
     return lines
+
+
+def _tasks(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One line for each task that these records tell of: its purpose, its ticket, who began it, how it ended."""
+    told: dict[str, list[str]] = {}
+    for record in records:
+        change = _part(record, "change")
+        task = str(record.get("task", ""))
+        if record.get("type") == "task.created":
+            details = [str(detail).partition("=") for detail in change.get("details") or ()]
+            ticket = next((value for name, _, value in details if name == "ticket" and value), "")
+            parts = [change.get("reason", ""), f"ticket {ticket}" if ticket else "", f"begun by {change.get('by', '')}"]
+            told[task] = [_clean(part) for part in parts if part]
+        elif record.get("type") == "task.changed" and change.get("after") not in {"created", "active"}:
+            why = f": {change['reason']}" if change.get("reason") else ""
+            told.setdefault(task, []).append(_clean(f"{change.get('after', '')} by {change.get('by', '')}{why}"))
+    return [f"{_clean(task)} · {' · '.join(parts)}" for task, parts in told.items()]
+
+
+def _steps(story: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How well each hop of the chain is proven, and by what, as far as the record of it says so."""
+    for record in story:
+        delegation = _part(record, "delegation")
+        if delegation.get("chain"):
+            levels, methods = delegation.get("levels") or (), delegation.get("methods") or ()
+            padded = [*methods, *[""] * (len(levels) - len(methods))]
+            pairs = zip(levels, padded, strict=False)
+            return [f" · {_clean(level)}" + (f" by {_clean(method)}" if method else "") for level, method in pairs]
+    return []
 
 
 def _stories(records: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
@@ -72,7 +107,7 @@ def _about_agent(story: Sequence[Mapping[str, Any]]) -> str:
         if agent:
             known = [
                 f"owner {agent['owner']}" if agent.get("owner") else "",
-                f"by {agent['src']}" if agent.get("src") else "",
+                f"shown as {agent['src']}" if agent.get("src") else "",
                 f"task {record['task']}" if record.get("task") else "",
             ]
             return "".join(f" · {_clean(item)}" for item in known if item)

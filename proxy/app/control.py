@@ -51,6 +51,7 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
         clock=core.clock,
         origins=origins,
         auditors=frozenset(core.settings.control.auditors),
+        responders=frozenset(core.settings.control.responders),
         handle_ttl=core.settings.identity.handle_ttl_seconds,
         jwks=_jwks(core),
         reach=core.pipeline.reached_by,

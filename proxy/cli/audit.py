@@ -236,5 +236,6 @@ def line_of(record: dict[str, Any]) -> str:
         f"status {upstream['status']}" if "status" in upstream else "",
         f"{change.get('what', '')} {change.get('reason', '')}".strip(),
         record.get("call", ""),
+        record.get("task", "") if "call" in record else "",
     ]
     return show.plain(" ".join(piece for piece in pieces if piece))

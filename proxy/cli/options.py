@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -17,3 +18,8 @@ As = Annotated[
     typer.Option("--as", metavar="PERSON", help="Act as this person; only for who may read the state directory."),
 ]
 DEFAULT_CONFIG = Path("countersign.yaml")
+
+
+def command[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """Marks a command that `main` registers: each of its parameters is an option that a person sees."""
+    return function

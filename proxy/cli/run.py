@@ -19,8 +19,10 @@ from proxy.cli.account import Account, read_account
 from proxy.cli.api import ApiError, control, request
 from proxy.cli.child import relayed
 from proxy.cli.environment import BUNDLE_VARIABLES, agent_environment
-from proxy.cli.options import DEFAULT_CONFIG, Config
+from proxy.cli.options import DEFAULT_CONFIG, Config, command
+from proxy.cli.run_task import Datasets, Tools, Ttl, begun, wanted_task
 from proxy.cli.shim_wanted import ShimWanted
+from proxy.cli.task import given
 from proxy.errors import CountersignError
 
 if TYPE_CHECKING:
@@ -29,12 +31,16 @@ if TYPE_CHECKING:
     from proxy.shim.handles import Handles
 
 
+@command
 def run(  # noqa: PLR0913, PLR0917 - each is an option that a person sees
     context: typer.Context,
     agent: run_options.Agent,
     on_behalf_of: run_options.For = None,
     task: run_options.Task = None,
     purpose: run_options.Purpose = "",
+    tools: Tools = None,
+    datasets: Datasets = None,
+    ttl: Ttl = None,
     user: run_options.User = None,
     shim: run_options.Shim = False,
     sources: run_options.With = None,
@@ -46,7 +52,8 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option that a person sees
 ) -> None:
     """Run a program whose calls go through Countersign.
 
-    The program gets a fresh handle in its environment; the handle is revoked when the program ends.
+    The program gets a fresh handle in its environment; the handle is revoked when the program ends. With --tool a
+    task is begun for it, which bounds its calls, and ends with it.
     Signals are passed on, and its exit status is ours; 2 if it cannot be started under governance.
 
     With --shim or --with, its environment leads to a shim on loopback, in this process, that renews the real
@@ -54,13 +61,17 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option that a person sees
 
     \b
     countersign run --agent support-bot --for alice -- python agent.py
+    countersign run --agent support-bot --tool "crm/*" --dataset read:customers --ttl 600 -- python agent.py
     countersign run --agent support-bot -- claude -p "close ticket 7"
     countersign run --agent support-bot --user bot --shim -- python agent.py
     countersign run --agent support-bot --with k8s:/var/run/secrets/countersign/token \\
         --through https://gov.example.com:8443 --roots /etc/countersign/bundle.pem -- python agent.py
     """
     program = _program(context)
-    asked = _Asked(agent, on_behalf_of, task, purpose or Path(program[0]).name, user, config)
+    handle = given(
+        {"agent": agent, "on_behalf_of": on_behalf_of, "task": task, "purpose": purpose or Path(program[0]).name}
+    )
+    asked = _Asked(handle, wanted_task(handle, tools, datasets, ttl), user, config)
     wanted = None
     if shim or sources or through or roots or token_url or key:
         wanted = ShimWanted(agent, tuple(sources or ()), through, roots, token_url, key, config)
@@ -69,33 +80,21 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option that a person sees
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Who is to run, for what, as whom."""
+    """What a handle is asked for, the task that is begun for it, if one is, and as whom the program runs."""
 
-    agent: str
-    on_behalf_of: str | None
-    task: str | None
-    purpose: str
+    handle: dict[str, Json]
+    new_task: dict[str, Json] | None
     user: str | None
     config: Path
 
-    def handle(self) -> dict[str, Json]:
-        """What a handle is asked for."""
-        wanted: dict[str, Json] = {
-            "agent": self.agent,
-            "on_behalf_of": self.on_behalf_of,
-            "task": self.task,
-            "purpose": self.purpose,
-        }
-        return {name: value for name, value in wanted.items() if value is not None}
-
 
 def _program(context: typer.Context) -> list[str]:
-    command = context.args[1:] if context.args[:1] == ["--"] else context.args
-    if not command:
+    program = context.args[1:] if context.args[:1] == ["--"] else context.args
+    if not program:
         raise CountersignError("there is no program to run: `countersign run --agent ID -- CMD ...`")
-    if shutil.which(command[0]) is None:
-        raise CountersignError(f"cannot run `{command[0]}`: there is no such program")
-    return command
+    if shutil.which(program[0]) is None:
+        raise CountersignError(f"cannot run `{program[0]}`: there is no such program")
+    return program
 
 
 async def _run(asked: _Asked, wanted: ShimWanted | None, program: list[str]) -> int:
@@ -112,7 +111,7 @@ async def _plain(asked: _Asked) -> AsyncIterator[dict[str, str]]:
     """The environment with a handle in it."""
     async with control(asked.config, running=True) as client:
         status = await request(client, "GET", "/v1/status")
-        async with _handle(client, asked) as made:
+        async with begun(client, asked.new_task) as task, _handle(client, asked.handle | task) as made:
             yield _environment(status, made)
 
 
@@ -123,8 +122,10 @@ async def _shimmed(asked: _Asked, wanted: ShimWanted, account: Account | None) -
 
     choices = read_wanted(wanted)
     by_handle = needs_handle(choices, wanted)
-    if not by_handle and (asked.on_behalf_of or asked.task):
-        raise CountersignError("`--for` and `--task` are said by a handle; what `--with` shows says them itself")
+    if not by_handle and (asked.new_task or not asked.handle.keys().isdisjoint({"on_behalf_of", "task"})):
+        raise CountersignError(
+            "`--for`, `--task` and `--tool` are said by a handle; what `--with` shows says them itself"
+        )
     user = (account.uid, account.gid) if account is not None else None
     async with (
         asked_server(wanted, needed=needs_server(choices, wanted)) as server,
@@ -132,14 +133,15 @@ async def _shimmed(asked: _Asked, wanted: ShimWanted, account: Account | None) -
     ):
         handles = None
         if by_handle and server is not None:
-            handles = await stack.enter_async_context(_handles(server.client, asked))
+            task = await stack.enter_async_context(begun(server.client, asked.new_task))
+            handles = await stack.enter_async_context(_handles(server.client, asked.handle | task))
         yield await stack.enter_async_context(shimmed_environment(wanted, choices, server, handles, user))
 
 
 @contextlib.asynccontextmanager
-async def _handle(client: "httpx.AsyncClient", asked: _Asked) -> AsyncIterator[dict[str, Any]]:
+async def _handle(client: "httpx.AsyncClient", asked: dict[str, Json]) -> AsyncIterator[dict[str, Any]]:
     """A handle that ends with this."""
-    made = await request(client, "POST", "/v1/handles", asked.handle())
+    made = await request(client, "POST", "/v1/handles", asked)
     try:
         yield made
     finally:
@@ -147,12 +149,12 @@ async def _handle(client: "httpx.AsyncClient", asked: _Asked) -> AsyncIterator[d
 
 
 @contextlib.asynccontextmanager
-async def _handles(client: "httpx.AsyncClient", asked: _Asked) -> AsyncIterator["Handles"]:
+async def _handles(client: "httpx.AsyncClient", asked: dict[str, Json]) -> AsyncIterator["Handles"]:
     """A handle that is renewed in time; all that were issued end with this."""
     from proxy.shim.handles import Handles
 
     async def issue(task: str | None) -> dict[str, Any]:
-        return await request(client, "POST", "/v1/handles", asked.handle() | ({"task": task} if task else {}))
+        return await request(client, "POST", "/v1/handles", asked | ({"task": task} if task else {}))
 
     handles = Handles(issue)
     try:

@@ -24,7 +24,7 @@ def trace(
 ) -> None:
     """Show a task, a call or a hold as a tree.
 
-    Who, for whom, through whom, what was decided, and what came of it.
+    Under which task, who, for whom, through whom and how each step was proven, what was decided, what came of it.
 
     \b
     countersign trace task_01a2...
@@ -66,7 +66,9 @@ def _records(directory: Path, what: str) -> list[dict[str, object]]:
     from telemetry import reader
 
     if what.startswith("call_"):
-        return reader.find(directory, call=what)
+        found = reader.find(directory, call=what)
+        task = next((str(record["task"]) for record in found if record.get("task")), "")
+        return [*(reader.find(directory, task=task, kind="task.") if task else ()), *found]
     if what.startswith("hld_"):
         return reader.find(directory, hold=what)
     return reader.find(directory, task=what)

@@ -3,8 +3,10 @@
 from starlette.responses import Response
 
 from proxy.console import words
+from proxy.console.chains import Party, of_record
 from proxy.console.needs import Story
 from proxy.console.pages import Site, Visit
+from proxy.console.task_pages import task_behind
 
 _SHOWN = 100
 
@@ -28,18 +30,16 @@ class CallPages:
     async def story(self, visit: Visit) -> Response:
         """One call as a tree, with every record that tells of it."""
         story, records = await visit.desk.calls.get(visit.request.path_params["id"])
-        return self._site.render("call.html", visit, story=story, records=records, chain=chain_of(story))
+        return self._site.render(
+            "call.html",
+            visit,
+            story=story,
+            records=records,
+            parties=parties_of(story),
+            task=await task_behind(visit, story.get("task")),
+        )
 
 
-def chain_of(story: Story) -> list[dict[str, str]]:
-    """The parties from the human to the agent, each with how well the step to it is proven."""
-    chain, levels = story.get("chain"), story.get("levels")
-    if not isinstance(chain, list):
-        return []
-    steps = ["", *(levels if isinstance(levels, list) else [])]
-    parties = []
-    for place, member in enumerate(chain):
-        kind, _, name = str(member).partition(":")
-        level = str(steps[place]) if place < len(steps) else ""
-        parties.append({"kind": kind.replace("_", " "), "id": name, "level": words.LEVELS.get(level, level)})
-    return parties
+def parties_of(story: Story) -> list[Party]:
+    """From the first party to the agent, each with how well the step to it is proven."""
+    return of_record(story.get("chain"), story.get("levels"), story.get("methods"))

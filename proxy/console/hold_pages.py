@@ -6,8 +6,10 @@ from typing import Any, Literal
 from starlette.responses import RedirectResponse, Response
 
 from proxy.console import words
+from proxy.console.chains import of_card
 from proxy.console.forms import Form
 from proxy.console.pages import Site, Visit, told
+from proxy.console.task_pages import task_behind
 from proxy.console.values import rows_of
 from proxy.errors import Declined
 from proxy.holds.mistakes import HoldError
@@ -82,6 +84,8 @@ class HoldPages:
             view=view,
             card=view.card,
             rows=rows_of(_arguments(view)),
+            parties=of_card(view.card.get("chain")),
+            task=await task_behind(visit, view.card.get("task")),
             lately=[other for other in lately if other.state is not State.PENDING][:5],
             may=person in view.may_decide,
             voted=next((vote for vote in view.votes if vote.person == person), None),

@@ -15,6 +15,7 @@ from proxy.console.templating import environment
 from proxy.errors import CountersignError, Declined, StoreUnavailable
 from proxy.facts import Person
 from proxy.holds.mistakes import HoldError
+from proxy.tasks.mistakes import TaskMistake
 from telemetry.errors import AuditUnavailable
 
 POLICY = (
@@ -132,6 +133,8 @@ def told(error: Exception) -> Declined:
             return error
         case HoldError():
             return Declined(409, error.code, str(error))
+        case TaskMistake():
+            return Declined(404 if error.code.endswith("_unknown") else 409, error.code, str(error))
         case StoreUnavailable() | AuditUnavailable():
             return Declined(503, "unavailable", "This cannot be written down at the moment, so it was not done.")
         case _:

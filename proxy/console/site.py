@@ -9,10 +9,12 @@ from starlette.routing import BaseRoute, Route
 from proxy.console.agent_pages import AgentPages
 from proxy.console.call_pages import CallPages
 from proxy.console.hold_pages import HoldPages
+from proxy.console.kill_switch_pages import KillSwitchPages
 from proxy.console.needs import Door
 from proxy.console.pages import Site
 from proxy.console.review_pages import ReviewPages
 from proxy.console.signing_in import SigningIn
+from proxy.console.task_pages import TaskPages
 
 
 def create_console(door: Door, *, clock: Callable[[], float], origins: tuple[str, ...]) -> list[BaseRoute]:
@@ -20,6 +22,7 @@ def create_console(door: Door, *, clock: Callable[[], float], origins: tuple[str
     site = Site(door, clock=clock, origins=origins)
     holds, calls, agents, signing_in = HoldPages(site), CallPages(site), AgentPages(site), SigningIn(site)
     reviews = ReviewPages(site)
+    tasks, kill_switch = TaskPages(site), KillSwitchPages(site)
     return [
         Route("/static/{name}", site.assets.serve, methods=["GET"]),
         Route("/login", signing_in.ask, methods=["GET"]),
@@ -43,6 +46,15 @@ def create_console(door: Door, *, clock: Callable[[], float], origins: tuple[str
         Route("/reviews/{what}", site.page(reviews.one), methods=["GET"]),
         Route("/reviews/{what}/attest", site.act(reviews.attest), methods=["POST"]),
         Route("/reviews/{what}/end", site.act(reviews.end), methods=["POST"]),
+        Route("/tasks", site.page(tasks.list), methods=["GET"]),
+        Route("/tasks/{id}", site.page(tasks.one), methods=["GET"]),
+        Route("/tasks/{id}/suspend", site.act(tasks.suspend), methods=["POST"]),
+        Route("/tasks/{id}/resume", site.act(tasks.resume), methods=["POST"]),
+        Route("/tasks/{id}/end", site.act(tasks.end), methods=["POST"]),
+        Route("/kill-switch", site.page(kill_switch.show), methods=["GET"]),
+        Route("/kill-switch/confirm", site.act(kill_switch.confirm), methods=["POST"]),
+        Route("/kill-switch/stop", site.act(kill_switch.stop), methods=["POST"]),
+        Route("/kill-switch/lift", site.act(kill_switch.lift), methods=["POST"]),
     ]
 
 

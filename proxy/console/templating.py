@@ -27,6 +27,8 @@ def environment(assets: Assets) -> Environment:
         "left": words.left,
         "took": words.took,
         "role": words.role,
+        "method": words.method,
+        "amount": words.amount,
     }
     made.globals |= {"words": words, "asset": assets.url}
     return made

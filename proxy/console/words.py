@@ -64,7 +64,57 @@ STANDINGS: Final = {
 }
 # Reasons that a review itself shows beside its date.
 OF_REVIEWS: Final = frozenset({"agent_review_overdue", "agent_unattested", "process_review_overdue"})
-LEVELS: Final = {"verified": "verified", "endorsed": "endorsed by an issuer we trust", "asserted": "only claimed"}
+TASK_STATES: Final = {
+    "created": "Being begun",
+    "active": "Under way",
+    "suspended": "Suspended",
+    "completed": "Completed",
+    "expired": "Ended: its time was up",
+    "revoked": "Ended by a person",
+    "failed": "Failed",
+}
+LEVEL_MEANS: Final = {
+    "verified": "we checked it ourselves",
+    "endorsed": "somebody whom we trust for it says so",
+    "asserted": "only claimed, and decides nothing",
+}
+LEVEL_MARKS: Final = {"verified": "✓", "endorsed": "◐", "asserted": "?"}
+METHODS: Final = {
+    "handle": "connection handle",
+    "opaque_handle": "connection handle",
+    "private_key_jwt": "the agent's own key",
+    "jwt": "token of an issuer",
+    "session": "console session",
+    "token": "personal token",
+    "local_operator": "the local operator's word",
+    "oidc_id_token": "identity token",
+    "access_token": "access token",
+    "task_token": "task token",
+    "jwt_svid": "JWT-SVID",
+    "x509_svid": "X.509-SVID",
+    "k8s_sa_token": "Kubernetes service-account token",
+    "peercred": "local user, as the kernel says",
+    "inventory": "the inventory",
+}
+SCOPES: Final = {
+    "agent": "Agent",
+    "task": "Task",
+    "handle": "Handle",
+    "owner": "Owner",
+    "instance": "Instance of an agent",
+    "principal": "Person acted for",
+    "process": "Business process",
+    "partner": "Partner",
+    "team": "Team",
+    "class": "Class of agents",
+    "service": "Service",
+    "tool": "Tool",
+    "credential": "Credential",
+    "token": "Token",
+    "connection": "Connection",
+    "global": "Everything",
+}
+STOPS: Final = {"revoke": "Revoked", "freeze": "Frozen"}
 DENIALS: Final = ("Not expected now", "Needs a ticket first", "Wrong target", "Too much at once")
 
 
@@ -78,6 +128,16 @@ def role(code: str) -> str:
             return name
         case _:
             return ROLES.get(code, code)
+
+
+def method(code: str) -> str:
+    """How a hop was shown: `personal token`, or its code where there is no word for it."""
+    return METHODS.get(code, code)
+
+
+def amount(number: float) -> str:
+    """`10`, `12.5`, `1,000,000`: no more digits than there are."""
+    return f"{number:,.6f}".rstrip("0").rstrip(".") if "." in f"{number:.6f}" else f"{number:,}"
 
 
 def moment(at: float | None) -> str:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from proxy.control.callers import Caller, answers_for, may_see_agent
+from proxy.control.callers import Caller, may_see_agent
 from proxy.control.needs import ControlDeps
+from proxy.control.responders import Levers
 from proxy.errors import Declined
 from proxy.facts import Agent, Person
 from proxy.inventory.ownership import agent_review, standing
@@ -63,8 +64,8 @@ class AgentDesk:
         rows = [by_scope[scope] for scope in _scopes(agent) if scope in by_scope]
         ended = next((row for row in rows if row.kind == "revoke"), rows[0] if rows else None)
         frozen = ended is not None and ended.kind == "freeze"
-        own = caller.is_operator or (caller.person is not None and answers_for(caller.person, agent, now))
-        lift = ended is not None and ended.scope == f"agent:{agent.id}"
+        levers = Levers(caller, self._deps.inventory(), (), self._deps.responders, now)
+        scope = f"agent:{agent.id}"
         return AgentCard(
             agent=agent,
             owner=owner,
@@ -74,9 +75,9 @@ class AgentDesk:
             restraint=found.restraints[0].text if found.restraints else "",
             due=agent_review(agent, self._deps.inventory()).due,
             ended=ended,
-            may_end=own and (ended is None or frozen),
-            may_freeze=own and ended is None,
-            may_lift=own and lift and (caller.is_operator or (ended is not None and ended.by.startswith("person:"))),
+            may_end=levers.end(scope) and (ended is None or frozen),
+            may_freeze=levers.end(scope) and ended is None,
+            may_lift=ended is not None and ended.scope == scope and levers.lift(ended),
         )
 
     def _sees(self, agent_id: str) -> bool:

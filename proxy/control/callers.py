@@ -1,6 +1,6 @@
 """Who is asking, and what they may see and end. Pure rules; whatever is unknown is nobody's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -10,6 +10,9 @@ from proxy.identity.interfaces import HandleRow
 
 type Channel = Literal["console", "api", "cli"]
 type Assurance = Literal["session", "token", "local_operator"]
+type Tasks = Mapping[str, str]
+
+_NONE: Tasks = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,13 @@ def may_see_agent(caller: Caller, agent_id: str, inventory: Inventory, auditors:
     return agent is not None and answers_for(caller.person, agent, now)
 
 
-def may_end(caller: Caller, scope: str, inventory: Inventory, handles: Sequence[HandleRow], now: float) -> bool:
-    """May they end, or lift the end of, this scope? An owner: what is theirs, and what is of that alone."""
+def may_end(
+    caller: Caller, scope: str, inventory: Inventory, handles: Sequence[HandleRow], now: float, *, tasks: Tasks = _NONE
+) -> bool:
+    """May they end, or lift the end of, this scope? An owner: what is theirs, and what is of that alone.
+
+    `tasks` are the agents of the tasks that are known, beside those that handles name.
+    """
     if caller.is_operator:
         return True
     if caller.person is None:
@@ -69,6 +77,7 @@ def may_end(caller: Caller, scope: str, inventory: Inventory, handles: Sequence[
             agents = {name.partition("/")[0]}
         case "task":
             agents = {row.agent for row in handles if row.task == name}
+            agents |= {tasks[name]} if name in tasks else set()
         case "handle":
             agents = {row.agent for row in handles if row.id == name}
         case _:

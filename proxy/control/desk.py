@@ -12,6 +12,7 @@ from proxy.control.events import EventFeed, Subscription
 from proxy.control.handles import HandleDesk
 from proxy.control.inventories import InventoryDesk
 from proxy.control.journal import Journal
+from proxy.control.kill_switch import KillSwitch
 from proxy.control.leaving import LeavingDesk
 from proxy.control.needs import ControlDeps
 from proxy.control.reviews import ReviewDesk
@@ -30,6 +31,7 @@ class Desk:
     ending: EndingDesk
     handles: HandleDesk
     inventory: InventoryDesk
+    kill_switch: KillSwitch
     leaving: LeavingDesk
     reviews: ReviewDesk
     sign_off: SignOff
@@ -52,6 +54,7 @@ def desk_for(caller: Caller, deps: ControlDeps, feed: EventFeed) -> Desk:
         ending=ending,
         handles=HandleDesk(caller, deps, journal),
         inventory=InventoryDesk(caller, deps, journal),
+        kill_switch=KillSwitch(caller, deps, ending),
         leaving=LeavingDesk(caller, deps),
         reviews=ReviewDesk(caller, deps, journal, ending),
         sign_off=sign_off,

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from proxy.control.callers import Caller, may_end, may_see_agent
+from proxy.control.callers import Caller, may_see_agent
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
+from proxy.control.responders import Levers
 from proxy.errors import CountersignError, Declined, StoreUnavailable
 from proxy.facts import Inventory, Service
-from proxy.identity.interfaces import HandleRow
 from proxy.tasks.interfaces import Revocation, RevocationKind
 from proxy.tasks.scopes import checked_scope
 
@@ -30,7 +30,7 @@ class Done:
 
 
 class EndingDesk:
-    """An owner may end or freeze their agents and what runs under those alone; the operator anything."""
+    """An owner may end or freeze their agents and what runs under them; responders and the operator anything."""
 
     def __init__(self, caller: Caller, deps: ControlDeps, journal: Journal) -> None:
         self._caller = caller
@@ -43,25 +43,17 @@ class EndingDesk:
         everything = self._deps.revocations.in_force()
         if self._caller.is_operator:
             return everything
-        rows = await self._deps.handles.list()
+        levers = await self.levers()
         return [
             row
             for row in everything
-            if may_end(self._caller, row.scope, inventory, rows, now)
+            if levers.end(row.scope)
             or may_see_agent(self._caller, row.scope.removeprefix("agent:"), inventory, self._deps.auditors, now)
         ]
 
     def unstored(self) -> frozenset[str]:
         """The scopes that are in force in this process, and not in the store yet."""
         return self._deps.revocations.unstored()
-
-    async def may(self, scope: str) -> bool:
-        """Whether this caller may end, freeze and lift this scope; for what a page offers."""
-        try:
-            await self._allow(scope)
-        except Declined:
-            return False
-        return True
 
     async def revoke(self, scope: str, reason: str) -> Done:
         """Everything under this scope is dead when this returns."""
@@ -73,26 +65,26 @@ class EndingDesk:
 
     async def lift(self, scope: str, reason: str) -> None:
         """The scope lives again. What the operator ended, only the operator brings back."""
-        await self._allow(scope)
+        levers = await self._allow(scope)
         why = required_reason(reason)
         standing = self._standing(scope)
         if standing is None:
             raise Declined(404, "not_revoked", "this scope is neither ended nor frozen")
-        if self._operators(standing):
-            raise _by_operator("only the operator can lift it")
+        if not levers.lift(standing):
+            raise _not_over(standing)
         await self._journal.write("revocation.lifted", scope, kind="lift", reason=why)
         await self._deps.revocations.lift(scope)
 
     async def _stop(self, scope: str, reason: str, kind: RevocationKind) -> Done:
-        await self._allow(scope)
+        levers = await self._allow(scope)
         await self._require_known(scope)
         why = required_reason(reason)
         by, standing = self._caller.name, self._standing(scope)
         if standing is not None and kind == "freeze" and standing.kind == "revoke":
             raise Declined(409, "ended_already", "this scope is ended, which is more than frozen; lift it first")
-        if standing is not None and self._operators(standing):
+        if standing is not None and not levers.replace(standing):
             if standing.kind == kind:
-                raise _by_operator("only the operator can end it again, or lift it")
+                raise _not_over(standing)
             by, why = standing.by, f"{why} (by {self._caller.name}; frozen before: {standing.reason})"
         reach = self._deps.reach(scope) if self._deps.reach is not None else None
         now = self._deps.clock()
@@ -108,14 +100,29 @@ class EndingDesk:
             note=_note(stored=done.stored, kept=done.kept, recorded=done.recorded),
         )
 
-    async def _allow(self, scope: str) -> None:
+    async def require(self, scope: str) -> None:
+        """Raises, in the words of `revoke`, unless this caller may end this scope and the house knows it."""
+        await self._allow(scope)
+        await self._require_known(scope)
+
+    async def levers(self) -> Levers:
+        """What this caller may do about what is ended, and about what is not."""
+        deps = self._deps
+        if self._caller.is_operator:  # whom no store is asked about
+            return Levers(self._caller, deps.inventory(), (), deps.responders, deps.clock())
+        tasks = {task.id: task.agent for task in await deps.tasks.list(live=True)}
+        handles = await deps.handles.list()
+        return Levers(self._caller, deps.inventory(), handles, deps.responders, deps.clock(), tasks)
+
+    async def _allow(self, scope: str) -> Levers:
         try:
             checked_scope(scope)
         except CountersignError as error:
             raise Declined(422, "scope_invalid", str(error)) from error
-        rows: list[HandleRow] = [] if self._caller.is_operator else list(await self._deps.handles.list())
-        if not may_end(self._caller, scope, self._deps.inventory(), rows, self._deps.clock()):
+        levers = await self.levers()
+        if not levers.end(scope):
             raise Declined(403, "not_yours", "you may end only agents that you answer for, and their tasks and handles")
+        return levers
 
     async def _require_known(self, scope: str) -> None:
         """A misspelt name would end nothing, and leave whoever ended it in the belief that it did."""
@@ -135,10 +142,6 @@ class EndingDesk:
 
     def _standing(self, scope: str) -> Revocation | None:
         return next((row for row in self._deps.revocations.in_force() if row.scope == scope), None)
-
-    def _operators(self, standing: Revocation) -> bool:
-        """Whether the operator ended it. Ending it again would put the caller's name on it, and so let them lift it."""
-        return not self._caller.is_operator and not standing.by.startswith("person:")
 
 
 def _listed(kind: str, name: str, deps: ControlDeps) -> bool:
@@ -181,8 +184,11 @@ _NAMES: Mapping[str, Callable[[Inventory], Collection[str]]] = {
 }
 
 
-def _by_operator(detail: str) -> Declined:
-    return Declined(409, "ended_by_operator", f"the operator has ended this; {detail}")
+def _not_over(row: Revocation) -> Declined:
+    """Ending it again would put the caller's name on it, and so let them lift it."""
+    if not row.by.startswith("person:"):
+        return Declined(409, "ended_by_operator", "the operator has ended this; only the operator can lift it")
+    return Declined(409, "ended_by_another", f"{row.by} has ended this; only they or the operator can lift it")
 
 
 def _note(*, stored: bool, kept: bool, recorded: bool) -> str:

@@ -53,6 +53,8 @@ class Tasks(Protocol):
 
     async def list(self, *, agent: str | None = None, live: bool = False) -> Sequence[Task]: ...
 
+    async def below(self, task_id: str) -> Sequence[Task]: ...
+
     async def spent(self, task_id: str) -> dict[str, int]: ...
 
     async def end(self, task_id: str, state: End, *, by: str, reason: str, now: float) -> Task: ...
@@ -125,11 +127,12 @@ type Record = Callable[[Mapping[str, Json]], Awaitable[int]]
 class ControlDeps:
     """`origins` are the addresses, scheme included, under which browsers may reach us; the first goes into links.
 
-    `auditors` are the teams whose people see every agent's calls and holds; none by default. `status`
-    tells what runs and what is in force; `ready` is None, or why we cannot serve. `record` is durable
-    when it returns. A handle lives for `handle_ttl` seconds if nothing else is asked for. `jwks` are the keys
-    that internal services verify the accounts of their calls with; None if they are told nothing. `reach` tells what
-    is open under a scope, where calls pass through this process.
+    `auditors` are the teams whose people see every agent's calls and holds, `responders` those whose people may
+    end anything, and lift what they themselves ended; none by default. `status` tells what runs and what is in
+    force; `ready` is None, or why we cannot serve. `record` is durable when it returns. A handle lives for
+    `handle_ttl` seconds if nothing else is asked for. `jwks` are the keys that internal services verify the
+    accounts of their calls with; None if they are told nothing. `reach` tells what is open under a scope, where
+    calls pass through this process.
     """
 
     holds: Holds
@@ -148,6 +151,7 @@ class ControlDeps:
     clock: Callable[[], float]
     origins: tuple[str, ...]
     auditors: frozenset[str] = field(default_factory=frozenset)
+    responders: frozenset[str] = field(default_factory=frozenset)
     handle_ttl: float = 3600.0
     jwks: Callable[[], Mapping[str, Json]] | None = None
     reach: Callable[[str], Reach] | None = None

@@ -24,18 +24,23 @@ _QUERIES: Final = {
 def describe(entries: Iterable[Entry]) -> dict[str, Any]:
     """The OpenAPI 3.1 document of these routes."""
     paths: dict[str, dict[str, Any]] = {}
+    shapes: dict[str, Any] = {}
     for entry in entries:
-        paths.setdefault(entry.path, {})[entry.method.lower()] = _operation(entry)
+        paths.setdefault(entry.path, {})[entry.method.lower()] = _operation(entry, shapes)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Countersign control API", "version": "1", "description": "Times are UNIX seconds."},
         "paths": paths,
-        "components": {"securitySchemes": {"personalToken": {"type": "http", "scheme": "bearer"}}},
+        "components": {
+            "schemas": shapes,
+            "securitySchemes": {"personalToken": {"type": "http", "scheme": "bearer"}},
+        },
         "security": [{"personalToken": []}],
     }
 
 
-def _operation(entry: Entry) -> dict[str, Any]:
+def _operation(entry: Entry, shapes: dict[str, Any]) -> dict[str, Any]:
+    """What is said of one route; the shapes that its body refers to are put where references look for them."""
     operation: dict[str, Any] = {
         "summary": entry.summary,
         "description": f"For {_WHO[entry.permission]}.",
@@ -46,7 +51,8 @@ def _operation(entry: Entry) -> dict[str, Any]:
         },
     }
     if entry.body is not None:
-        schema = entry.body.model_json_schema()
+        schema = entry.body.model_json_schema(ref_template="#/components/schemas/{model}")
+        shapes |= schema.pop("$defs", {})
         operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
     return operation
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from starlette.requests import Request
 from starlette.responses import Response
 
-from proxy.control import bodies, endpoints, ownership_endpoints, task_endpoints
+from proxy.control import agent_endpoints, bodies, endpoints, ownership_endpoints, task_endpoints
 from proxy.control.desk import Desk
 from proxy.control.door import Door
 
@@ -45,11 +45,13 @@ def entries(door: Door) -> tuple[Entry, ...]:
     async def events(request: Request, desk: Desk) -> Response:
         return await endpoints.events(request, desk, door)
 
-    do, task, own = endpoints, task_endpoints, ownership_endpoints
+    do, task, own, agent = endpoints, task_endpoints, ownership_endpoints, agent_endpoints
     return (
         Entry("POST", "/v1/handles", operator, do.issue_handle, "Issue a handle", bodies.IssueHandle, 201),
         Entry("GET", "/v1/handles", member, do.list_handles, "List handles"),
         Entry("POST", "/v1/handles/{id}/revoke", member, do.revoke_handle, "Revoke a handle", bodies.Why),
+        Entry("GET", "/v1/agents", member, agent.list_agents, "List agents"),
+        Entry("GET", "/v1/agents/{id}", member, agent.show_agent, "Show an agent, and what lives under it"),
         Entry("POST", "/v1/tasks", member, task.create_task, "Begin a task", task.CreateTask, 201),
         Entry("GET", "/v1/tasks", member, task.list_tasks, "List tasks"),
         Entry("GET", "/v1/tasks/{id}", member, task.show_task, "Show a task"),

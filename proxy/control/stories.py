@@ -39,6 +39,7 @@ _PLACES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "digest": (("action", "digest"),),
     "chain": (("delegation", "chain"),),
     "levels": (("delegation", "levels"),),
+    "methods": (("delegation", "methods"),),
     "chain_integrity": (("delegation", "integrity"),),
     "decision": (("decision", "outcome"),),
     "mode": (("decision", "mode"),),

@@ -113,8 +113,16 @@ async def list_tasks(request: Request, desk: Desk) -> Response:
 
 
 async def show_task(request: Request, desk: Desk) -> Response:
-    task = await desk.tasks.get(request.path_params["id"])
-    return JSONResponse(task_json(task, await desk.tasks.spent(task)))
+    view = await desk.tasks.view(request.path_params["id"])
+    handles = ("id", "purpose", "on_behalf_of", "issued_at", "not_after")
+    below = ("id", "agent", "purpose", "state", "parent", "deadline")
+    more = {
+        "owner": view.owner.id if view.owner else None,
+        "below": [{name: getattr(task, name) for name in below} for task in view.below],
+        "below_hidden": view.hidden,
+        "handles": [{name: getattr(row, name) for name in handles} for row in view.handles],
+    }
+    return JSONResponse(task_json(view.task, view.used) | more)
 
 
 async def complete_task(request: Request, desk: Desk) -> Response:

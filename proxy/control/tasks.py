@@ -12,6 +12,8 @@ from proxy.control.journal import required_reason
 from proxy.control.needs import ControlDeps
 from proxy.control.process_roots import process_root
 from proxy.errors import Declined
+from proxy.facts import Person
+from proxy.identity.interfaces import HandleRow
 from proxy.inventory.ownership import standing
 from proxy.stages import Principal
 from proxy.tasks.bounds import checked_datasets, checked_tools
@@ -40,6 +42,20 @@ class AskedTask:
     process: str | None = None
     parent: str | None = None
     ttl: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task with all that hangs on it. `below` are the tasks that this caller may see, `hidden` counts the others."""
+
+    task: Task
+    used: dict[str, int]
+    owner: Person | None
+    below: list[Task]
+    hidden: int
+    handles: list[HandleRow]
+    may_change: bool
+    may_resume: bool
 
 
 class TaskDesk:
@@ -103,6 +119,25 @@ class TaskDesk:
         """What the task has used of its budget."""
         return await self._deps.tasks.spent(task.id)
 
+    async def view(self, task_id: str) -> TaskView:
+        """This task, who answers for it, what it has used, what is below it, and the handles that live under it."""
+        task, inventory, now = await self.get(task_id), self._deps.inventory(), self._deps.clock()
+        below = list(await self._deps.tasks.below(task.id))
+        seen = [one for one in below if self._sees(one.agent)]
+        handles = await self._deps.handles.list(agent=task.agent, live_at=now)
+        agent = inventory.agents.get(task.agent)
+        own = self._answers(task.agent)
+        return TaskView(
+            task=task,
+            used=await self.spent(task),
+            owner=inventory.people.get(agent.owner) if agent is not None and agent.owner else None,
+            below=seen,
+            hidden=len(below) - len(seen),
+            handles=[row for row in handles if row.task == task.id],
+            may_change=own and not task.ended,
+            may_resume=own and task.state == "suspended" and not self._kept_by_operator(task),
+        )
+
     async def end(self, task_id: str, state: End, reason: str) -> Task:
         """The task is over, and all that runs under it is cut."""
         await self._own(task_id)
@@ -112,8 +147,7 @@ class TaskDesk:
     async def pause(self, task_id: str, what: Literal["suspend", "resume"], reason: str) -> Task:
         """Nothing goes on under the task until it is resumed; by the operator, if the operator suspended it."""
         task = await self._own(task_id)
-        by_operator = task.state == "suspended" and not task.changed_by.startswith("person:")
-        if what == "resume" and by_operator and not self._caller.is_operator:
+        if what == "resume" and self._kept_by_operator(task):
             raise Declined(
                 409, "suspended_by_operator", "the operator has suspended this; only the operator resumes it"
             )
@@ -129,11 +163,18 @@ class TaskDesk:
         return task
 
     def _require_answering(self, agent_id: str) -> None:
+        if not self._answers(agent_id):
+            raise Declined(403, "not_yours", "you may begin and end tasks only of agents that you answer for")
+
+    def _answers(self, agent_id: str) -> bool:
         caller, agent = self._caller, self._deps.inventory().agents.get(agent_id)
         if caller.is_operator:
-            return
-        if agent is None or caller.person is None or not answers_for(caller.person, agent, self._deps.clock()):
-            raise Declined(403, "not_yours", "you may begin and end tasks only of agents that you answer for")
+            return True
+        return agent is not None and caller.person is not None and answers_for(caller.person, agent, self._deps.clock())
+
+    def _kept_by_operator(self, task: Task) -> bool:
+        suspended = task.state == "suspended" and not task.changed_by.startswith("person:")
+        return suspended and not self._caller.is_operator
 
     def _check_agent(self, agent_id: str) -> None:
         inventory = self._deps.inventory()

@@ -103,6 +103,7 @@ def _value(value: Json) -> str:
 def _who(identity: Identity) -> Card:
     agent, owner, proven = identity.agent, identity.owner, identity.proven
     levels = ["", *(hop.level for hop in identity.chain.hops)]
+    methods = ["", *(hop.method for hop in identity.chain.hops)]
     return {
         "agent": {
             "id": agent.id,
@@ -113,8 +114,8 @@ def _who(identity: Identity) -> Card:
         },
         "owner": {"id": owner.id, "name": owner.name},
         "chain": [
-            {"kind": member.kind, "id": member.id, "level": level}
-            for member, level in zip(identity.chain.members, levels, strict=True)
+            {"kind": member.kind, "id": member.id, "level": level, "method": method}
+            for member, level, method in zip(identity.chain.members, levels, methods, strict=True)
         ],
         "chain_complete": identity.chain.complete,
         "on_behalf_of": proven.on_behalf_of,

@@ -100,6 +100,11 @@ class Control(Group):
     auditors: tuple[str, ...] = Field(
         (), description="Teams whose people see every agent's calls and holds, such as the SOC. They end nothing."
     )
+    responders: tuple[str, ...] = Field(
+        (),
+        description="Teams whose people may end or freeze anything in an incident, and bring back only what they "
+        "themselves ended.",
+    )
     scim_token: Reference | None = Field(
         None,
         description="The bearer token with which your identity provider deactivates people by SCIM 2.0 (/scim/v2), "

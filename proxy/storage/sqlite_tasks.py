@@ -58,6 +58,12 @@ class SqliteTasks(SqliteArea):
             {"id": task_id},
         )
 
+    async def tasks_below(self, task_id: str, limit: int = 200) -> list[Task]:
+        return await self._tasks(
+            "id IN (SELECT task FROM task_ancestors WHERE ancestor = :id) ORDER BY created_at, id LIMIT :limit",
+            {"id": task_id, "limit": limit},
+        )
+
     async def overdue_tasks(self, now: float) -> list[Task]:
         return await self._tasks(f"{_LIVE} AND deadline <= :now ORDER BY deadline, id LIMIT 500", {"now": now})
 

@@ -61,6 +61,10 @@ class TaskStore(Protocol):
         """All its descendants that have not ended, however deep."""
         ...
 
+    async def tasks_below(self, task_id: str, limit: int = 200) -> list[Task]:
+        """Its descendants, those that have ended too, in the order in which they began."""
+        ...
+
     async def overdue_tasks(self, now: float) -> list[Task]:
         """Tasks that have not ended, and whose deadline has come."""
         ...

@@ -81,6 +81,10 @@ class TaskService:
         """Learn which tasks are suspended now."""
         self._suspended = frozenset(f"task:{one}" for one in await self._store.suspended_tasks())
 
+    async def below(self, task_id: str) -> list[Task]:
+        """The tasks below this one, those that have ended too, the oldest first."""
+        return await self._store.tasks_below(task_id)
+
     async def list(self, *, agent: str | None = None, live: bool = False) -> list[Task]:
         """The newest tasks: of one agent, or those that have not ended, if asked."""
         return await self._store.tasks(agent=agent, live=live)

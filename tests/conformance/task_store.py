@@ -97,7 +97,11 @@ class TaskStoreConformance(ABC):
                 await store.move_task(CHILD.moved("suspended", at=NOW, by="x", reason=""), "active")
                 await store.move_task(OTHER.moved("failed", at=NOW, by="x", reason=""), "active")
                 assert await store.suspended_tasks() == ["task_c"]
-                assert {one.id for one in await store.tasks(live=True)} == {"task_p", "task_c", "task_g"}
+                await store.move_task(GRANDCHILD.moved("completed", at=NOW, by="x", reason=""), "active")
+                assert [one.id for one in await store.tasks_below("task_p")] == ["task_c", "task_g"]
+                assert [one.id for one in await store.tasks_below("task_p", limit=1)] == ["task_c"]
+                assert await store.tasks_below("task_none") == []
+                assert {one.id for one in await store.tasks(live=True)} == {"task_p", "task_c"}
                 assert await store.overdue_tasks(NOW + 100) == []
 
         asyncio.run(story())

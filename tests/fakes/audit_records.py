@@ -29,6 +29,7 @@ def decided(call: str = "call_1", outcome: str = "allow", **other: Any) -> dict[
             "depth": 1,
             "integrity": "verified",
             "levels": ["verified"],
+            "methods": ["access_token"],
         },
         "agent": {"id": "researcher", "instance": "i-1", "owner": "bob", "identity": "handle:h_1", "src": "handle"},
         "cred": {"kind": "handle", "id": "h_1"},

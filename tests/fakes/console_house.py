@@ -15,8 +15,10 @@ from tests.fakes.control_house import ORIGIN, House
 class ConsoleHouse(House):
     """The whole web application of the control process."""
 
-    def __init__(self, folder: Path, *, origins: tuple[str, ...] = (ORIGIN,)) -> None:
-        super().__init__(folder, origins=origins)
+    def __init__(
+        self, folder: Path, *, origins: tuple[str, ...] = (ORIGIN,), responders: frozenset[str] = frozenset()
+    ) -> None:
+        super().__init__(folder, origins=origins, responders=responders)
         pages = create_console(self.door, clock=lambda: self.now, origins=origins)
         self.app: Any = create_api(self.deps, self.door, pages)
 

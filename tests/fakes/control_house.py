@@ -44,10 +44,12 @@ from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.revocations import RevocationService
 from proxy.tasks.service import TaskService
+from proxy.tasks.task import Task
 from proxy.tasks.unstored import UnstoredFile
 from telemetry.errors import AuditUnavailable
 from telemetry.ids import new_id
 from telemetry.record import timestamp
+from tests.fakes.tasks import new_task
 
 ORIGIN = "http://127.0.0.1:8700"
 FAR = date(2099, 1, 1)
@@ -133,7 +135,9 @@ class NoSources:
 class House:
     """Everything behind the control API, in one folder. `now` moves only when a test moves it."""
 
-    def __init__(self, folder: Path, *, origins: tuple[str, ...] = (ORIGIN,)) -> None:
+    def __init__(
+        self, folder: Path, *, origins: tuple[str, ...] = (ORIGIN,), responders: frozenset[str] = frozenset()
+    ) -> None:
         self.now = NOW
         self.written = self.facts = inventory()
         self.rules = OwnershipRules()
@@ -174,6 +178,7 @@ class House:
             clock=lambda: self.now,
             origins=origins,
             auditors=frozenset({"soc"}),
+            responders=responders,
         )
         self.feed = EventFeed(self.holds, self.log)
         self.serve()
@@ -228,6 +233,14 @@ class House:
         transport = httpx.ASGITransport(over_socket, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://countersign", headers=headers)
 
+    # --- tasks -------------------------------------------------------------------------------------
+
+    async def begin(self, *, parent: str | None = None, by: str = "person:alice", **changes: Any) -> Task:
+        """An active task: the support bot refunds for Frank, or as `changes` say."""
+        part: dict[str, Any] = {"principal": None} if parent else {"principal": Principal("human", "frank")}
+        wanted = {"deadline": self.now + 600, "tools": ("payments/refund",), "datasets": ()} | part | changes
+        return await self.tasks.create(new_task(**wanted), parent=parent, by=by, now=self.now)
+
     # --- held calls --------------------------------------------------------------------------------
 
     async def hold(
@@ -273,18 +286,19 @@ class House:
         """Three calls in the log: one served, one refused, one of another owner's agent."""
         for call, agent, owner in (("call_1", "support-bot", "alice"), ("call_3", "builder", "bob")):
             await self.log.append(
-                _record("call.decided", call, agent, owner) | {"decision": {"outcome": "allow", "rules": ["read-ok"]}}
+                call_record("call.decided", call, agent, owner)
+                | {"decision": {"outcome": "allow", "rules": ["read-ok"]}}
             )
             await self.log.append(
                 {"type": "call.completed", "call": call, "upstream": {"status": 200, "bytes": 17, "total_us": 1500}}
             )
         await self.log.append(
-            _record("call.refused", "call_2", "support-bot", "alice")
+            call_record("call.refused", "call_2", "support-bot", "alice")
             | {"decision": {"outcome": "deny"}, "error": {"reason": "no_permit", "status": 403}}
         )
 
 
-def _record(type_: str, call: str, agent: str, owner: str) -> dict[str, Any]:
+def call_record(type_: str, call: str, agent: str, owner: str) -> dict[str, Any]:
     return {
         "type": type_,
         "call": call,

@@ -70,6 +70,9 @@ def test_finding(tmp_path):
     assert [record["idx"] for record in reader.find(tmp_path, hold="hold_1")] == [2, 4, 5]
     assert [record["idx"] for record in reader.find(tmp_path, task="task-77", call="call_2")] == [2, 5]
     assert [record["idx"] for record in reader.find(tmp_path, task="task-77", limit=2)] == [4, 5]
+    assert reader.find(tmp_path, task="task-77", kind="task.") == []
+    decisions = reader.find(tmp_path, call="call_1", kind="call.d")
+    assert [record["type"] for record in decisions] == ["call.decided"]
     assert reader.find(tmp_path, call="call_3") == []
     with pytest.raises(ValueError, match="say which"):
         reader.find(tmp_path)

@@ -23,7 +23,7 @@ def test_a_task_from_human_to_tool():
     policy, data = "policy efefefefefef", "data write:refunds"
     assert lines == [
         "alice (human)",
-        "└─ researcher (agent) · owner bob · by handle · task task-77",
+        "└─ researcher (agent) · verified by access_token · owner bob · shown as handle · task task-77",
         "   ├─ ✓ crm/refund  [call_1]",
         f"   │  ├─ #0 14:13:20.250  allow: permitted · r-12 · {policy} · {data} · credential crm-token · trace {TRACE}",
         "   │  └─ #1 14:13:20.285  upstream 200 · 1,234 bytes · 35.0 ms",
@@ -53,6 +53,34 @@ def test_a_hold_is_told_with_the_call_that_caused_it():
     assert "approval voted by person:bob" in first[2]
     assert "approval granted by bob" in first[3]
     assert not any("approval sent" in line for line in lines)
+
+
+def test_each_hop_says_how_it_is_proven_and_each_task_what_it_is_for():
+    """Level and method of every hop, as far as the record says; purpose, ticket, who began it and how it ended."""
+    story = decided("call_1")
+    chain = ["human:alice", "agent:planner", "agent:researcher"]
+    story["delegation"] = story["delegation"] | {"chain": chain, "levels": ["verified", "endorsed"]}
+    change = {"what": "task:task-77", "by": "person:alice", "reason": "find it", "details": ["agent=x", "ticket=OPS-7"]}
+    ended = {"what": "task:task-77", "by": "person:bob", "reason": "enough", "after": "revoked"}
+    lines = render_tree(
+        as_stored(
+            [
+                {"type": "task.created", "task": "task-77", "change": change},
+                story,
+                {"type": "task.changed", "task": "task-77", "change": ended},
+            ]
+        )
+    )
+    assert lines[:4] == [
+        "task-77 · find it · ticket OPS-7 · begun by person:alice · revoked by person:bob: enough",
+        "alice (human)",
+        "└─ planner (agent) · verified by access_token",
+        "   └─ researcher (agent) · endorsed · owner bob · shown as handle · task task-77",
+    ]
+    hostile = change | {"reason": "a\x1b[2Jb", "details": ["ticket=c\u202ed"]}
+    (line,) = render_tree(as_stored([{"type": "task.created", "task": "task-1", "change": hostile}]))
+    assert "\x1b" not in line
+    assert "\u202e" not in line
 
 
 def test_less_is_shown_as_less():

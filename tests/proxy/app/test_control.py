@@ -20,7 +20,7 @@ from tests.fakes.world import arrived, get, problem, refund, shown
 
 
 @contextlib.asynccontextmanager
-async def operator(core):
+async def operator(core, **headers):
     """A client of this core's API, as the operator."""
     application = control_application(core, ("http://127.0.0.1:1",), lambda: {"proxy": "127.0.0.1:2"}, Metrics())
 
@@ -28,7 +28,7 @@ async def operator(core):
         await application({**scope, "state": {PEER: Peer(uid=0, pid=1)}}, receive, send)
 
     transport = httpx.ASGITransport(over_socket)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
         yield client
 
 
@@ -102,6 +102,22 @@ def test_auditors_are_those_of_the_settings(tmp_path):
             assert listed["alice"] == []
 
     asyncio.run(main())
+
+
+def test_responders_are_who_the_configuration_names(tmp_path):
+    """A person of the team stops what is not theirs; with no such setting nobody does."""
+    body = {"scope": "global", "reason": "incident", "kind": "freeze"}
+
+    async def answered(settings):
+        async with open_core(settings) as core:
+            person = next(one for one in core.inventory().people.values() if one.teams)
+            async with operator(core, **{"countersign-as": person.id}) as client:
+                return person.teams[0], (await client.post("/v1/revocations", json=body)).status_code
+
+    team, status = asyncio.run(answered(configured(tmp_path)))
+    assert status == 403
+    settings = configured(tmp_path, more=f"control:\n  responders: [{team}]\n")
+    assert asyncio.run(answered(settings)) == (team, 201)
 
 
 # --- people who leave, over the whole house -------------------------------------------------------------

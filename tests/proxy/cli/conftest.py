@@ -63,6 +63,13 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
+def add_stranger(config: Path) -> str:
+    """A person of the inventory who answers for nothing."""
+    people = config.parent / "inventory" / "people.yaml"
+    people.write_text(people.read_text().replace("people:\n", "people:\n  - id: mallory\n    name: Mallory\n", 1))
+    return "mallory"
+
+
 def start_serve(config: Path) -> tuple[subprocess.Popen[str], list[str]]:
     """`countersign serve`, ready, and its start-up lines."""
     command = [sys.executable, "-m", "proxy.cli", "serve", "--config", str(config)]

@@ -53,6 +53,12 @@ def test_records_are_shown_by_call(give: Any, log: Path) -> None:
     assert [json.loads(line)["call"] for line in told] == ["call_1", "call_1"]
 
 
+def test_a_line_of_a_call_names_its_task(give: Any, log: Path) -> None:
+    """After the call, so that either can be asked for."""
+    lines = give("audit", "show", "--call", "call_1", "--log", log).out.splitlines()
+    assert lines[0].endswith("call_1 task-77")
+
+
 def test_the_tail_is_the_last_records(give: Any, log: Path) -> None:
     """As many as are asked for."""
     assert len(give("audit", "tail", "-n", "1", "--log", log).out.splitlines()) == 1

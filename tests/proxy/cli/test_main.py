@@ -49,7 +49,7 @@ def test_every_answer_that_a_program_would_read_comes_as_json(name: str) -> None
     assert ("--json" in options) is (name not in WITHOUT_JSON)
 
 
-@pytest.mark.parametrize("group", ["", "handle", "holds", "person", "audit"])
+@pytest.mark.parametrize("group", ["", "agent", "task", "handle", "holds", "person", "audit"])
 def test_the_lists_of_commands_are_whole_sentences(give: Any, group: str) -> None:
     """Each command is told in one line that is not cut off."""
     said = give(*group.split(), "--help")
@@ -80,6 +80,14 @@ NEEDING_CONFIG = [
     ("lift", "global", "--reason", "x"),
     ("revocations",),
     ("trace", "call_1"),
+    ("agent", "list"),
+    ("agent", "show", "support-bot"),
+    ("task", "begin", "--agent", "support-bot", "--purpose", "x", "--tool", "crm/*"),
+    ("task", "list"),
+    ("task", "show", "task_1"),
+    ("task", "suspend", "task_1", "--reason", "x"),
+    ("task", "resume", "task_1", "--reason", "x"),
+    ("task", "end", "task_1", "--reason", "x"),
     ("handle", "list"),
     ("handle", "issue", "support-bot"),
     ("handle", "revoke", "hnd_1", "--reason", "x"),

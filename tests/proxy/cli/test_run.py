@@ -38,6 +38,68 @@ def test_the_child_gets_a_handle_that_dies_with_it(give: Any, serving: tuple[Pat
     assert newest["revoked_reason"] == "the program has ended"
 
 
+def tasks(give: Any, config: Path) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = json.loads(give("task", "list", "--json", "-c", config).out)
+    return listed
+
+
+def test_a_task_is_begun_for_the_program_and_ends_with_it(give: Any, serving: tuple[Path, list[str]]) -> None:
+    """It declares what was asked for, the handle is of it, and both are over when the program is."""
+    config = serving[0]
+    options = ["--tool", "crm/*", "--dataset", "read:customers", "--ttl", "600", "--purpose", "close tickets"]
+    given = command(config, sys.executable, "-c", SHOW)
+    given[given.index("--") : given.index("--")] = options
+    done = subprocess.run(given, capture_output=True, text=True, check=True)
+    task = tasks(give, config)[0]
+    assert (task["purpose"], task["tools"], task["datasets"]) == ("close tickets", ["crm/*"], ["read:customers"])
+    assert task["root"] == {"kind": "human", "id": "alice"}
+    assert (task["state"], task["reason"]) == ("completed", "the program has ended")
+    newest = max(handles(give, config), key=lambda row: row["issued_at"])
+    assert (newest["task"], newest["live"]) == (task["id"], False)
+    assert json.loads(done.stdout)["COUNTERSIGN_HANDLE"].startswith("csh_")
+
+
+def test_a_task_that_was_ended_meanwhile_is_not_ended_again(give: Any, serving: tuple[Path, list[str]]) -> None:
+    """The program's exit status stands, and it is said in words."""
+    config = serving[0]
+    given = command(config, sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read(); sys.exit(3)")
+    given[given.index("--") : given.index("--")] = ["--tool", "crm/*"]
+    with subprocess.Popen(
+        given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        task = tasks(give, config)[0]
+        assert task["state"] == "active"
+        give("task", "end", task["id"], "--reason", "enough", "-c", config)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 3
+    assert "is completed, and cannot become completed" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--tool", "crm/*", "--task", "task_1"), "under one task"),
+        (("--ttl", "600"), "give --tool too"),
+        (("--dataset", "read:customers"), "give --tool too"),
+        (("--tool", "nowhere/x"), "no service `nowhere`"),
+        (("--tool", "crm/*", "--ttl", "0"), "ends within"),
+        (("--tool", "crm/*", "--for", "nobody"), "no active person `nobody`"),
+    ],
+)
+def test_without_its_task_the_program_is_not_started(
+    give: Any, serving: tuple[Path, list[str]], tmp_path: Path, options: tuple[str, ...], words: str
+) -> None:
+    """Exit status 2 and a sentence; nothing is begun, and nothing runs."""
+    before = len(tasks(give, serving[0]))
+    said = give("run", "-c", serving[0], "--agent", "support-bot", *options, "--", "touch", tmp_path / "ran")
+    assert (said.status, words in said.err) == (2, True), said.err
+    assert len(tasks(give, serving[0])) == before
+    assert not (tmp_path / "ran").exists()
+
+
 def test_the_exit_status_and_the_pipes_are_the_childs(serving: tuple[Path, list[str]]) -> None:
     """Nothing is added to what the child reads and writes, and its status is ours."""
     program = "import sys; sys.stdout.write(sys.stdin.read()); sys.stderr.write('err'); sys.exit(7)"

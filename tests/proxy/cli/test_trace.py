@@ -25,6 +25,23 @@ def test_a_call_is_a_tree(give: Any, log: Path) -> None:
     assert "call_1" in said.out
 
 
+def test_a_call_is_told_with_its_task(give: Any, tmp_path: Path) -> None:
+    """What the task was begun for stands above the call, however long ago that was; nothing of its other calls."""
+    change = {"what": "task:task-77", "by": "person:alice", "reason": "find it", "details": ["ticket=OPS-7"]}
+    other = {"type": "task.created", "task": "task-777", "change": change | {"reason": "another"}}
+    records = [
+        {"type": "task.created", "task": "task-77", "change": change},
+        other,
+        decided("call_1"),
+        decided("call_2"),
+    ]
+    write_log(tmp_path / "audit", records)
+    lines = give("trace", "call_1", "--log", tmp_path / "audit").out.splitlines()
+    assert lines[0] == "task-77 · find it · ticket OPS-7 · begun by person:alice"
+    assert "verified by access_token" in lines[2]
+    assert not any("call_2" in line or "another" in line for line in lines)
+
+
 def test_for_programs_it_is_the_records(give: Any, log: Path) -> None:
     """One record a line."""
     lines = give("trace", "call_1", "--log", log, "--json").out.splitlines()

@@ -1,121 +1,13 @@
 """The console in a real browser, against a real server: what only a browser can show."""
 
-import asyncio
-import contextlib
-import socket
-import threading
-import time
-from collections.abc import Coroutine, Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
-from proxy.holds.view import HoldView
-from tests.fakes.console_house import ConsoleHouse
+from tests.fakes.live_console import PATIENCE, Live
 
 pytestmark = pytest.mark.browser
-playwright = pytest.importorskip("playwright.sync_api")
-
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-PATIENCE = 10_000
-
-
-class Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-class Live:
-    """A console house that serves on a free port from a thread of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        sock = socket.create_server(("127.0.0.1", 0))
-        self.origin = f"http://127.0.0.1:{sock.getsockname()[1]}"
-        self.house = ConsoleHouse(folder, origins=(self.origin,))
-        self.house.now = time.time()
-        self._loop = asyncio.new_event_loop()
-        config = uvicorn.Config(
-            self.house.app, ws="none", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
-        )
-        self._server = Server(config)
-        self._thread = threading.Thread(target=self._run, args=(sock,), daemon=True)
-        self._thread.start()
-
-    def _run(self, sock: socket.socket) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._server.serve(sockets=[sock]))
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
-
-    def do[T](self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs this in the server's own loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE / 1000)
-
-    def vote(self, view: HoldView, person: str, decision: Any, reason: str = "") -> None:
-        now = self.do(self.house.holds.get(view.id))
-        self.do(
-            self.house.holds.vote(
-                view.id,
-                person,
-                decision,
-                reason=reason,
-                row_version=now.row_version,
-                action_digest=now.action_digest,
-                channel="api",
-                assurance="token",
-                now=self.house.now,
-            )
-        )
-
-    def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self.house.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip("there is no Chromium here")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def live(tmp_path: Path) -> Iterator[Live]:
-    made = Live(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def troubles() -> list[str]:
-    """What the browser complained of: policy violations, script errors, requests that failed."""
-    return []
-
-
-@pytest.fixture
-def page(chromium: Any, live: Live, troubles: list[str]) -> Iterator[Any]:
-    """A page in which Alice is signed in, by her token, as a person would."""
-    context = chromium.new_context(viewport={"width": 390, "height": 800})
-    context.set_default_timeout(PATIENCE)
-    made = context.new_page()
-    made.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    made.on("pageerror", lambda error: troubles.append(str(error)))
-    made.on("request", lambda request: None if request.url.startswith(live.origin) else troubles.append(request.url))
-    made.goto(live.origin)
-    made.fill("#token", live.do(live.house.token("alice")))
-    made.click("button")
-    made.wait_for_selector("#queue")
-    yield made
-    context.close()
 
 
 def test_a_call_appears_by_itself_and_is_approved(live: Live, page: Any, troubles: list[str]) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 
-from proxy.console.call_pages import chain_of
+from proxy.console.call_pages import parties_of
+from proxy.console.needs import Story
 from tests.fakes.console_house import ConsoleHouse
+from tests.fakes.control_house import call_record
 
 
 def test_calls_are_listed_and_filtered(house: ConsoleHouse) -> None:
@@ -74,7 +76,27 @@ def test_a_story_with_hardly_anything_known_is_still_told(house: ConsoleHouse) -
 
 
 def test_each_step_of_a_chain_says_how_it_is_proven() -> None:
-    """The first party is delegated to by nobody; levels that are missing are left empty."""
-    story = {"chain": ["human:frank", "agent:a", "agent:b"], "levels": ["verified"]}
-    assert [party["level"] for party in chain_of(story)] == ["", "verified", ""]  # type: ignore[arg-type]  # a story
-    assert chain_of({"chain": None}) == []
+    """The first party is delegated to by nobody; what an older record does not say is left empty."""
+    story: Story = {"chain": ["human:frank", "agent:a", "agent:b"], "levels": ["verified"], "methods": ["jwt"]}
+    assert [(party.level, party.method) for party in parties_of(story)] == [("", ""), ("verified", "jwt"), ("", "")]
+    assert parties_of({"chain": None}) == []
+
+
+def test_a_call_names_its_task(house: ConsoleHouse) -> None:
+    """Purpose, ticket and state, with a link, for who may see the task; its id alone for a name made up."""
+
+    async def scenario() -> None:
+        task = await house.begin(ticket="OPS-12")
+        record = call_record("call.decided", "call_t", "support-bot", "alice") | {"task": task.id}
+        record["delegation"] |= {"levels": ["endorsed"], "methods": ["local_operator"]}
+        await house.log.append(record)
+        await house.tell_calls()
+        async with await house.visitor("alice") as client:
+            text = (await client.get("/calls/call_t")).text
+            other = (await client.get("/calls/call_1")).text
+        assert f'<a href="/tasks/{task.id}">refund the orders of today</a>, ticket OPS-12' in text
+        assert "endorsed" in text
+        assert "by the local operator&#39;s word" in text
+        assert "<code>task_1</code>" in other
+
+    asyncio.run(scenario())

@@ -37,6 +37,15 @@ DOORS = {
     ("GET", "/reviews/{what}"): "person",
     ("POST", "/reviews/{what}/attest"): "form",
     ("POST", "/reviews/{what}/end"): "form",
+    ("GET", "/tasks"): "person",
+    ("GET", "/tasks/{id}"): "person",
+    ("POST", "/tasks/{id}/suspend"): "form",
+    ("POST", "/tasks/{id}/resume"): "form",
+    ("POST", "/tasks/{id}/end"): "form",
+    ("GET", "/kill-switch"): "person",
+    ("POST", "/kill-switch/confirm"): "form",
+    ("POST", "/kill-switch/stop"): "form",
+    ("POST", "/kill-switch/lift"): "form",
 }
 FORMS = [path for (method, path), who in DOORS.items() if who == "form"]
 

@@ -7,6 +7,8 @@ import pytest
 from proxy.console import words
 from proxy.facts import Effect
 from proxy.holds.model import State
+from proxy.stages import HopLevel
+from proxy.tasks.task import STATES
 
 
 def test_every_state_and_effect_has_words() -> None:
@@ -45,4 +47,14 @@ def test_times_and_roles_are_told_plainly() -> None:
     assert words.took(None) == ""
     assert [words.role(code) for code in ("owner", "team:x", "person:y", "team:", "new")] == [
         "the agent's owner", "someone of team x", "y", "team:", "new",
+    ]  # fmt: skip
+
+
+def test_tasks_and_chains_have_words() -> None:
+    """Each state of a task and each level of proof; a method without a word is shown as its code."""
+    assert set(words.TASK_STATES) == STATES
+    assert set(words.LEVEL_MEANS) == set(words.LEVEL_MARKS) == set(get_args(HopLevel.__value__))
+    assert (words.method("jwt_svid"), words.method("new_way")) == ("JWT-SVID", "new_way")
+    assert [words.amount(number) for number in (0, 10, 12.5, 0.000001, 1_000_000)] == [
+        "0", "10", "12.5", "0.000001", "1,000,000",
     ]  # fmt: skip

@@ -19,6 +19,8 @@ DOORS = {
     ("POST", "/v1/handles"): "operator",
     ("GET", "/v1/handles"): "member",
     ("POST", "/v1/handles/{id}/revoke"): "member",
+    ("GET", "/v1/agents"): "member",
+    ("GET", "/v1/agents/{id}"): "member",
     ("POST", "/v1/tasks"): "member",
     ("GET", "/v1/tasks"): "member",
     ("GET", "/v1/tasks/{id}"): "member",

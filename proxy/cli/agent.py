@@ -1,0 +1,71 @@
+"""`countersign agent`: who answers for each agent, and how it stands."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from proxy.cli import show
+from proxy.cli.api import call
+from proxy.cli.options import DEFAULT_CONFIG, As, AsJson, Config
+from proxy.cli.task import quoted
+
+app = typer.Typer(name="agent", help="See agents, who answers for them, and how they stand.", no_args_is_help=True)
+
+
+@app.command(name="list")
+def list_(as_person: As = None, config: Config = DEFAULT_CONFIG, json: AsJson = False) -> None:
+    """List agents, with who answers for each.
+
+    \b
+    countersign agent list
+    countersign agent list --json | jq -r '.[] | select(.standing != "") | .id'
+    """
+    rows = call(config, "GET", "/v1/agents", as_person=as_person)["agents"]
+    if json:
+        show.as_json(rows)
+        return
+    for row in rows:
+        row["stands"] = row["standing"] or "in force"
+    columns = {"id": "id", "owner": "owner", "stands": "stands", "expires": "expires", "review due": "review_due"}
+    show.table(rows, columns | {"purpose": "purpose"}, empty="no agents")
+
+
+@app.command(name="show")
+def show_(
+    agent: Annotated[str, typer.Argument(help="The agent's id in the inventory.")],
+    as_person: As = None,
+    config: Config = DEFAULT_CONFIG,
+    json: AsJson = False,
+) -> None:
+    """Show one agent, and what lives under it.
+
+    \b
+    countersign agent show support-bot
+    """
+    found = call(config, "GET", f"/v1/agents/{quoted(agent)}", as_person=as_person)
+    show.as_json(found) if json else show.document(_told(found))
+
+
+def _told(agent: Mapping[str, Any]) -> dict[str, Any]:
+    """The agent's facts, and what it is doing, with every time in words."""
+    left_out = {"standing", "detail", "ended_by", "owner_name", "deputies", "identities", "may_end", "may_lift"}
+    left_out |= {"handles", "tasks"}
+    stands = " ".join(
+        part for part in (agent["standing"] or "in force", agent["ended_by"] or "", agent["detail"]) if part
+    )
+    return {
+        "stands": stands,
+        **{name: value for name, value in agent.items() if name not in left_out},
+        "deputies": {one["person"]: f"{one['start']} to {one['end']}" for one in agent["deputies"]},
+        "identities": [f"{one['issuer']} {one['subject']}" for one in agent["identities"]],
+        "tasks": {
+            one["id"]: f"{one['state']} until {show.moment(one['deadline'])}: {one['purpose']}"
+            for one in agent["tasks"]
+        },
+        "handles": {
+            one["id"]: f"until {show.moment(one['not_after'])}"
+            + (f", for {one['on_behalf_of']}" if one["on_behalf_of"] else "")
+            for one in agent["handles"]
+        },
+    }

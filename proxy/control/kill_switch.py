@@ -1,0 +1,124 @@
+"""The kill switch as a page needs it: what this caller may stop, what would die, what stands, and who may lift it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from proxy.control.callers import Caller
+from proxy.control.ending import Done, EndingDesk
+from proxy.control.needs import ControlDeps
+from proxy.control.reach import Reach, reach_of
+from proxy.control.responders import may_respond
+from proxy.facts import Inventory
+from proxy.tasks.interfaces import Revocation, RevocationKind
+
+OWNERS_KINDS = ("agent", "instance", "task", "handle")
+KINDS = (
+    *OWNERS_KINDS,
+    *("owner", "team", "class", "principal", "process", "partner"),
+    *("service", "tool", "credential", "token", "connection", "global"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One scope that is ended or frozen, whether this caller may lift it, and whether other processes know of it."""
+
+    row: Revocation
+    may_lift: bool
+    stored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What stopping this scope means now; `standing` is what holds for it already.
+
+    `connections` are open under it, as far as they pass through this process; None if none do.
+    """
+
+    scope: str
+    reach: Reach
+    connections: int | None
+    standing: Revocation | None
+
+
+class KillSwitch:
+    """Looks before anything is ended. Ending itself is the ending desk's."""
+
+    def __init__(self, caller: Caller, deps: ControlDeps, ending: EndingDesk) -> None:
+        self._caller = caller
+        self._deps = deps
+        self._ending = ending
+
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of scope that this caller may stop."""
+        return KINDS if may_respond(self._caller, self._deps.responders) else OWNERS_KINDS
+
+    async def choices(self, kind: str) -> dict[str, str]:
+        """The names of this kind that the house knows and that this caller may stop, each with a word on it."""
+        levers = await self._ending.levers()
+        return {
+            name: about for name, about in sorted((await self._known(kind)).items()) if levers.end(f"{kind}:{name}")
+        }
+
+    async def preview(self, scope: str) -> Preview:
+        """What would die; refused in the same words as ending it would be."""
+        await self._ending.require(scope)
+        deps = self._deps
+        handles = await deps.handles.list(live_at=deps.clock())
+        reach = reach_of(scope, deps.inventory(), handles, await deps.tasks.list(live=True))
+        standing = next((row for row in deps.revocations.in_force() if row.scope == scope), None)
+        connections = deps.reach(scope).connections if deps.reach is not None else None
+        return Preview(scope, reach, connections, standing)
+
+    async def standing(self) -> list[Standing]:
+        """What is ended or frozen, as far as it concerns this caller; the latest first."""
+        levers = await self._ending.levers()
+        unstored = self._ending.unstored()
+        rows = await self._ending.list()
+        return [Standing(row, levers.lift(row), row.scope not in unstored) for row in rows]
+
+    async def stop(self, scope: str, effect: RevocationKind, reason: str) -> Done:
+        """The scope is ended, or every call of it held, when this returns."""
+        act = self._ending.freeze if effect == "freeze" else self._ending.revoke
+        return await act(scope, reason)
+
+    async def _known(self, kind: str) -> Mapping[str, str]:
+        deps = self._deps
+        match kind:
+            case "task":
+                return {task.id: f"{task.agent}: {task.purpose}" for task in await deps.tasks.list(live=True)}
+            case "handle":
+                rows = await deps.handles.list(live_at=deps.clock())
+                return {row.id: f"{row.agent} {row.purpose}".strip() for row in rows}
+            case _ if kind in _LISTED:
+                return _LISTED[kind](deps.inventory())
+            case _:
+                return {}
+
+
+def _people(inventory: Inventory) -> dict[str, str]:
+    return {person.id: person.name for person in inventory.people.values()}
+
+
+def _tools(inventory: Inventory) -> dict[str, str]:
+    services = inventory.services.values()
+    return {f"{service.id}/{tool.name}": "" for service in services for tool in service.tools}
+
+
+def _credentials(inventory: Inventory) -> dict[str, str]:
+    services = inventory.services.values()
+    return {binding.id: service.id for service in services for binding in service.bindings}
+
+
+_LISTED: Mapping[str, Callable[[Inventory], dict[str, str]]] = {
+    "agent": lambda inventory: {agent.id: agent.purpose for agent in inventory.agents.values()},
+    "owner": _people,
+    "principal": _people,
+    "team": lambda inventory: dict.fromkeys(inventory.teams, ""),
+    "class": lambda _: {"privileged": "", "utility": ""},
+    "process": lambda inventory: {process.id: process.purpose for process in inventory.processes.values()},
+    "partner": lambda inventory: {partner.id: partner.name for partner in inventory.partners.values()},
+    "service": lambda inventory: dict.fromkeys(inventory.services, ""),
+    "tool": _tools,
+    "credential": _credentials,
+}

@@ -1,0 +1,68 @@
+"""What dies with a scope."""
+
+from typing import Any
+
+import pytest
+
+from proxy.control.reach import reach_of
+from proxy.identity.interfaces import HandleRow
+from proxy.stages import Principal
+from tests.fakes.control_house import NOW, inventory
+from tests.fakes.tasks import task
+
+FACTS = inventory()
+TOP = task("task_top", principal=Principal("human", "frank"))
+CHILD = task("task_child", TOP, agent="builder", principal=None)
+OTHER = task("task_other", agent="builder", principal=Principal("business_process", "nightly"))
+TASKS = [TOP, CHILD, OTHER]
+
+
+def handle(number: int, agent: str, task_id: str, **more: Any) -> HandleRow:
+    fields: dict[str, Any] = {
+        "id": f"hnd_{number}", "digest": f"d{number}", "agent": agent, "task": task_id, "purpose": "",
+        "on_behalf_of": None, "issued_at": NOW, "not_after": NOW + 60, "issued_by": "t",
+    }  # fmt: skip
+    return HandleRow(**(fields | more))
+
+
+HANDLES = [
+    handle(1, "support-bot", "task_top", on_behalf_of="frank"),
+    handle(2, "builder", "task_child"),
+    handle(3, "builder", "task_other"),
+    handle(4, "builder", "task_made_up", on_behalf_of="eve"),
+]
+
+
+@pytest.mark.parametrize(
+    ("scope", "agents", "handles", "tasks"),
+    [
+        ("global", ["builder", "stray", "support-bot"], 4, 3),
+        ("agent:support-bot", ["support-bot"], 2, 2),  # the builder's child task acts for it
+        ("agent:builder", ["builder"], 3, 2),
+        ("owner:alice", ["support-bot"], 2, 2),
+        ("team:support", ["support-bot"], 2, 2),
+        ("class:utility", ["builder", "stray", "support-bot"], 4, 3),
+        ("class:privileged", [], 0, 0),
+        ("principal:frank", [], 2, 2),
+        ("principal:eve", [], 1, 0),
+        ("process:nightly", [], 1, 1),
+        ("process:frank", [], 0, 0),
+        ("partner:acme", [], 0, 0),
+        ("task:task_top", [], 2, 2),
+        ("task:task_child", [], 1, 1),
+        ("task:task_made_up", [], 1, 0),
+        ("handle:hnd_3", [], 1, 0),
+        ("handle:hnd_9", [], 0, 0),
+        ("token:iss|jti", [], 0, 0),
+    ],
+)
+def test_a_scope_reaches_all_that_acts_through_it(scope: str, agents: list[str], handles: int, tasks: int) -> None:
+    """Its own, and whatever acts for it further down the chain."""
+    reach = reach_of(scope, FACTS, HANDLES, TASKS)
+    assert ([agent.id for agent in reach.agents], reach.handles, reach.tasks) == (agents, handles, tasks)
+
+
+def test_a_service_and_a_tool_are_reached_by_calls() -> None:
+    """No agent dies with them; the calls to them do."""
+    assert reach_of("service:payments", FACTS, HANDLES, TASKS).calls == "payments"
+    assert reach_of("tool:payments/refund", FACTS, HANDLES, TASKS).calls == "payments/refund"
