@@ -94,6 +94,9 @@ async def _shown(token: str, deps: OAuthDeps) -> Identity:
 
 async def _human(token: str, deps: OAuthDeps) -> Human:
     verified, claims = await deps.tokens.verify_subject(token, deps.clock())
+    if claims.get("client_id") == verified.subject:
+        # A client that is registered under a person's name must not become that person (RFC 9068 section 5).
+        raise OAuthMistake("invalid_grant", "the `subject_token` is a client's own, and stands for no person")
     person = _person(verified.issuer, verified.subject, deps.inventory())
     if person is None:
         raise OAuthMistake("invalid_grant", "nobody in the inventory has this `subject_token`")

@@ -46,6 +46,19 @@ def test_two_people_with_one_account_are_nobody(house: TokenHouse) -> None:
     asyncio.run(story())
 
 
+def test_a_client_named_as_a_person_is_not_that_person(house: TokenHouse) -> None:
+    """A token whose subject is its client is a machine's own, whatever the machine is called."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        machines = house.human(client_id="frank@idp")
+        with pytest.raises(OAuthMistake, match="stands for no person") as caught:
+            await subject_of(form(subject_token=machines, subject_token_type=ACCESS_TOKEN), house.oauth)
+        assert caught.value.error == "invalid_grant"
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize(
     ("scopes", "tool", "lets"),
     [
