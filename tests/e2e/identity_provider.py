@@ -52,7 +52,7 @@ class IdentityProvider:
         return f"{self.issuer}/jwks"
 
     def login(self, person: str, password: str, resource: str) -> tuple[str, str]:
-        """Access token for this resource and ID token, by authorization code and PKCE (RFC 6749, RFC 7636, RFC 8707)."""
+        """Access token for this resource, and ID token, by authorization code and PKCE (RFC 7636, RFC 8707)."""
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(12)
         challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         asked = {

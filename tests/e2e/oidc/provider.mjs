@@ -53,7 +53,7 @@ const provider = new Provider(issuer, {
 async function grantOfTheHouse(ctx) {
   const grant = new ctx.oidc.provider.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId });
   grant.addOIDCScope("openid countersign_task");
-  grant.addResourceScope(given.resource, "countersign_task");
+  grant.addResourceScope(ctx.oidc.params.resource ?? given.resource, "countersign_task");
   await grant.save();
   return grant;
 }
