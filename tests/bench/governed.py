@@ -93,10 +93,13 @@ def write_configuration(directory: Path, roots: Path, upstream: int, policies: i
 
 @contextlib.contextmanager
 def start_governed(
-    directory: Path, roots: Path, upstream: int, policies: int = 100, settings: str = ""
+    directory: Path, roots: Path, upstream: int, policies: int = 100, settings: str = "", *, made: Path | None = None
 ) -> Iterator[Governed]:
-    """`countersign serve` with identity, policy, credential, audit and leak scan for each call."""
-    config = write_configuration(directory, roots, upstream, policies, settings)
+    """`countersign serve` with identity, policy, credential, audit and leak scan for each call.
+
+    `made` is a configuration that is there already.
+    """
+    config = made or write_configuration(directory, roots, upstream, policies, settings)
     process = subprocess.Popen(
         [sys.executable, "-m", *_program(), "serve", "--config", str(config)],
         stderr=subprocess.PIPE,
