@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import random
 import secrets
 import sqlite3
 import ssl
@@ -37,6 +38,7 @@ from tests.bench.governed import SECRET, Governed, start_governed, write_configu
 from tests.bench.load import HOST, Tally, Way, ask, open_connection
 
 TARGET = 1.1
+SHOWN = 200
 OWN, OTHER = {min(os.sched_getaffinity(0))}, {max(os.sched_getaffinity(0))}
 AGENT = """\
   - id: bench-{number}
@@ -93,6 +95,7 @@ def main() -> None:
         for house, running in zip(houses, served, strict=True):
             print(f"{house.name:6} start {house.median('start'):5.2f} s, memory {memory(running.process.pid):5.0f} MiB")
     for house in houses:
+        print(f"{house.name:6} the first call of a handle: p50 {house.median('first call') * 1000:.2f} ms")
         print(
             f"{house.name:6} an edit is in force after {house.median('edit'):5.2f} s (two looks, 0.25 s apart, "
             f"included); the loop stood still for {max(house.seconds['stall']) * 1000:4.0f} ms at most"
@@ -139,13 +142,15 @@ async def in_process(houses: list[House], calls: int, port: int) -> None:
         for house, core in both:
             for number in range(len(house.handles)):
                 await bind(core, f"kept_{number}", next(house.next)[1], port)
+                house.add("first call", (await admit(core, f"kept_{number}", None, port))[0])
         for turn in range(calls + 50):
             for house, core in both:
                 kept = await admit(core, f"kept_{turn % len(house.handles)}", None, port)
                 new = await admit(core, new_id("conn"), next(house.next)[1], port)
-                if turn >= 50:
-                    house.add("bound connection", kept)
-                    house.add("new connection", new)
+                for what, (took, spent) in (("bound connection", kept), ("new connection", new)):
+                    if turn >= 50:
+                        house.add(what, took)
+                        house.processor.setdefault(what, []).append(spent)
         for house, core in both:
             for number in range(3):
                 await edit(house, core, number)
@@ -157,16 +162,16 @@ async def bind(core: Core, connection: str, handle: str, port: int) -> None:
         raise SystemExit(f"a handle is refused: {reply}")
 
 
-async def admit(core: Core, connection: str, handle: str | None, port: int) -> float:
-    """Seconds of one call from its arrival to its release, the durable record included."""
+async def admit(core: Core, connection: str, handle: str | None, port: int) -> tuple[float, float]:
+    """Seconds of one call from its arrival to its release, the durable record included; and of this thread's work."""
     authority = f"{HOST}:{port}"
     request = Request("GET", "https", HOST, port, "/v1/customers/c-7", "", (("host", authority),), b"")
     arrived = Arrived(new_id("call"), time.time(), connection, "connect", "127.0.0.1", request)
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.thread_time()
     if handle is not None:
         await bind(core, connection, handle, port)
     released = await core.pipeline.admit_call(arrived, None)
-    took = time.perf_counter() - began
+    took = time.perf_counter() - began, time.thread_time() - worked
     if not isinstance(released, Released):
         raise SystemExit(f"a call is refused: {released.body[:300]!r}")
     now = time.time()
@@ -196,9 +201,8 @@ async def edit(house: House, core: Core, number: int) -> None:
 @contextlib.contextmanager
 def serve(house: House, directory: Path, root: Path, port: int) -> Iterator[Governed]:
     """`countersign serve` of this house, alone on the other core."""
-    began = time.perf_counter()
     with start_governed(directory / house.name, root, port, made=house.config) as running:
-        house.add("start", time.perf_counter() - began)
+        house.add("start", running.started_in)
         pin(running.process.pid, OTHER)
         yield running
 
@@ -206,19 +210,31 @@ def serve(house: House, directory: Path, root: Path, port: int) -> Iterator[Gove
 async def over_the_wire(
     both: list[tuple[House, Governed]], port: int, marker: str, options: argparse.Namespace
 ) -> None:
-    """In turns: requests on open connections, each of another handle; and connections for one request each."""
+    """In turns: requests on open connections, each of another handle; and connections for one request each.
+
+    Of the large house's handles so many take part as can be shown once before: what is compared is not a first time.
+    """
     os.sched_setaffinity(0, OWN)
+    for house, running in both:
+        known = random.sample(house.handles, min(len(house.handles), SHOWN))
+        house.next = itertools.cycle(known)
+        trust = ssl.create_default_context(cafile=running.bundle)
+        for agent, handle in known:
+            way = Way(running.port, port, running.bundle, "Countersign", handle, agent=agent)
+            reader, writer = await open_connection(way, trust)
+            await ask(reader, writer, way, marker, Tally())
+            writer.transport.abort()
     for _ in range(options.rounds):
         for what, load in (("kept connection", _kept), ("fresh connection", _fresh)):
             for house, running in both:
                 trust = ssl.create_default_context(cafile=running.bundle)
 
-                def way(house: House = house, running: Governed = running) -> Way:
+                def make(house: House = house, running: Governed = running) -> Way:
                     agent, handle = next(house.next)
                     return Way(running.port, port, running.bundle, "Countersign", handle, agent=agent)
 
                 tally, before = Tally(), processor(running.process.pid)
-                await load(way, trust, marker, tally, options.seconds)
+                await load(make, trust, marker, tally, options.seconds)
                 if tally.wrong:
                     raise SystemExit(f"{house.name}: a wrong answer: {tally.wrong[0]}")
                 spent = (processor(running.process.pid) - before) / len(tally.seconds)
@@ -275,7 +291,7 @@ def report(houses: list[House], kinds: list[str], title: str) -> None:
             times = sorted(house.seconds[kind])
             p50, p99 = (times[min(len(times) * percent // 100, len(times) - 1)] * 1000 for percent in (50, 99))
             spent = house.processor.get(kind)
-            processor_time = f", processor {statistics.median(spent) * 1000:5.2f} ms" if spent else ""
+            processor_time = f", processor {statistics.median(spent) * 1000:5.3f} ms" if spent else ""
             print(f"  {kind:16} {house.name:6} p50 {p50:6.2f} ms  p99 {p99:6.2f} ms{processor_time}  ({len(times)})")
         ratio = f"large / small: p50 {large.median(kind) / small.median(kind):.2f} x"
         if large.processor.get(kind):

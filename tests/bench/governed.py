@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -69,13 +70,14 @@ when {{ context.host == "h{number}" }};
 
 @dataclass(frozen=True, slots=True)
 class Governed:
-    """A running proxy: its process, its port, its agent's handle, and the roots that trust it."""
+    """A running proxy: its process, its port, its agent's handle, the roots that trust it, and seconds to `ready`."""
 
     process: subprocess.Popen[str]
     port: int
     handle: str
     bundle: str
     config: Path
+    started_in: float
 
 
 def write_configuration(directory: Path, roots: Path, upstream: int, policies: int = 100, settings: str = "") -> Path:
@@ -100,6 +102,7 @@ def start_governed(
     `made` is a configuration that is there already.
     """
     config = made or write_configuration(directory, roots, upstream, policies, settings)
+    began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", *_program(), "serve", "--config", str(config)],
         stderr=subprocess.PIPE,
@@ -113,10 +116,11 @@ def start_governed(
                 break
         else:
             raise SystemExit("countersign serve does not start")
+        took = time.perf_counter() - began
         status = ask(config, "status")
         handle = ask(config, "handle", "issue", "bench", "--for", "alice")["handle"]
         port = int(str(status["proxy"]).rpartition(":")[2])
-        yield Governed(process, port, str(handle), str(status["bundle"]), config)
+        yield Governed(process, port, str(handle), str(status["bundle"]), config, took)
     finally:
         process.terminate()
         process.communicate(timeout=30)

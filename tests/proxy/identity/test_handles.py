@@ -191,3 +191,25 @@ def test_a_list_holds_no_digest() -> None:
     house.issue(agent="report-bot")
     listed = asyncio.run(house.service.list(agent="refund-bot", live_at=NOW))
     assert [(one.id, one.digest) for one in listed] == [(row.id, "")]
+
+
+def test_ten_thousand_live_handles_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shown one after another, again and again, each is read from the store once: a smaller memory would miss."""
+
+    async def story() -> None:
+        house, reads = House(), list[str]()
+        look = house.store.handle_by_digest
+
+        async def counted(digest: str) -> HandleRow | None:
+            reads.append(digest)
+            return await look(digest)
+
+        monkeypatch.setattr(house.store, "handle_by_digest", counted)
+        wanted: dict[str, Any] = {"agent": "refund-bot", "purpose": "refunds", "ttl": 600, "issued_by": "t", "now": NOW}
+        handles = [(await house.service.issue(**wanted))[0] for _ in range(10_000)]
+        for _ in range(2):
+            for handle in handles:
+                assert await house.service.find(handle, NOW) is not None
+        assert len(reads) == 10_000
+
+    asyncio.run(story())

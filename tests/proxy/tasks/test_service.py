@@ -241,3 +241,21 @@ def test_a_store_that_is_down_is_never_no_task(house: TaskHouse) -> None:
             await house.tasks.find("task_1")
 
     asyncio.run(story())
+
+
+def test_the_tasks_of_ten_thousand_handles_are_remembered(house: TaskHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for one after another, again and again, each is read from the store once, also one that never began."""
+
+    async def story() -> None:
+        reads: list[str] = []
+
+        async def counted(task_id: str) -> None:
+            reads.append(task_id)
+
+        monkeypatch.setattr(house.store, "task", counted)
+        for _ in range(2):
+            for number in range(10_000):
+                assert await house.tasks.find(f"task_{number}") is None
+        assert len(reads) == 10_000
+
+    asyncio.run(story())
