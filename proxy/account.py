@@ -193,6 +193,7 @@ def _client(arrived: Arrived) -> Section:
 
 def _who(identity: Identity) -> Section:
     proven, agent, root = identity.proven, identity.agent, identity.chain.root
+    hosted: Section = {} if agent.partner is None else {"partner": agent.partner}
     return {
         "agent": {
             "id": agent.id,
@@ -200,6 +201,7 @@ def _who(identity: Identity) -> Section:
             "owner": identity.owner.id,
             "identity": f"{proven.issuer}|{proven.subject}" if proven.issuer else proven.credential,
             "src": proven.method,
+            **hosted,
         },
         "cred": {"kind": proven.method, "id": proven.credential},
         "task": proven.task,

@@ -1,7 +1,7 @@
 """Everything that people wrote, read together, and every mistake in it at once."""
 
 import os
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from policies.mistakes import PolicyMistakes
 from policies.model import Mode
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
+from proxy.facts import TokenExchangeBinding
 from proxy.inventory.check import check_inventory
 from proxy.inventory.load import Loaded
 from proxy.settings import Settings, directories, load_settings, unsafe
@@ -38,7 +39,19 @@ def check_all(path: Path, today: date | None = None, environment: Container[str]
     bundle = _policies(policies, mistakes)
     world = None if found.loaded is None else _world(found.loaded, bundle, settings, mistakes)
     warnings = [Mistake(shown(path), 0, "", sentence) for sentence in (unsafe(settings) if settings else [])]
+    if found.loaded is not None and settings is not None and settings.identity.token_issuer is None:
+        warnings.extend(_unminted(found.loaded))
     return Checkup(tuple(mistakes), (*warnings, *found.warnings), None if mistakes else world)
+
+
+def _unminted(loaded: Loaded) -> Iterator[Mistake]:
+    """Bindings that show an authorization server tokens of ours, where we make none."""
+    for entry in loaded.reading.services.values():
+        for index, binding in enumerate(entry.fact.bindings):
+            for field in ("subject_token", "actor_token"):
+                if isinstance(binding, TokenExchangeBinding) and getattr(binding, field) == "minted":
+                    why = "is `minted`, and nothing is without `identity.token_issuer`; calls that need it are refused"
+                    yield entry.mistake(why, "bindings", index, field)
 
 
 def _settings(path: Path, mistakes: list[Mistake]) -> Settings | None:

@@ -16,8 +16,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
 
 from policies.model import Outcome
 from proxy import account
@@ -26,10 +26,10 @@ from proxy.crowd import Crowd
 from proxy.deciding import STALE, denial, failure, inquiry, prefer_wait
 from proxy.downstream.txn_token import Minter, TxnToken
 from proxy.errors import Refusal, Refused, refuse
-from proxy.holds.answers import status_reply
 from proxy.holds.service import HoldService
 from proxy.identity.challenges import for_gateway
 from proxy.identity.resolver import Resolver
+from proxy.own_host import OWN_HOST, OwnEndpoint, own_reply
 from proxy.protocols.answers import Wire, render, wire_of
 from proxy.protocols.registry import describe
 from proxy.stages import (
@@ -60,9 +60,6 @@ from telemetry.trace_context import TraceContext, begin, parse_traceparent
 
 log = logging.getLogger("countersign.pipeline")
 
-# Agents ask here, through the proxy, what became of a held call. It resolves nowhere else.
-OWN_HOST = "countersign.internal"
-
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -77,6 +74,7 @@ class Parts:
     recorder: Recorder
     clock: Callable[[], float]
     minter: Minter | None = None  # without one, internal services are told nothing of their calls
+    own: Mapping[str, OwnEndpoint] = field(default_factory=dict)  # by path, at our own host
 
 
 @dataclass(slots=True)
@@ -101,7 +99,7 @@ class Pipeline:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._bound: dict[str, Proven] = {}
-        self._admitted: set[str] = set()
+        self._heard: set[str] = set()
         self._crowd = Crowd()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -149,8 +147,8 @@ class Pipeline:
         proven = self._bound.get(connection)
         if released is not None:
             proven = released.decided.described.attributed.identity.proven
-        elif proven is None or connection not in self._admitted:
-            return None  # nothing was admitted on it yet, so there is nothing to cut
+        elif proven is None or connection not in self._heard:
+            return None  # nothing was asked on it yet: whoever may ask nothing is to hear so in answer to a call
         try:
             self._require_fresh_feed()
             self._living(proven, self._parts.world())
@@ -170,7 +168,7 @@ class Pipeline:
     def closed(self, connection: str) -> None:
         """The agent's connection is gone; what was bound to it is forgotten."""
         self._bound.pop(connection, None)
-        self._admitted.discard(connection)
+        self._heard.discard(connection)
 
     def tell_crowd(self) -> None:
         """Put on record how many unknown callers were refused without a record each. Now and then."""
@@ -195,7 +193,7 @@ class Pipeline:
         attributed = Attributed(arrived, await self._attribute(arrived, evidence, world))  # 2
         story.reached = attributed
         if arrived.request.host == OWN_HOST:
-            return await status_reply(parts.holds, arrived.request, attributed.identity.agent.id)
+            return await own_reply(parts.own, parts.holds, arrived.request, attributed.identity)
         described = self._describe(story, attributed, world)  # 3
         self._require_fresh_feed(described)
         await parts.tasks.bound(described, self._now())  # 4
@@ -235,9 +233,8 @@ class Pipeline:
         proven = self._bound.get(arrived.connection)
         if proven is None:
             raise refuse("identity_missing", 407, "This connection has not shown who it is.", "authenticate")
-        identity = self._living(proven, world)
-        self._admitted.add(arrived.connection)
-        return identity
+        self._heard.add(arrived.connection)
+        return self._living(proven, world)
 
     async def _bind(self, connection: str, evidence: Evidence, world: World) -> None:
         """Who this connection proved to be, until it ends; it can never become somebody else."""
@@ -386,8 +383,8 @@ def _known(story: _Story) -> account.Known:
     return account.Known(story.reached, story.trace, story.arguments, story.claim, catalog, txn)
 
 
-def _who(proven: Proven) -> tuple[str, str, str | None]:
-    return proven.agent, proven.task, proven.on_behalf_of
+def _who(proven: Proven) -> tuple[str, str, str, str | None]:
+    return proven.agent, proven.instance, proven.task, proven.on_behalf_of
 
 
 def _only_reads(call: Call) -> bool:

@@ -95,7 +95,9 @@ class Proven:
 
     `scopes` are the revocation keys of the credential itself (`handle:...`, `token:iss|jti`,
     `task:...`); times are UNIX seconds. `evidence` is a digest of the proof, never the proof.
-    `chain` is that of the task, if the task is known to us.
+    `chain` is that of the task, if the task is known to us. `keys` are the issuers whose keys it was proven by, each
+    with the epoch of those keys: when one is taken away, it must be shown anew. `thumbprint` is that of the
+    certificate whose key the connection has proven to hold, `bound_to` the one that it must be (RFC 8705 section 3).
     """
 
     agent: str
@@ -111,6 +113,9 @@ class Proven:
     subject: str = ""
     evidence: str = ""
     chain: Chain | None = None
+    keys: tuple[tuple[str, int], ...] = ()
+    thumbprint: str = ""
+    bound_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,16 @@ from policies.model import Mode
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
 from proxy.settings.model import Address, Issuer, Settings
+from proxy.settings.workloads import Cluster, TrustedDomain
 
 _CONFIGURATION = "countersign.yaml"
 _IGNORE = ".gitignore"
+# What an entry of a list looks like, where its settings have no default or need one of several.
+_EXAMPLES: dict[type[BaseModel], dict[str, str]] = {
+    Issuer: {"issuer": "https://issuer.example.com", "audience": "countersign", "jwks_file": "issuer.jwks.json"},
+    TrustedDomain: {"trust_domain": "prod.example.com", "audience": "countersign", "bundle_file": "prod.bundle.json"},
+    Cluster: {"issuer": "https://kubernetes.example.com", "audience": "countersign", "jwks_file": "cluster.jwks.json"},
+}
 
 
 def write_starter(directory: Path, today: date | None = None) -> list[Path]:
@@ -104,23 +111,24 @@ def _lines(model: type[BaseModel], depth: int) -> Iterator[str]:
         if isinstance(default, BaseModel):
             yield f"{indent}{name}:"
             yield from _lines(type(default), depth + 1)
-        elif _item(field) is Issuer:
+        elif (item := _item(field)) in _EXAMPLES:
             yield f"{indent}{name}: []"
-            yield from _issuer(indent)
+            yield from _example_of(item, indent)
         else:
             yield f"{indent}{name}: {_written(default)}".rstrip()
 
 
-def _issuer(indent: str) -> Iterator[str]:
-    examples = {"issuer": "https://issuer.example.com", "audience": "countersign", "jwks_file": "issuer.jwks.json"}
-    for position, (name, field) in enumerate(Issuer.model_fields.items()):
-        value = examples.get(name) or _written(field.default)
+def _example_of(model: type[BaseModel], indent: str) -> Iterator[str]:
+    for position, (name, field) in enumerate(model.model_fields.items()):
+        value = _EXAMPLES[model].get(name) or _written(field.default)
         yield f"{indent}#   {'- ' if position == 0 else '  '}{f'{name}: {value}'.rstrip():<40}  # {field.description}"
 
 
-def _item(field: FieldInfo) -> object:
+def _item(field: FieldInfo) -> type[BaseModel]:
+    """What a list is of, if that is a group of settings; else the group that has none."""
     arguments = get_args(field.annotation)
-    return arguments[0] if arguments and not isinstance(field.annotation, UnionType) else None
+    item = arguments[0] if arguments and not isinstance(field.annotation, UnionType) else None
+    return item if isinstance(item, type) and issubclass(item, BaseModel) else BaseModel
 
 
 def _written(default: object) -> str:

@@ -99,13 +99,17 @@ class Delegation(TypedDict, total=False):
 
 @_strict
 class Agent(TypedDict, total=False):
-    """`identity` is what was proven (`issuer|subject`, a handle id), `src` how (`handle`, `jwt`, `none`)."""
+    """`identity` is what was proven (`issuer|subject`, a handle id), `src` how (`handle`, `jwt`, `none`).
+
+    `partner` hosts the agent, where it is not ours.
+    """
 
     id: str
     instance: str
     owner: str
     identity: str
     src: str
+    partner: str
 
 
 @_strict

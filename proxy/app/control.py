@@ -7,7 +7,6 @@ from starlette.applications import Starlette
 
 from policies.model import Json
 from proxy.app.core import Core
-from proxy.app.tokens import oauth_deps
 from proxy.console.site import create_console
 from proxy.control.api import create_api
 from proxy.control.door import Door
@@ -43,8 +42,7 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
         jwks=_jwks(core),
     )
     door = Door(deps, EventFeed(core.holds, records))
-    oauth = oauth_deps(core)
-    tokens = token_routes(oauth) if oauth is not None else []
+    tokens = token_routes(core.token_server) if core.token_server is not None else []
     return create_api(deps, door, [*tokens, *create_console(door, clock=core.clock, origins=origins)])
 
 

@@ -7,27 +7,33 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from proxy.app.tokens import token_server
+from proxy.control.oauth.own_host import own_endpoints
+from proxy.control.oauth.server import TokenServer
 from proxy.control.people import PeopleService
 from proxy.credentials.broker import Broker
 from proxy.credentials.references import References
+from proxy.downstream.chain_tokens import ChainTokens
 from proxy.downstream.signer import Signer
 from proxy.downstream.txn_token import Minter
 from proxy.errors import CountersignError
 from proxy.facts import Inventory
 from proxy.holds.sealing import Sealer
 from proxy.holds.service import HoldOptions, HoldService
+from proxy.identity.federation import BundleSource
 from proxy.identity.handles import HandleService
 from proxy.identity.resolver import Resolver
 from proxy.identity.task_tokens import TaskTokenReader
 from proxy.identity.tokens import TokenVerifier
-from proxy.inventory.ownership import standing
+from proxy.identity.workloads import Workloads
+from proxy.inventory.ownership import process_standing, standing
+from proxy.own_host import OwnEndpoint
 from proxy.pipeline import Parts, Pipeline
 from proxy.reload import Keeper
-from proxy.settings import Settings, issuer_settings
+from proxy.settings import Settings, cluster_settings, issuer_settings, trust_domain_settings
 from proxy.stages import Identity
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.feed import RevocationFeed
@@ -67,6 +73,8 @@ class Core:
     tokens: TokenVerifier
     signer: Signer | None = None
     own_tokens: TaskTokenReader | None = None
+    workloads: Workloads = field(default_factory=Workloads)
+    token_server: TokenServer | None = None
 
     def inventory(self) -> Inventory:
         """The inventory in force."""
@@ -74,10 +82,9 @@ class Core:
 
     def has_ended(self, identity: Identity) -> bool:
         """Whether no call of this identity passes any more: revoked, gone, or without a person who answers for it."""
-        agent = self.inventory().agents.get(identity.agent.id)
-        if agent is None or self.feed.epochs.dead(identity.scopes, identity.proven.issued_at) is not None:
+        if self.feed.epochs.dead(identity.scopes, identity.proven.issued_at) is not None:
             return True
-        return standing(agent, self.inventory(), datetime.fromtimestamp(self.clock(), UTC).date()).owner is None
+        return not self.resolver.stands(identity.proven, self.inventory(), self.clock())
 
 
 @contextlib.asynccontextmanager
@@ -120,11 +127,13 @@ def _assemble(
         options=_hold_options(settings),
         clock=clock,
     )
-    broker = Broker(References())
     signer = _signer(settings, clock())
     own = _own_tokens(settings, signer)
+    broker = Broker(References(), None if signer is None or own is None else ChainTokens(signer, own.issuer))
     tokens = TokenVerifier([issuer_settings(one) for one in settings.identity.issuers])
-    resolver = Resolver(handles, tokens, standing, tasks.basis, own)
+    workloads = _workloads(settings)
+    resolver = Resolver(handles, tokens, standing, tasks.basis, own, workloads, process_standing)
+    at_own_host: dict[str, OwnEndpoint] = {}  # filled below: what answers there needs the parts of the path
     pipeline = Pipeline(
         Parts(
             world=lambda: keeper.world,
@@ -136,13 +145,17 @@ def _assemble(
             recorder=recorder,
             clock=clock,
             minter=_minter(settings, signer),
+            own=at_own_host,
         )
     )
     people = PeopleService(store, lambda: keeper.world.inventory)
-    return Core(
+    core = Core(
         settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, holds, broker, pipeline,
-        resolver, tokens, signer, own,
+        resolver, tokens, signer, own, workloads,
     )  # fmt: skip
+    server = token_server(core)
+    at_own_host.update(own_endpoints(server) if server is not None else {})
+    return replace(core, token_server=server)
 
 
 def _recorder(settings: Settings) -> Recorder:
@@ -158,6 +171,15 @@ def _signer(settings: Settings, now: float) -> Signer | None:
     """None where nothing is signed for others: then there is no key either."""
     needed = settings.downstream.trust_domain is not None or settings.identity.token_issuer is not None
     return Signer.open(settings.state / "downstream.keys", now) if needed else None
+
+
+def _workloads(settings: Settings) -> Workloads:
+    identity = settings.identity
+    return Workloads(
+        [BundleSource(trust_domain_settings(one)) for one in identity.trust_domains],
+        [cluster_settings(one) for one in identity.kubernetes],
+        peer_life=identity.peer_seconds,
+    )
 
 
 def _own_tokens(settings: Settings, signer: Signer | None) -> TaskTokenReader | None:
@@ -215,6 +237,7 @@ async def _background(core: Core) -> AsyncIterator[None]:
         asyncio.create_task(_forever("ending overdue tasks", lambda: _sweep_tasks(core))),
         asyncio.create_task(_forever("forgetting ended tasks", lambda: _tidy_tasks(core))),
         asyncio.create_task(_forever("ending obtained credentials", lambda: _end_credentials(core))),
+        asyncio.create_task(_forever("reading keys again", lambda: _refresh_keys(core))),
     ]
     if core.signer is not None:
         tasks.append(asyncio.create_task(_forever("changing the signing key", lambda: _change_key(core))))
@@ -283,6 +306,12 @@ async def _end_credentials(core: Core) -> None:
     """Beside the other sweep, since it waits for other people's servers."""
     await asyncio.sleep(SWEEP_SECONDS)
     await core.broker.sweep(core.clock(), core.has_ended)
+
+
+async def _refresh_keys(core: Core) -> None:
+    """Beside the other sweeps, since it waits for other people's servers."""
+    await asyncio.sleep(SWEEP_SECONDS)
+    await core.resolver.refresh(core.clock())
 
 
 async def _sweep_tasks(core: Core) -> None:

@@ -19,7 +19,7 @@ from proxy.errors import CountersignError
 from proxy.listener.ca import Authority
 from proxy.listener.listener import Listener
 from proxy.listener.options import ListenerOptions
-from proxy.settings import Settings, unsafe
+from proxy.settings import Address, Settings, unsafe
 from telemetry.errors import AuditUnavailable
 from telemetry.metrics import Metrics
 
@@ -33,6 +33,9 @@ class Running:
 
     proxy: str
     gateway: str
+    proxy_tls: str
+    gateway_tls: str
+    local: str
     console: str
     bundle: Path
     mode: str
@@ -92,6 +95,9 @@ async def serving(core: Core) -> AsyncIterator[Running]:
             return {
                 "proxy": told.proxy,
                 "gateway": told.gateway,
+                "proxy_tls": told.proxy_tls,
+                "gateway_tls": told.gateway_tls,
+                "local": told.local,
                 "console": told.console,
                 "bundle": str(told.bundle),
             }
@@ -131,6 +137,9 @@ def _running(core: Core, listener: Listener, origin: str) -> Running:
     return Running(
         proxy=_at(listener.proxy_address),
         gateway=_at(listener.gateway_address) if listener.gateway_address else "",
+        proxy_tls=_at(listener.proxy_tls_address) if listener.proxy_tls_address else "",
+        gateway_tls=_at(listener.gateway_tls_address) if listener.gateway_tls_address else "",
+        local=str(listener.local or ""),
         console=origin,
         bundle=bundle,
         mode=settings.mode.value,
@@ -150,6 +159,11 @@ def _options(settings: Settings, web: socket.socket) -> ListenerOptions:
         proxy_port=listen.proxy.port,
         gateway_host=listen.gateway.host if listen.gateway else "127.0.0.1",
         gateway_port=listen.gateway.port if listen.gateway else None,
+        proxy_tls=_host_and_port(listen.proxy_tls),
+        gateway_tls=_host_and_port(listen.gateway_tls),
+        tls_names=listen.tls_names,
+        tls_files=(listen.certificate_file, listen.key_file) if listen.certificate_file and listen.key_file else None,
+        local=listen.local,
         http2=listen.http2,
         forbidden_ports=(web.getsockname()[1],),
         upstream_ca_bundle=settings.trusted_roots,
@@ -161,6 +175,10 @@ def _options(settings: Settings, web: socket.socket) -> ListenerOptions:
         idle_timeout=limits.idle_seconds,
         connect_timeout=limits.connect_seconds,
     )
+
+
+def _host_and_port(address: Address | None) -> tuple[str, int] | None:
+    return (address.host, address.port) if address is not None else None
 
 
 def _at(address: tuple[str, int]) -> str:

@@ -5,7 +5,9 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from proxy.cli.account import Account
 from proxy.errors import CountersignError
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
@@ -19,12 +21,12 @@ class Relay:
         self._child: asyncio.subprocess.Process | None = None
         self._early: signal.Signals | None = None
 
-    async def run(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
-        """The child's exit status, as a shell would give it: 128 + n when signal n ended it."""
+    async def run(self, command: Sequence[str], environment: Mapping[str, str], account: Account | None = None) -> int:
+        """The child's exit status, as a shell would give it: 128 + n when signal n ended it. It runs as `account`."""
         if (early := self._early) is not None:
             return 128 + early
         try:
-            self._child = await asyncio.create_subprocess_exec(*command, env=dict(environment))
+            self._child = await asyncio.create_subprocess_exec(*command, env=dict(environment), **_identity(account))
         except FileNotFoundError as error:
             raise CountersignError(f"cannot run `{command[0]}`: there is no such program") from error
         except OSError as error:
@@ -46,6 +48,13 @@ class Relay:
             # A key pressed at the terminal has reached the child already: twice would be a second Ctrl-C.
             with contextlib.suppress(ProcessLookupError):
                 self._child.send_signal(number)
+
+
+def _identity(account: Account | None) -> dict[str, Any]:
+    """Groups first, then the group, then the user: real, effective and saved, so that there is no way back."""
+    if account is None:
+        return {}
+    return {"user": account.uid, "group": account.gid, "extra_groups": list(account.groups)}
 
 
 @contextlib.contextmanager

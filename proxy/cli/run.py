@@ -1,32 +1,45 @@
 """`countersign run`: a program under governance, with no change to its code."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from policies.model import Json
-from proxy.cli import show
+from proxy.cli import run_options, show
+from proxy.cli.account import Account, read_account
 from proxy.cli.api import ApiError, control, request
 from proxy.cli.child import relayed
-from proxy.cli.environment import agent_environment
+from proxy.cli.environment import BUNDLE_VARIABLES, agent_environment
 from proxy.cli.options import DEFAULT_CONFIG, Config
+from proxy.cli.shim_wanted import ShimWanted
 from proxy.errors import CountersignError
 
 if TYPE_CHECKING:
     import httpx
 
 
-def run(
+def run(  # noqa: PLR0913, PLR0917 - each is an option that a person sees
     context: typer.Context,
-    agent: Annotated[str, typer.Option(help="The agent's id in the inventory.", metavar="ID")],
-    on_behalf_of: Annotated[str | None, typer.Option("--for", metavar="PERSON", help="The human it acts for.")] = None,
-    task: Annotated[str | None, typer.Option(help="The task it belongs to; a new one if absent.", metavar="ID")] = None,
-    purpose: Annotated[str, typer.Option(help="What it is for, in a few words.", metavar="TEXT")] = "",
+    agent: run_options.Agent,
+    on_behalf_of: run_options.For = None,
+    task: run_options.Task = None,
+    purpose: run_options.Purpose = "",
+    user: run_options.User = None,
+    shim: run_options.Shim = False,
+    sources: run_options.With = None,
+    through: run_options.Through = None,
+    roots: run_options.Roots = None,
+    token_url: run_options.TokenUrl = None,
+    key: run_options.Key = None,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Run a program whose calls go through Countersign.
@@ -34,35 +47,101 @@ def run(
     The program gets a fresh handle in its environment; the handle is revoked when the program ends.
     Signals are passed on, and its exit status is ours; 2 if it cannot be started under governance.
 
+    With --shim or --with, its environment leads to a shim on loopback, in this process, that renews the real
+    credential and adds it to each request. It needs no server on this machine when --through and --roots are given.
+
     \b
     countersign run --agent support-bot --for alice -- python agent.py
     countersign run --agent support-bot -- claude -p "close ticket 7"
-    countersign run --agent support-bot -- sh -c 'curl -s https://crm.example.com/api/customers/7'
+    countersign run --agent support-bot --user bot --shim -- python agent.py
+    countersign run --agent support-bot --with k8s:/var/run/secrets/countersign/token \\
+        --through https://gov.example.com:8443 --roots /etc/countersign/bundle.pem -- python agent.py
     """
+    program = _program(context)
+    asked = _Asked(agent, on_behalf_of, task, purpose or Path(program[0]).name, user, config)
+    wanted = None
+    if shim or sources or through or roots or token_url or key:
+        wanted = ShimWanted(agent, tuple(sources or ()), through, roots, token_url, key, config)
+    raise typer.Exit(asyncio.run(_run(asked, wanted, program)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who is to run, for what, as whom."""
+
+    agent: str
+    on_behalf_of: str | None
+    task: str | None
+    purpose: str
+    user: str | None
+    config: Path
+
+    def handle(self) -> dict[str, Json]:
+        """What a handle is asked for."""
+        wanted: dict[str, Json] = {
+            "agent": self.agent,
+            "on_behalf_of": self.on_behalf_of,
+            "task": self.task,
+            "purpose": self.purpose,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _program(context: typer.Context) -> list[str]:
     command = context.args[1:] if context.args[:1] == ["--"] else context.args
     if not command:
         raise CountersignError("there is no program to run: `countersign run --agent ID -- CMD ...`")
     if shutil.which(command[0]) is None:
         raise CountersignError(f"cannot run `{command[0]}`: there is no such program")
-    wanted: dict[str, Json] = {
-        "agent": agent,
-        "on_behalf_of": on_behalf_of,
-        "task": task,
-        "purpose": purpose or Path(command[0]).name,
-    }
-    body: dict[str, Json] = {key: value for key, value in wanted.items() if value is not None}
-    raise typer.Exit(asyncio.run(_run(config, body, command)))
+    return command
 
 
-async def _run(config: Path, wanted: dict[str, Json], command: list[str]) -> int:
+async def _run(asked: _Asked, wanted: ShimWanted | None, program: list[str]) -> int:
     with relayed() as relay:
-        async with control(config, running=True) as client:
-            status = await request(client, "GET", "/v1/status")
-            made = await request(client, "POST", "/v1/handles", wanted)
-            try:
-                return await relay.run(command, _environment(status, made))
-            finally:
-                await _revoke(client, made)
+        account = read_account(asked.user, _server_uid(asked.config)) if asked.user is not None else None
+        surroundings = _plain(asked) if wanted is None else _shimmed(asked, wanted, account)
+        async with surroundings as environment:
+            with _as_of(account, environment) as own:
+                return await relay.run(program, own, account)
+
+
+@contextlib.asynccontextmanager
+async def _plain(asked: _Asked) -> AsyncIterator[dict[str, str]]:
+    """The environment with a handle in it."""
+    async with control(asked.config, running=True) as client:
+        status = await request(client, "GET", "/v1/status")
+        async with _handle(client, asked) as made:
+            yield _environment(status, made)
+
+
+@contextlib.asynccontextmanager
+async def _shimmed(asked: _Asked, wanted: ShimWanted, account: Account | None) -> AsyncIterator[dict[str, str]]:
+    """The environment that leads to a shim; the handle, if there is to be one, stays here."""
+    from proxy.cli.shimmed import asked_server, needs_handle, needs_server, read_wanted, shimmed_environment
+
+    choices = read_wanted(wanted)
+    by_handle = needs_handle(choices, wanted)
+    if not by_handle and (asked.on_behalf_of or asked.task):
+        raise CountersignError("`--for` and `--task` are said by a handle; what `--with` shows says them itself")
+    user = (account.uid, account.gid) if account is not None else None
+    async with (
+        asked_server(wanted, needed=needs_server(choices, wanted)) as server,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        handle = ""
+        if by_handle and server is not None:
+            handle = (await stack.enter_async_context(_handle(server.client, asked)))["handle"]
+        yield await stack.enter_async_context(shimmed_environment(wanted, choices, server, handle, user))
+
+
+@contextlib.asynccontextmanager
+async def _handle(client: "httpx.AsyncClient", asked: _Asked) -> AsyncIterator[dict[str, Any]]:
+    """A handle that ends with this."""
+    made = await request(client, "POST", "/v1/handles", asked.handle())
+    try:
+        yield made
+    finally:
+        await _revoke(client, made)
 
 
 async def _revoke(client: "httpx.AsyncClient", made: dict[str, Any]) -> None:
@@ -86,3 +165,29 @@ def _environment(status: dict[str, Any], made: dict[str, Any]) -> dict[str, str]
         gateway=status["gateway"],
         bundle=Path(status["bundle"]),
     )
+
+
+@contextlib.contextmanager
+def _as_of(account: Account | None, environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The environment for this user, with the roots where that user can read them: the state is closed to others."""
+    if account is None:
+        yield environment
+        return
+    with tempfile.TemporaryDirectory(prefix="countersign-") as name:
+        folder = Path(name)
+        bundle = folder / "bundle.pem"
+        bundle.write_bytes(Path(environment[BUNDLE_VARIABLES[0]]).read_bytes())
+        bundle.chmod(0o644)
+        folder.chmod(0o755)
+        yield account.environment({**environment, **dict.fromkeys(BUNDLE_VARIABLES, str(bundle))})
+
+
+def _server_uid(config: Path) -> int | None:
+    """Whose `countersign serve` is; None where there is none on this machine."""
+    from proxy.errors import ConfigurationError
+    from proxy.settings import load_settings
+
+    try:
+        return load_settings(config).state.stat().st_uid
+    except (OSError, ConfigurationError):
+        return None

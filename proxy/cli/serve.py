@@ -30,6 +30,11 @@ def announce(running: "Running") -> None:
     lines = {
         "proxy": f"http://{running.proxy}   HTTPS_PROXY for agents (or: countersign run)",
         "gateway": f"http://{running.gateway}/<service>   base URL for agents that take one",
+        "proxy-tls": f"https://{running.proxy_tls}   the same with TLS, and client certificates"
+        if running.proxy_tls
+        else "",
+        "gateway-tls": f"https://{running.gateway_tls}/<service>" if running.gateway_tls else "",
+        "local": f"{running.local}   the proxy for processes of this machine" if running.local else "",
         "console": f"{running.console}   sign in with: countersign person link PERSON",
         "mode": running.mode,
         "policies": running.policy_version,
@@ -37,7 +42,8 @@ def announce(running: "Running") -> None:
         "audit log": f"{running.audit_directory} ({running.audit_size} records)",
     }
     for name, value in lines.items():
-        print(f"{name:10} {value}", file=sys.stderr)
+        if value:
+            print(f"{name:10} {value}", file=sys.stderr)
     for sentence in running.unsafe:
         print(f"UNSAFE     {sentence}", file=sys.stderr)
     print("ready", file=sys.stderr, flush=True)

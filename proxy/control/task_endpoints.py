@@ -39,6 +39,7 @@ class CreateTask(bodies.Body):
     datasets: list[str] = Field(default_factory=list, max_length=128)
     budget: BudgetLimits = BudgetLimits()
     on_behalf_of: bodies.Short | None = None
+    process: bodies.Short | None = None
     parent: bodies.Short | None = None
     ttl_seconds: int | None = None
 
@@ -98,6 +99,7 @@ async def create_task(request: Request, desk: Desk) -> Response:
             ticket=body.ticket,
             budget=_budget(body.budget),
             on_behalf_of=body.on_behalf_of,
+            process=body.process,
             parent=body.parent,
             ttl=body.ttl_seconds,
         )

@@ -10,6 +10,7 @@ from typing import Literal
 from proxy.control.callers import Caller, answers_for, may_see_agent
 from proxy.control.journal import required_reason
 from proxy.control.needs import ControlDeps
+from proxy.control.process_roots import process_root
 from proxy.errors import Declined
 from proxy.inventory.ownership import standing
 from proxy.stages import Principal
@@ -24,7 +25,10 @@ DEFAULT_LIFE = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class AskedTask:
-    """A task as it is asked for. Without `ttl` it lives for an hour, or as long as its parent."""
+    """A task as it is asked for. Without `ttl` it lives for an hour, or as long as its parent.
+
+    It is for a person (`on_behalf_of`), for a business process (`process`), or for nobody but the agent.
+    """
 
     agent: str
     purpose: str
@@ -33,12 +37,14 @@ class AskedTask:
     ticket: str = ""
     budget: Budget = field(default_factory=Budget)
     on_behalf_of: str | None = None
+    process: str | None = None
     parent: str | None = None
     ttl: float | None = None
 
 
 class TaskDesk:
-    """The operator may begin any task; a person those of agents that they answer for, in their own name or nobody's.
+    """The operator may begin any task; a person those of agents that they answer for, in their own name or nobody's,
+    and those of the business processes that they own.
 
     What is begun, changed and ended is written down by the tasks themselves, before it takes effect.
     """
@@ -50,7 +56,8 @@ class TaskDesk:
     async def create(self, asked: AskedTask) -> Task:
         """An active task of this agent, as asked for."""
         now = self._deps.clock()
-        self._require_answering(asked.agent)
+        if asked.process is None:
+            self._require_answering(asked.agent)
         self._check_agent(asked.agent)
         parent = await self._own(asked.parent) if asked.parent is not None else None
         life = DEFAULT_LIFE if asked.ttl is None else asked.ttl
@@ -66,9 +73,9 @@ class TaskDesk:
             datasets=asked.datasets,
             ticket=asked.ticket,
             budget=asked.budget,
-            principal=self._principal(asked.on_behalf_of),
-            proof=self._proof(delegated=parent is not None),
-            grant="consent" if parent is None else "task_spawn",
+            principal=self._principal(asked, now),
+            proof=self._proof(asked),
+            grant="task_spawn" if parent is not None else "consent" if asked.process is None else "registry",
         )
         return await self._deps.tasks.create(new, parent=asked.parent, by=self._caller.name, now=now)
 
@@ -134,7 +141,12 @@ class TaskDesk:
         _all_known("service", [tool.partition("/")[0] for tool in tools], inventory.services)
         _all_known("dataset", [one.partition(":")[2] for one in datasets], inventory.datasets)
 
-    def _principal(self, on_behalf_of: str | None) -> Principal | None:
+    def _principal(self, asked: AskedTask, now: float) -> Principal | None:
+        on_behalf_of = asked.on_behalf_of
+        if asked.process is not None:
+            if on_behalf_of is not None:
+                raise Declined(422, "two_roots", "a task is for a person or for a process: name one of them")
+            return process_root(asked.process, asked.agent, self._caller, self._deps.inventory(), now)
         if on_behalf_of is None:
             return None
         person = self._deps.inventory().people.get(on_behalf_of)
@@ -144,10 +156,14 @@ class TaskDesk:
             raise Declined(403, "not_yours", "you may begin a task in your own name, and in nobody else's")
         return Principal("human", person.id)
 
-    def _proof(self, *, delegated: bool) -> Proof:
-        """A person who is here in their own name was verified; anybody else's word on others is an endorsement."""
-        caller = self._caller
+    def _proof(self, asked: AskedTask) -> Proof:
+        """A person who is here in their own name was verified; anybody else's word on others is an endorsement.
+
+        So is any word on an agent that a partner hosts, which has shown nothing to us.
+        """
+        caller, agent = self._caller, self._deps.inventory().agents[asked.agent]
         evidence = "sha256:" + hashlib.sha256(caller.proof.encode()).hexdigest()
+        delegated = asked.parent is not None or asked.process is not None or agent.partner is not None
         own = caller.person is not None and caller.assurance != "local_operator" and not delegated
         return Proof(caller.assurance, "verified" if own else "endorsed", evidence)
 

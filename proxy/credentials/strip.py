@@ -10,6 +10,11 @@ _CREDENTIALS = frozenset({
     "x-auth-token", "x-access-token", "private-token", "job-token", "x-vault-token", "x-amz-security-token",
     "x-amz-region-set",
     "x-functions-key", "ocp-apim-subscription-key", "x-shopify-access-token", "dpop",
+    "token", "x-token", "auth-token", "access-token", "api-token", "x-api-token", "x-auth-key", "x-user-token",
+    "x-gitlab-token", "x-github-token", "circle-token", "x-figma-token", "x-consul-token", "x-nomad-token",
+    "dd-api-key", "dd-application-key", "x-honeycomb-team", "x-sentry-auth", "x-algolia-api-key",
+    "x-typesense-api-key", "xi-api-key", "x-rapidapi-key", "x-subscription-token", "x-n8n-api-key",
+    "x-redmine-api-key", "openai-api-key", "anthropic-api-key", "x-datadog-api-key",
     "workload-identity-token", "workload-proof-token", "txn-token",
 })  # fmt: skip
 

@@ -27,7 +27,8 @@ class Account:
     `subject` is the root of the chain (a human, a business process), `actor` the agent that calls; they are the same
     if it acts for itself. `complete` False: what came before `subject` is not proven. `authn` is how the agent
     itself was recognised. `mode` `observe`: policy was only watching. `args_sha256` is the digest of the action as it
-    stands in the audit log and in its approval; `body_sha256` that of the request's body.
+    stands in the audit log and in its approval; `body_sha256` that of the request's body. `partner` hosts the actor,
+    where it is not our own.
     """
 
     subject: str
@@ -53,6 +54,7 @@ class Account:
     id: str
     issued_at: int
     expires_at: int
+    partner: str = ""
 
     @property
     def verified(self) -> bool:
@@ -96,6 +98,7 @@ def account_of(claims: Mapping[str, Any], issuer: str) -> Account:
         id=_text(claims, "jti"),
         issued_at=_seconds(claims, "iat"),
         expires_at=_seconds(claims, "exp"),
+        partner=_text(context, "partner", ""),
     )
 
 

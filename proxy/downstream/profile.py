@@ -14,6 +14,9 @@ MAX_BYTES = 4096
 MAX_HOPS = 8
 MAX_LIFETIME = 120
 
+# What a party is (`sub_profile`), by the kind of principal.
+PROFILES = {"human": "user", "agent": "ai_agent", "service": "service", "business_process": "business_process"}
+
 # Asserted hops are in nobody's token.
 LEVELS = frozenset({"verified", "endorsed"})
 

@@ -7,13 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from policies.model import Json, Mode
-from proxy.downstream.profile import LEVELS, MAX_BYTES, MAX_HOPS, MAX_LIFETIME, digest, issuer_of, trust_domain
+from proxy.downstream.profile import (
+    LEVELS,
+    MAX_BYTES,
+    MAX_HOPS,
+    MAX_LIFETIME,
+    PROFILES,
+    digest,
+    issuer_of,
+    trust_domain,
+)
 from proxy.downstream.signer import Signer
 from proxy.errors import Refused, refuse
 from proxy.stages import Call, Chain, Claim, Decided, Hop, Identity, Principal, Request
 from telemetry.ids import new_id
-
-_PROFILES = {"human": "user", "agent": "ai_agent", "service": "service", "business_process": "business_process"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +77,13 @@ class Minter:
     def _parties(self, chain: Chain, proven: Sequence[Hop]) -> dict[str, Json]:
         """`sub`, and around the actors before it the one that acts now (RFC 8693 section 4.1)."""
         root = _root(chain, proven)
-        parties: dict[str, Json] = {"sub": _name(root), "sub_profile": _PROFILES[root.kind]}
+        parties: dict[str, Json] = {"sub": _name(root), "sub_profile": PROFILES[root.kind]}
         inner: dict[str, Json] = {}
         for hop in proven:
             inner = {
                 "iss": self._issuer,
                 "sub": _name(hop.delegate),
-                "sub_profile": _PROFILES[hop.delegate.kind],
+                "sub_profile": PROFILES[hop.delegate.kind],
                 **({"act": inner} if inner else {}),
             }
         return parties | ({"act": inner} if inner else {})
@@ -114,6 +121,8 @@ def _context(decided: Decided, identity: Identity, call_id: str, claim: Claim | 
         "owner": identity.owner.id,
         "args_sha256": call.digest,
     }
+    if identity.agent.partner is not None:
+        context["partner"] = identity.agent.partner
     return context | _where_there_is(decided, call, claim)
 
 

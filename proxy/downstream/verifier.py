@@ -63,14 +63,11 @@ class Verifier:
         Each token passes once. The body is for the caller to compare, with `require_body`.
         """
         now, unverified = self._clock(), read(token)
-        _check_signature(token, unverified, self._keys.find(unverified.key_id, now))
+        check_signature(token, unverified, self._keys.find(unverified.key_id, now))
         claims = unverified.claims  # proven, from here on
-        if claims.get("iss") != self._issuer:
-            raise Rejected("token_issuer", "The Txn-Token was made by another issuer.")
-        if claims.get("aud") != self.trust_domain:
-            raise Rejected("token_audience", "The Txn-Token is for another trust domain.")
+        check_issuance(claims, self._issuer, self.trust_domain)
         account = account_of(claims, self._issuer)
-        self._check_times(account, now)
+        check_times(account, now, self._leeway)
         self._check_request(account, method, target)
         self._replays.use(account.id, account.expires_at + self._leeway, now)
         return account
@@ -81,14 +78,6 @@ class Verifier:
         if self._keys.lacks(key_id, self._clock()):
             await asyncio.to_thread(self._keys.find, key_id, self._clock())
         return self.verify(token, method=method, target=target)
-
-    def _check_times(self, account: Account, now: float) -> None:
-        if not account.issued_at < account.expires_at <= account.issued_at + MAX_LIFETIME:
-            raise Rejected("token_lifetime", f"A Txn-Token lives for at most {MAX_LIFETIME} seconds.")
-        if account.issued_at > now + self._leeway:
-            raise Rejected("token_not_yet_valid", "The Txn-Token is from the future; compare the clocks.")
-        if not now < account.expires_at + self._leeway:
-            raise Rejected("token_expired", "The Txn-Token has expired.")
 
     def _check_request(self, account: Account, method: str, target: str) -> None:
         if account.destination not in self._destinations:
@@ -105,7 +94,26 @@ def require_body(account: Account, body: bytes) -> None:
         raise Rejected("body_differs", "The Txn-Token is for another body.")
 
 
-def _check_signature(token: str, unverified: Unverified, key: jwt.PyJWK) -> None:
+def check_issuance(claims: Mapping[str, Any], issuer: str, domain: str) -> None:
+    """Raises `Rejected` unless this was made by this issuer, for this trust domain alone."""
+    if claims.get("iss") != issuer:
+        raise Rejected("token_issuer", "The Txn-Token was made by another issuer.")
+    if claims.get("aud") != domain:
+        raise Rejected("token_audience", "The Txn-Token is for another trust domain.")
+
+
+def check_times(account: Account, now: float, leeway: int) -> None:
+    """Raises `Rejected` unless it is valid now, and lives no longer than such tokens may."""
+    if not account.issued_at < account.expires_at <= account.issued_at + MAX_LIFETIME:
+        raise Rejected("token_lifetime", f"A Txn-Token lives for at most {MAX_LIFETIME} seconds.")
+    if account.issued_at > now + leeway:
+        raise Rejected("token_not_yet_valid", "The Txn-Token is from the future; compare the clocks.")
+    if not now < account.expires_at + leeway:
+        raise Rejected("token_expired", "The Txn-Token has expired.")
+
+
+def check_signature(token: str, unverified: Unverified, key: jwt.PyJWK) -> None:
+    """Raises `Rejected` unless this key signed the very bytes that were read."""
     try:
         proven = _JWS.decode_complete(token, key, algorithms=[ALGORITHM])
     except (jwt.PyJWTError, ValueError, TypeError) as error:

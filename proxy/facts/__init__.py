@@ -17,6 +17,7 @@ from proxy.facts.bindings import (
 )
 from proxy.facts.common import Fact, Id, Subject
 from proxy.facts.inventory import Inventory
+from proxy.facts.ownership import Attestation, Held, OwnershipRules, PersonState, accountable, owner_named
 from proxy.facts.people import Person, Team
 from proxy.facts.services import Dataset, Effect, Protocol, Route, Selector, Service, Tool, Trust
 
@@ -24,6 +25,7 @@ __all__ = [
     "Agent",
     "AgentClass",
     "AnyBinding",
+    "Attestation",
     "AwsSigV4Binding",
     "BasicBinding",
     "Binding",
@@ -32,14 +34,17 @@ __all__ = [
     "Effect",
     "Fact",
     "GitHubAppBinding",
+    "Held",
     "Id",
     "Instances",
     "Inventory",
     "OAuthClient",
     "OAuthClientCredentialsBinding",
     "Obtained",
+    "OwnershipRules",
     "Partner",
     "Person",
+    "PersonState",
     "Process",
     "Protocol",
     "Route",
@@ -53,4 +58,6 @@ __all__ = [
     "Tool",
     "Trust",
     "VaultBinding",
+    "accountable",
+    "owner_named",
 ]

@@ -5,12 +5,16 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, Field
 
 from proxy.facts.agents import Agent, Partner, Process
+from proxy.facts.ownership import Attestation, OwnershipRules
 from proxy.facts.people import Person, Team
 from proxy.facts.services import Dataset, Service
 
 
 class Inventory(BaseModel):
-    """One consistent snapshot, looked up by id. `version` is the SHA-256 of what was read."""
+    """One consistent snapshot, looked up by id. `version` is the SHA-256 of what was read from files.
+
+    `attestations`, by `agent:ID` or `process:ID`, and the activity of people also say what the store holds.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,3 +26,5 @@ class Inventory(BaseModel):
     datasets: Mapping[str, Dataset]
     processes: Mapping[str, Process] = Field(default_factory=dict)
     partners: Mapping[str, Partner] = Field(default_factory=dict)
+    attestations: Mapping[str, Attestation] = Field(default_factory=dict)
+    rules: OwnershipRules = Field(default_factory=OwnershipRules)

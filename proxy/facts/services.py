@@ -32,7 +32,11 @@ class Tool(Fact):
 
 
 class Service(Fact):
-    """A destination: where it is, who answers for it, and what it offers."""
+    """A destination: where it is, who answers for it, and what it offers.
+
+    `agent` is the agent that runs behind it: what the service is told of a call, that agent may go on with.
+    `client_keys` are public keys (JWK) with which it may ask at the introspection endpoint, as `service:<id>`.
+    """
 
     id: Id
     owner: Id
@@ -48,6 +52,8 @@ class Service(Fact):
     ca_bundle: str | None = None
     allow_private_addresses: bool = False
     allow_websocket: bool = False
+    agent: Id | None = None
+    client_keys: tuple[Mapping[str, JsonValue], ...] = ()
 
 
 class Selector(Fact):

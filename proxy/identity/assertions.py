@@ -1,19 +1,21 @@
-"""An agent's own key as its credential: signed assertions, each for one request (RFC 7523 section 3, RFC 8725)."""
+"""A client's own key as its credential: signed assertions, each for one request (RFC 7523 section 3, RFC 8725)."""
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Container, Mapping
+from typing import Protocol, cast
+
+from pydantic import JsonValue
 
 from policies.model import Json
-from proxy.facts import Agent
+from proxy.errors import Refused
 from proxy.identity.challenges import unproven
 from proxy.identity.claims import check_claims
 from proxy.identity.compact import read
 from proxy.identity.interfaces import ReplayStore
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.key_sets import read_key_set
-from proxy.identity.tokens import check_signature
+from proxy.identity.signed_tokens import check_signature
 from proxy.stages import Proven
 
 ALGORITHMS = ("ES256", "EdDSA")
@@ -23,39 +25,54 @@ _LEEWAY = 30
 _TYPES = frozenset({"", "jwt", "client-authentication+jwt"})
 
 
+class HasKeys(Protocol):
+    """An agent, or a service, of which the inventory knows keys."""
+
+    @property
+    def client_keys(self) -> tuple[Mapping[str, JsonValue], ...]: ...
+
+
 class AssertionVerifier:
-    """Verifies assertions that are addressed to us, by keys that the inventory knows of the agent, once each."""
+    """Verifies assertions that are addressed to us, by keys that the inventory knows of the client, once each."""
 
     def __init__(self, issuer: str, replays: ReplayStore) -> None:
         self._issuer = issuer
         self._replays = replays
 
-    async def prove(self, assertion: str, agents: Mapping[str, Agent], now: float) -> Proven:
-        """The agent that signed this assertion for us, for the first time; else a refusal."""
+    def names(self, assertion: str, clients: Container[str]) -> bool:
+        """Whether it says to be of one of these clients. Nothing is believed by that."""
+        try:
+            subject = read(assertion).claims.get("sub")
+        except Refused:
+            return False
+        return isinstance(subject, str) and subject in clients
+
+    async def prove(self, assertion: str, clients: Mapping[str, HasKeys], now: float) -> Proven:
+        """The client that signed this assertion for us, for the first time; else a refusal."""
         unverified = read(assertion)
         if unverified.typ not in _TYPES or unverified.algorithm not in ALGORITHMS:
             raise unproven("identity_invalid", "assertion_type")
         subject = unverified.claims.get("sub")
-        agent = agents.get(subject) if isinstance(subject, str) else None
-        if agent is None or not agent.client_keys:
+        client = clients.get(subject) if isinstance(subject, str) else None
+        if not isinstance(subject, str) or client is None or not client.client_keys:
             raise unproven("identity_invalid", "assertion_client_without_keys")
-        profile = self._profile(agent)
+        profile = self._profile(subject)
         check_claims(unverified.claims, profile, now)
         token_id = unverified.claims.get("jti")
         if not isinstance(token_id, str):
             raise unproven("identity_invalid", "assertion_jti")
-        document = json.dumps({"keys": [dict(key) for key in agent.client_keys]}).encode()
+        document = json.dumps({"keys": [dict(key) for key in client.client_keys]}).encode()
         key = read_key_set(document, profile).find(unverified.key_id)
         if key is None:
             raise unproven("identity_invalid", "assertion_key")
         check_signature(assertion, unverified, key)
-        await self._require_first(agent, token_id, unverified.claims, now)
-        return self._proven(agent, token_id, assertion, unverified.claims)
+        await self._require_first(subject, token_id, unverified.claims, now)
+        return self._proven(subject, token_id, assertion, unverified.claims)
 
-    def _profile(self, agent: Agent) -> IssuerSettings:
+    def _profile(self, client: str) -> IssuerSettings:
         # INVARIANT: the URL is never fetched; the keys are those of the inventory
         return IssuerSettings(
-            agent.id,
+            client,
             self._issuer,
             ALGORITHMS,
             typ="",
@@ -64,24 +81,24 @@ class AssertionVerifier:
             leeway_s=_LEEWAY,
         )
 
-    async def _require_first(self, agent: Agent, token_id: str, claims: Mapping[str, Json], now: float) -> None:
+    async def _require_first(self, client: str, token_id: str, claims: Mapping[str, Json], now: float) -> None:
         """Durable before anything follows from it, so that no second process takes the same assertion."""
-        used = hashlib.sha256(f"{agent.id}\0{token_id}".encode()).hexdigest()
+        used = hashlib.sha256(f"{client}\0{token_id}".encode()).hexdigest()
         until = float(cast("int", claims["exp"])) + _LEEWAY + 1
         if not await self._replays.use_once(f"assertion:{used}", until, now):
             raise unproven("identity_invalid", "assertion_replayed")
 
-    def _proven(self, agent: Agent, token_id: str, assertion: str, claims: Mapping[str, Json]) -> Proven:
+    def _proven(self, client: str, token_id: str, assertion: str, claims: Mapping[str, Json]) -> Proven:
         issued, expires = cast("int", claims["iat"]), cast("int", claims["exp"])
         return Proven(
-            agent=agent.id,
+            agent=client,
             method="private_key_jwt",
             credential=f"assertion:{token_id}",
             issued_at=float(issued - _LEEWAY),
             not_after=float(expires + _LEEWAY),
             task="",
-            scopes=(f"principal:{agent.id}",),
-            issuer=agent.id,
-            subject=agent.id,
+            scopes=(f"principal:{client}",),
+            issuer=client,
+            subject=client,
             evidence="sha256:" + hashlib.sha256(assertion.encode()).hexdigest(),
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from policies.model import Json
 from proxy.identity.challenges import unproven
 from proxy.identity.issuers import IssuerSettings
+from proxy.identity.spiffe_id import parse_workload
 
 # Claims that change what a token means, and that we cannot honour as an agent's own credential:
 # delegation (`act`, `may_act`) must never be dropped in silence, a bound key (`cnf`) must be proven,
@@ -13,10 +14,6 @@ from proxy.identity.issuers import IssuerSettings
 _REFUSED_CLAIMS = frozenset({"act", "may_act", "cnf", "events"})
 
 _OPAQUE = re.compile(r"[\x21-\x7e]{1,255}")
-_TRUST_DOMAIN = r"[a-z0-9._-]{1,255}"
-_SEGMENT = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+"
-_SPIFFE = re.compile(rf"spiffe://{_TRUST_DOMAIN}(?:/{_SEGMENT})+")
-_MAX_SPIFFE = 2048
 
 
 def check_claims(
@@ -29,27 +26,37 @@ def check_claims(
     for name in profile.required_claims:
         if name not in claims:
             raise unproven("identity_invalid", f"token_claim_missing: {name}")
-    if not (_REFUSED_CLAIMS - permitted).isdisjoint(claims):
-        raise unproven("identity_invalid", "token_claim_refused")
+    check_kind(claims, permitted)
     if claims["iss"] != profile.issuer:
         raise unproven("identity_invalid", "token_issuer")
-    if not audience_matches(claims["aud"], profile):
+    if not audience_matches(claims["aud"], profile.audience, profile.extra_audiences):
         raise unproven("identity_invalid", "token_audience")
     if not subject_is_valid(claims["sub"], profile.subject_format):
         raise unproven("identity_invalid", "token_subject")
-    for name in ("jti", "client_id"):
-        value = claims.get(name, "-")
-        if not isinstance(value, str) or not _OPAQUE.fullmatch(value):
-            raise unproven("identity_invalid", f"token_claim_type: {name}")
+    check_names(claims, "jti", "client_id")
     _check_times(claims, profile, now)
 
 
-def audience_matches(audience: Json, profile: IssuerSettings) -> bool:
-    """Whether a token is addressed to us, and to no more others than the profile allows."""
+def check_kind(claims: Mapping[str, Json], permitted: frozenset[str] = frozenset()) -> None:
+    """Refuses claims that make a token something else than an agent's own credential."""
+    if not (_REFUSED_CLAIMS - permitted).isdisjoint(claims):
+        raise unproven("identity_invalid", "token_claim_refused")
+
+
+def check_names(claims: Mapping[str, Json], *names: str) -> None:
+    """Refuses any of these claims that is there, and is not an opaque name."""
+    for name in names:
+        value = claims.get(name, "-")
+        if not isinstance(value, str) or not _OPAQUE.fullmatch(value):
+            raise unproven("identity_invalid", f"token_claim_type: {name}")
+
+
+def audience_matches(audience: Json, ours: str, others: int = 0) -> bool:
+    """Whether a token is addressed to us, and to no more others than that."""
     named = [audience] if isinstance(audience, str) else audience
     if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
         return False
-    return named.count(profile.audience) == 1 and len(named) <= 1 + profile.extra_audiences
+    return named.count(ours) == 1 and len(named) <= 1 + others
 
 
 def subject_is_valid(subject: Json, form: str) -> bool:
@@ -57,13 +64,21 @@ def subject_is_valid(subject: Json, form: str) -> bool:
     if not isinstance(subject, str):
         return False
     if form == "spiffe":
-        return len(subject) <= _MAX_SPIFFE and _SPIFFE.fullmatch(subject) is not None
+        return _is_workload(subject)
     return form == "opaque" and _OPAQUE.fullmatch(subject) is not None
 
 
+def _is_workload(subject: str) -> bool:
+    try:
+        parse_workload(subject)
+    except ValueError:
+        return False
+    return True
+
+
 def _check_times(claims: Mapping[str, Json], profile: IssuerSettings, now: float) -> None:
-    issued, expires = _seconds(claims, "iat"), _seconds(claims, "exp")
-    starts = _seconds(claims, "nbf") if "nbf" in claims else issued
+    issued, expires = seconds(claims, "iat"), seconds(claims, "exp")
+    starts = seconds(claims, "nbf") if "nbf" in claims else issued
     if max(issued, starts) > now + profile.leeway_s:
         raise unproven("identity_invalid", "token_not_yet_valid")
     if not issued < expires <= issued + profile.max_lifetime_s:
@@ -72,7 +87,8 @@ def _check_times(claims: Mapping[str, Json], profile: IssuerSettings, now: float
         raise unproven("identity_expired", "token_expired")
 
 
-def _seconds(claims: Mapping[str, Json], name: str) -> int:
+def seconds(claims: Mapping[str, Json], name: str) -> int:
+    """This claim as UNIX seconds; refuses anything else."""
     value = claims[name]
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
         raise unproven("identity_invalid", f"token_claim_type: {name}")

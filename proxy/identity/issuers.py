@@ -31,8 +31,9 @@ class IssuerSettings:
     """One verifier profile: which tokens of this issuer are accepted, and which keys prove them.
 
     `typ` is the JOSE header's exact value, lower case, without `application/`; empty means that the
-    header must have none. Exactly one of `jwks_file` and `jwks_url` is given. Anything that is not
-    allowed here is refused; raises `ValueError` with a text for people.
+    header must have none. Exactly one of `jwks_file` and `jwks_url` is given. `endorses` are the namespaces (`iss` of
+    an actor) for which this issuer's word on earlier actors counts; without any, a token with actors is refused.
+    Anything that is not allowed here is refused; raises `ValueError` with a text for people.
     """
 
     issuer: str
@@ -47,19 +48,22 @@ class IssuerSettings:
     extra_audiences: Literal[0, 1] = 0
     subject_format: Literal["opaque", "spiffe"] = "opaque"
     key_use: Literal["sig", "jwt-svid"] = "sig"
+    endorses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.issuer or not self.audience:
             raise ValueError("an issuer needs its exact `issuer` and the `audience` that its tokens must have")
         if not _ISSUER.fullmatch(self.issuer):
             raise ValueError("`issuer` is at most 512 visible ASCII characters without `|`")
+        if any(not _ISSUER.fullmatch(one) for one in self.endorses):
+            raise ValueError("`endorses` are issuers: at most 512 visible ASCII characters without `|`")
         self._check_algorithms()
         if not _MEDIA_TYPE.fullmatch(self.typ) or self.typ.startswith("application/"):
             raise ValueError(f"typ `{self.typ}` is not a lower-case media type without `application/`")
         if (self.jwks_file is None) == (self.jwks_url is None):
             raise ValueError("give exactly one of `jwks_file` and `jwks_url`")
         if self.jwks_url is not None:
-            _check_url(self.jwks_url)
+            check_url(self.jwks_url, "jwks_url")
         if not 0 <= self.leeway_s <= 30:
             raise ValueError(f"leeway_s is between 0 and 30, not {self.leeway_s}")
         if not 0 < self.max_lifetime_s <= 86_400:
@@ -78,10 +82,11 @@ class IssuerSettings:
         return (*_BASE_CLAIMS, "client_id", "jti") if self.typ == "at+jwt" else _BASE_CLAIMS
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str, name: str) -> None:
+    """Raises `ValueError` unless keys, or secrets, may travel there; `name` is that of the setting."""
     parts = urlsplit(url)
     if parts.username is not None or parts.fragment or not parts.hostname:
-        raise ValueError(f"jwks_url `{parts.scheme}://{parts.hostname}` needs a host, and no user or fragment")
+        raise ValueError(f"{name} `{parts.scheme}://{parts.hostname}` needs a host, and no user or fragment")
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return
-    raise ValueError("jwks_url must be https, since whoever can change it can become any agent")
+    raise ValueError(f"{name} must be https, since whoever can change it can become any agent")

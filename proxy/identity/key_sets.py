@@ -5,13 +5,13 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from policies.model import Json
-from proxy.identity.issuers import ALGORITHMS, IssuerSettings
+from proxy.identity.issuers import ALGORITHMS
 from proxy.strict_json import canonical, loads
 
 log = logging.getLogger("countersign.identity")
@@ -20,6 +20,19 @@ MAX_BYTES = 256 * 1024
 _MAX_KEYS = 64
 _MAX_MEMBER = 1400  # base64url of an RSA modulus of 8192 bits, and a little
 _PUBLIC = frozenset({"kty", "crv", "x", "y", "n", "e", "kid"})
+
+
+class KeyProfile(Protocol):
+    """Which keys of a set may be used: of these algorithms, for this `use`."""
+
+    @property
+    def issuer(self) -> str: ...
+
+    @property
+    def algorithms(self) -> tuple[str, ...]: ...
+
+    @property
+    def key_use(self) -> str: ...
 
 
 class UnusableKey(ValueError):
@@ -40,18 +53,12 @@ class KeySet:
         return next(iter(self.keys.values())) if len(self.keys) == 1 else None
 
 
-def read_key_set(data: bytes, profile: IssuerSettings) -> KeySet:
+def read_key_set(data: bytes, profile: KeyProfile) -> KeySet:
     """The usable keys of this document; `ValueError` if it is no key set. A key that cannot be used is left out."""
-    document = loads(data, max_bytes=MAX_BYTES, max_depth=16)
-    listed = document.get("keys") if isinstance(document, dict) else None
-    if not isinstance(listed, list):
-        raise UnusableKey("not a JWK set: no list of keys")
-    if len(listed) > _MAX_KEYS:
-        raise UnusableKey(f"more than {_MAX_KEYS} keys")
     usable: list[tuple[str, str, jwt.PyJWK]] = []
-    for entry in listed:
+    for entry in listed_keys(loads(data, max_bytes=MAX_BYTES, max_depth=16)):
         try:
-            usable.append(_read_key(entry, profile))
+            usable.append(read_key(entry, profile))
         except ValueError as error:
             log.info("issuer %s: a key is not used: %s", profile.issuer, error)
     named = Counter(key_id for key_id, _, _ in usable)
@@ -63,7 +70,18 @@ def read_key_set(data: bytes, profile: IssuerSettings) -> KeySet:
     )
 
 
-def _read_key(entry: Json, profile: IssuerSettings) -> tuple[str, str, jwt.PyJWK]:
+def listed_keys(document: Json) -> list[Json]:
+    """The entries of a JWK set, none of them judged; `ValueError` if this is none."""
+    listed = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(listed, list):
+        raise UnusableKey("not a JWK set: no list of keys")
+    if len(listed) > _MAX_KEYS:
+        raise UnusableKey(f"more than {_MAX_KEYS} keys")
+    return listed
+
+
+def read_key(entry: Json, profile: KeyProfile) -> tuple[str, str, jwt.PyJWK]:
+    """The key's id, its fingerprint, and the key; `ValueError` if it may not be used."""
     if not isinstance(entry, dict):
         raise UnusableKey("not an object")
     if any(isinstance(value, str) and len(value) > _MAX_MEMBER for name, value in entry.items() if name in _PUBLIC):
@@ -85,7 +103,7 @@ def _read_key(entry: Json, profile: IssuerSettings) -> tuple[str, str, jwt.PyJWK
     return key_id, hashlib.sha256(canonical(public) + algorithm.encode()).hexdigest(), key
 
 
-def _check_use(entry: Mapping[str, Json], profile: IssuerSettings) -> None:
+def _check_use(entry: Mapping[str, Json], profile: KeyProfile) -> None:
     """PyJWT ignores `use` and `key_ops`, so that a key meant for something else would verify tokens."""
     use = entry.get("use")
     if use != profile.key_use and not (use is None and "use" not in entry and profile.key_use == "sig"):
@@ -94,7 +112,7 @@ def _check_use(entry: Mapping[str, Json], profile: IssuerSettings) -> None:
         raise UnusableKey("its `key_ops` are not exactly `verify`")
 
 
-def _algorithm(entry: Mapping[str, Json], profile: IssuerSettings) -> str:
+def _algorithm(entry: Mapping[str, Json], profile: KeyProfile) -> str:
     """The one algorithm of this key: its own, or the first configured one that fits it."""
     fitting = [
         algorithm

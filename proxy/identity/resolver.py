@@ -2,19 +2,24 @@
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Protocol
 
 from proxy.errors import Refused, refuse
 from proxy.facts import Agent, Inventory, Person
+from proxy.identity.agreement import HANDLE, TASK_TOKEN, agreed
 from proxy.identity.challenges import unproven
 from proxy.identity.handles import PREFIX, HandleService
+from proxy.identity.possession import held, thumbprint
+from proxy.identity.processes import JudgeProcess, process_scopes
+from proxy.identity.subjects import Subjects, instance_owner
 from proxy.identity.task_tokens import TaskToken, TaskTokenReader
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.tokens import TokenVerifier
-from proxy.stages import Chain, Evidence, Hop, Identity, Principal, Proven, TaskBasis
+from proxy.identity.workloads import Workloads
+from proxy.stages import Chain, Evidence, Hop, Identity, LocalPeer, Principal, Proven, Restraint, TaskBasis
 
 
 class Standing(Protocol):
@@ -32,13 +37,10 @@ class Standing(Protocol):
 
 type JudgeStanding = Callable[[Agent, Inventory, date], Standing]
 type FindTask = Callable[[str], Awaitable[TaskBasis | None]]
-type Subjects = Mapping[tuple[str, str], str]
 
 _JWT = re.compile(r"[^.]*\.[^.]*\.[^.]*")
 _DAY = 86_400
 _MOST_KNOWN = 1 << 14  # above the 10,000 live ones of a large house: cycled through, a smaller cache misses every time
-TASK_TOKEN = "task_token"  # noqa: S105 - the name of a method
-_OF_A_TASK = frozenset({"opaque_handle", TASK_TOKEN})
 _SCHEMES = frozenset({"basic", "bearer"})
 
 
@@ -55,7 +57,9 @@ class Resolver:
     """Proves who presented evidence, and says what that means under the inventory in force.
 
     `standing` judges whether an agent has, today, a person who answers for it. `find_task` gives what a task
-    that was begun here proves, and None for any other. `own` reads our own task tokens, if we mint any.
+    that was begun here proves, and None for any other. `own` reads our own task tokens, if we mint any. `workloads`
+    verifies what tells of a workload rather than of a client: SVIDs, service accounts, local processes.
+    `process_standing` judges business processes; without it none stands.
     """
 
     def __init__(
@@ -65,27 +69,52 @@ class Resolver:
         standing: JudgeStanding,
         find_task: FindTask,
         own: TaskTokenReader | None = None,
+        workloads: Workloads | None = None,
+        process_standing: JudgeProcess | None = None,
     ) -> None:
         self._handles = handles
         self._tokens = tokens
         self._standing = standing
         self._find_task = find_task
         self._own = own
-        self._indexed: tuple[Inventory | None, Subjects] = (None, {})
+        self._process_standing = process_standing
+        self._workloads = workloads or Workloads()
+        self._indexed: tuple[Inventory, Subjects] | None = None
         self._known: dict[str, _Known] = {}
 
     async def prove(self, evidence: Evidence, now: float, inventory: Inventory) -> Proven:
         """Who the evidence proves. All of it must be valid, and all of it must mean the same agent."""
         if evidence.malformed:
             raise unproven("identity_malformed", evidence.malformed)
-        if not evidence.credentials:
+        if not evidence.credentials and not evidence.certificates and evidence.local is None:
             raise unproven("identity_missing")
-        proven: Proven | None = None
-        for scheme, value in evidence.credentials:
-            one = await self._under_task(await self._prove_one(scheme, value, now, inventory))
-            proven = one if proven is None else _agreed(proven, one)
-        assert proven is not None  # there was at least one credential
-        return proven
+        pieces = [await self._prove_one(scheme, value, now, inventory) for scheme, value in evidence.credentials]
+        if evidence.certificates:
+            shown = await self._workloads.certificates(evidence.certificates, now)
+            pieces.append(self._resolve(shown, inventory))
+        if evidence.local is not None:
+            pieces.extend(self._local(evidence.local, now, inventory, alone=not pieces))
+        certificate = thumbprint(evidence.certificates)
+        return agreed([held(await self._under_task(piece), certificate) for piece in pieces])
+
+    def _local(self, peer: LocalPeer, now: float, inventory: Inventory, *, alone: bool) -> Iterator[Proven]:
+        """The agent that runs as this user. A user who runs no agent shows nothing: a shim brings other evidence."""
+        shown = self._workloads.peer(peer, now)
+        if alone or self._subjects(inventory).claimed(shown.issuer, shown.subject):
+            yield self._resolve(shown, inventory)
+
+    def of_verified(self, shown: VerifiedToken, inventory: Inventory) -> Proven:
+        """Which agent this is of, that was verified elsewhere; a refusal if it is none's."""
+        return self._resolve(shown, inventory)
+
+    def party(self, issuer: str, subject: str, inventory: Inventory) -> Principal | None:
+        """The one party of the inventory, of any kind, with this identity."""
+        return self._subjects(inventory).party(issuer, subject)
+
+    async def prove_task_token(self, token: str, shown: str, now: float) -> Proven:
+        """Who holds this task token of ours, for somebody who proved to hold the key of the certificate `shown`."""
+        assert self._own is not None  # only who mints tokens asks
+        return held(await self._under_task(self._resolve_own(self._own.verify(token, now))), shown)
 
     async def _prove_one(self, scheme: str, value: str, now: float, inventory: Inventory) -> Proven:
         if scheme not in _SCHEMES:
@@ -95,7 +124,8 @@ class Resolver:
         if self._own is not None and self._own.recognises(value):
             return self._resolve_own(self._own.verify(value, now))
         if _JWT.fullmatch(value):
-            return self._resolve_token(await self._tokens.verify(value, now), inventory)
+            shown = await self._workloads.token(value, now) or await self._tokens.verify(value, now)
+            return self._resolve(shown, inventory)
         raise unproven("identity_invalid", "neither a handle nor a token")
 
     async def _prove_handle(self, handle: str, now: float) -> Proven:
@@ -104,7 +134,7 @@ class Resolver:
             raise unproven("identity_invalid", "unknown handle")
         return Proven(
             agent=row.agent,
-            method="opaque_handle",
+            method=HANDLE,
             credential=row.id,
             issued_at=row.issued_at,
             not_after=row.not_after,
@@ -114,18 +144,19 @@ class Resolver:
             evidence=f"sha256:{row.digest}",
         )
 
-    def _resolve_token(self, token: VerifiedToken, inventory: Inventory) -> Proven:
-        agent = self._subjects(inventory).get((token.issuer, token.subject))
-        if agent is None:
+    def _resolve(self, token: VerifiedToken, inventory: Inventory) -> Proven:
+        match = self._subjects(inventory).find(token.issuer, token.subject)
+        if match is None:
             raise _unknown_agent(f"{token.issuer}|{token.subject}")
         task = _standing_task(token)
         return Proven(
-            agent=agent,
-            method="jwt",
+            agent=match.agent,
+            method=token.method,
             credential=token.token_id,
             issued_at=token.issued_at,
             not_after=token.not_after,
             task=task,
+            instance=match.instance or token.instance,
             scopes=(
                 f"token:{token.issuer}|{token.token_id}",
                 f"principal:{token.issuer}|{token.subject}",
@@ -134,7 +165,16 @@ class Resolver:
             issuer=token.issuer,
             subject=token.subject,
             evidence=f"sha256:{token.digest}",
+            keys=((token.issuer, self._epoch_of(token.issuer)),),
         )
+
+    def _epoch_of(self, issuer: str) -> int:
+        return self._tokens.epoch_of(issuer) + self._workloads.epoch_of(issuer)
+
+    async def refresh(self, now: float) -> None:
+        """Keys that are due are read again, so that what they proved ends with them."""
+        await self._tokens.refresh(now)
+        await self._workloads.refresh(now)
 
     def _resolve_own(self, token: TaskToken) -> Proven:
         assert self._own is not None  # it has just read the token
@@ -147,6 +187,7 @@ class Resolver:
             task=token.task,
             scopes=(f"token:{self._own.issuer}|{token.id}", f"task:{token.task}", *token.via),
             evidence=f"sha256:{token.digest}",
+            bound_to=token.bound_to,
         )
 
     async def _under_task(self, proven: Proven) -> Proven:
@@ -174,11 +215,9 @@ class Resolver:
 
     def _subjects(self, inventory: Inventory) -> Subjects:
         """Agents by issuer and subject, indexed once for each inventory."""
-        known, subjects = self._indexed
-        if known is not inventory:
-            subjects = _index(inventory)
-            self._indexed = (inventory, subjects)
-        return subjects
+        if self._indexed is None or self._indexed[0] is not inventory:
+            self._indexed = (inventory, Subjects(inventory))
+        return self._indexed[1]
 
     def attribute(self, proven: Proven, inventory: Inventory, now: float) -> Identity:
         """The identity under this inventory at `now`; asked for every call, since people and owners change."""
@@ -186,6 +225,14 @@ class Resolver:
             raise refuse(
                 "identity_expired", 403, "The credential of this connection has expired. Connect with a new one."
             )
+        for issuer, epoch in proven.keys:
+            if self._epoch_of(issuer) != epoch:
+                raise refuse(
+                    "identity_expired",
+                    403,
+                    "A key of this credential's issuer has been withdrawn. Connect again to show it anew.",
+                    internal=f"keys of {issuer}: epoch {self._epoch_of(issuer)}, proven at {epoch}",
+                )
         day = int(now // _DAY)
         known = self._known.get(proven.credential)
         # The connections of one credential prove the same again and again: equal is as good as identical.
@@ -196,6 +243,14 @@ class Resolver:
             self._known.clear()
         self._known[proven.credential] = _Known(inventory, day, identity)
         return identity
+
+    def stands(self, proven: Proven, inventory: Inventory, now: float) -> bool:
+        """Whether somebody answers for this today, and every party of its chain stands. Its own end is not asked."""
+        try:
+            self._judge(proven, inventory, datetime.fromtimestamp(now, UTC).date())
+        except Refused:
+            return False
+        return True
 
     def _judge(self, proven: Proven, inventory: Inventory, today: date) -> Identity:
         agent = inventory.agents.get(proven.agent)
@@ -208,15 +263,29 @@ class Resolver:
                 standing.reason or "agent_refused", 403, standing.detail or "Nobody answers for this agent today."
             )
         chain = _chain(proven, agent, inventory)
-        scopes = [*_agent_scopes(agent, owner), *self._party_scopes(chain, agent, inventory, today), *proven.scopes]
-        return Identity(agent, owner, chain, proven, tuple(dict.fromkeys(["global", *scopes])))
+        ends = [*_agent_scopes(agent, owner)]
+        owner = _accountable(agent, proven, inventory) or owner
+        ends.append(f"owner:{owner.id}")
+        restraints: dict[Restraint, None] = {}
+        parties = self._party_scopes(chain, agent, inventory, today, restraints)
+        scopes = [*ends, *parties, *proven.scopes]
+        return Identity(agent, owner, chain, proven, tuple(dict.fromkeys(["global", *scopes])), tuple(restraints))
 
-    def _party_scopes(self, chain: Chain, caller: Agent, inventory: Inventory, today: date) -> Iterator[str]:
-        """What ends the other parties of the chain; refuses a chain in which one of them does not stand today."""
+    def _party_scopes(
+        self, chain: Chain, caller: Agent, inventory: Inventory, today: date, restraints: dict[Restraint, None]
+    ) -> Iterator[str]:
+        """What ends the other parties of the chain; refuses a chain in which one of them does not stand today.
+
+        What restrains one of them restrains who acts for it: it is added to `restraints`.
+        """
         for member in chain.members:
             if member.kind == "human":
                 _require_person(member.id, inventory)
                 yield f"principal:{member.id}"
+            elif member.kind == "business_process":
+                yield from process_scopes(chain, inventory, today, self._process_standing, restraints)
+            elif member.kind == "service" and "|" in member.id:
+                yield f"principal:{member.id}"  # of another house, endorsed by an issuer that may do so
             elif member.kind != "agent":
                 raise refuse("principal_unknown", 403, "A party that this agent acts for is not known.")
             elif member.id != caller.id:
@@ -227,37 +296,6 @@ class Resolver:
                         "delegator_refused", 403, "An agent that this one acts for may not call anything today."
                     )
                 yield from _agent_scopes(agent, owner)
-
-
-def _index(inventory: Inventory) -> Subjects:
-    """A subject that two agents claim belongs to neither."""
-    found: dict[tuple[str, str], str] = {}
-    shared: set[tuple[str, str]] = set()
-    for agent in inventory.agents.values():
-        for identity in agent.identities:
-            key = (identity.issuer, identity.subject)
-            if found.setdefault(key, agent.id) != agent.id:
-                shared.add(key)
-    return {key: agent for key, agent in found.items() if key not in shared}
-
-
-def _agreed(first: Proven, second: Proven) -> Proven:
-    """Both together, with the shorter life and the scopes of both; a refusal if they contradict each other."""
-    if first.agent != second.agent:
-        raise unproven("identity_conflict", f"evidence for {first.agent} and for {second.agent}")
-    primary, other = (second, first) if first.method not in _OF_A_TASK else (first, second)
-    if other.method in _OF_A_TASK and (primary.task, primary.on_behalf_of) != (other.task, other.on_behalf_of):
-        raise unproven("identity_conflict", f"credentials of {first.agent} for different tasks or people")
-    if primary.issuer and other.issuer and (primary.issuer, primary.subject) != (other.issuer, other.subject):
-        raise unproven("identity_conflict", f"two subjects of {first.agent}")
-    return replace(
-        primary,
-        issued_at=min(primary.issued_at, other.issued_at),
-        not_after=min(primary.not_after, other.not_after),
-        scopes=tuple(dict.fromkeys(primary.scopes + other.scopes)),
-        issuer=primary.issuer or other.issuer,
-        subject=primary.subject or other.subject,
-    )
 
 
 def _standing_task(token: VerifiedToken) -> str:
@@ -274,6 +312,20 @@ def _chain(proven: Proven, agent: Agent, inventory: Inventory) -> Chain:
     _require_person(proven.on_behalf_of, inventory)
     root = Principal("human", proven.on_behalf_of)
     return Chain(root=root, hops=(Hop(root, caller, "endorsed", proven.method, proven.evidence),))
+
+
+def _accountable(agent: Agent, proven: Proven, inventory: Inventory) -> Person | None:
+    """Who answers for this very instance, if the inventory names somebody, who must stand as any owner must."""
+    name = instance_owner(agent, proven.issuer, proven.subject, proven.instance)
+    if name is None:
+        return None
+    person = inventory.people.get(name)
+    of_it = f"The instance `{proven.instance}` of the agent `{agent.id}` has an owner"
+    if person is None:
+        raise refuse("agent_owner_unknown", 403, f"{of_it} whom the inventory does not know.")
+    if not person.active:
+        raise refuse("agent_owner_inactive", 403, f"{of_it} who is no longer active; it needs a new one.")
+    return person
 
 
 def _require_person(person_id: str, inventory: Inventory) -> None:

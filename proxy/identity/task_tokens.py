@@ -18,7 +18,8 @@ from proxy.identity.challenges import unproven
 from proxy.identity.compact import Unverified, read
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.key_sets import KeySet, read_key_set
-from proxy.identity.tokens import check_signature
+from proxy.identity.possession import confirmation
+from proxy.identity.signed_tokens import check_signature
 
 TYP = "at+jwt"
 ALGORITHM = "ES256"
@@ -26,7 +27,22 @@ MAX_LIFE = 900  # INVARIANT: proxy.tasks.service forgets ends of tokens no soone
 MAX_ACTORS = 8
 
 _CLAIMS = frozenset(
-    {"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "task", "act", "via", "scope", "authorization_details"}
+    {
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "iat",
+        "jti",
+        "client_id",
+        "task",
+        "act",
+        "via",
+        "scope",
+        "authorization_details",
+        "cnf",
+    }
+    | {"sub_profile"}
 )
 _REQUIRED = frozenset({"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "task"})
 _TEXT = re.compile(r"[\x21-\x7e]{1,2600}")
@@ -39,6 +55,7 @@ class TaskToken:
     """What a token of ours says, once its signature and every claim were checked.
 
     `actor` is the agent that holds it. `via` are the scopes of what it was obtained with, whose end is its end.
+    `bound_to` is the certificate with which it must be shown, if there is one.
     """
 
     id: str
@@ -50,6 +67,7 @@ class TaskToken:
     via: tuple[str, ...]
     digest: str
     claims: Mapping[str, Json]
+    bound_to: str = ""
 
 
 class TaskTokenReader:
@@ -131,6 +149,7 @@ def _believed(unverified: Unverified, profile: IssuerSettings, digest: str, now:
         via=_via(claims),
         digest=digest,
         claims=claims,
+        bound_to=confirmation(claims["cnf"]) if "cnf" in claims else "",
     )
 
 

@@ -10,10 +10,11 @@ _MOST = 1 << 14  # above the 10,000 live ones of a large house: cycled through, 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedToken:
-    """What a verified token proves. `digest` is the SHA-256 (hex) of its exact text.
+    """What a verified token, or a verified certificate, proves. `digest` is the SHA-256 (hex) of its exact text.
 
     `issued_at` is the earliest moment at which it can have been issued, `not_after` the latest at
-    which it may be used, given the clock tolerance of its profile.
+    which it may be used, given the clock tolerance of its profile. `method` is how it was proven, and
+    `instance` which running copy it speaks of, if it says so.
     """
 
     issuer: str
@@ -22,6 +23,8 @@ class VerifiedToken:
     issued_at: float
     not_after: float
     digest: str
+    method: str = "jwt"
+    instance: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,29 @@
 """Verifying the JWTs of configured issuers: every check of RFC 8725 and its successor, none left to a default."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
-import jwt
-
 from policies.model import Json
-from proxy.errors import Refused
 from proxy.identity.challenges import unproven
 from proxy.identity.claims import check_claims
-from proxy.identity.compact import MAX_BYTES, Unverified, read
+from proxy.identity.compact import Unverified, read
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.keys import KeySource
-from proxy.identity.token_cache import TokenCache, VerifiedToken
+from proxy.identity.signed_tokens import SignedTokens, digest_of
+from proxy.identity.sources import keep_current
+from proxy.identity.token_cache import VerifiedToken
 
 _OF_A_SUBJECT = frozenset({"may_act"})
-_JWS = jwt.PyJWS(options={"verify_signature": True, "enforce_minimum_key_length": True})
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectToken:
+    """Whom a token is about, its claims, and for whose earlier actors its issuer's word counts."""
+
+    verified: VerifiedToken
+    claims: Mapping[str, Json]
+    endorses: frozenset[str]
 
 
 class TokenVerifier:
@@ -25,62 +32,53 @@ class TokenVerifier:
     def __init__(self, issuers: Sequence[IssuerSettings], sources: Mapping[int, KeySource] | None = None) -> None:
         self._issuers = tuple(issuers)
         self._sources = [(sources or {}).get(index) or KeySource(one) for index, one in enumerate(self._issuers)]
+        self._signed = SignedTokens(self._sources)
         self._profiles = {(one.issuer, one.typ): index for index, one in enumerate(self._issuers)}
         if len(self._profiles) != len(self._issuers):
             raise ValueError("two profiles of one issuer need different `typ`")
-        self._cache = TokenCache()
 
     async def verify(self, token: str, now: float) -> VerifiedToken:
         """What this token proves at `now`; else a refusal, whatever the text is."""
-        if len(token) > MAX_BYTES:
-            raise unproven("identity_invalid", "token_too_large")
-        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-        cached = self._cache.verified(digest, now)
-        if cached is not None:
-            verified, index, epoch = cached
-            await self._sources[index].current(now)
-            if self._sources[index].epoch == epoch:
-                return verified
-        return await self._verify(token, digest, now)
+        digest = digest_of(token)
+        known = await self._signed.known(digest, now)
+        return known or await self._judge(token, digest, now, frozenset())
 
-    async def verify_subject(self, token: str, now: float) -> tuple[VerifiedToken, Mapping[str, Json]]:
+    async def verify_subject(self, token: str, now: float) -> SubjectToken:
         """The same for a token that stands for somebody on whose behalf an agent wants to act, with its claims.
 
-        It may say who may act (`may_act`, RFC 8693 section 4.4): the caller must honour that. It is not remembered,
-        so that it never counts as an agent's own credential.
+        It may say who may act (`may_act`, RFC 8693 section 4.4), and, if its issuer may endorse others, through whom
+        it came (`act`): the caller must honour both. It is not remembered, so that it never counts as an agent's own
+        credential.
         """
-        if len(token) > MAX_BYTES:
-            raise unproven("identity_invalid", "token_too_large")
-        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-        return await self._judge(token, digest, now, _OF_A_SUBJECT), read(token).claims
+        unverified = read(token)
+        endorses = frozenset(self._issuers[self._profile_of(unverified)].endorses)
+        permitted = _OF_A_SUBJECT | {"act"} if endorses else _OF_A_SUBJECT
+        shown = await self._judge(token, digest_of(token), now, permitted)
+        return SubjectToken(shown, unverified.claims, endorses)
 
-    async def _verify(self, token: str, digest: str, now: float) -> VerifiedToken:
-        return await self._judge(token, digest, now, frozenset())
+    def epoch_of(self, issuer: str) -> int:
+        """Moves whenever a key of this issuer is taken away."""
+        return sum(
+            source.epoch for one, source in zip(self._issuers, self._sources, strict=True) if one.issuer == issuer
+        )
+
+    async def refresh(self, now: float) -> None:
+        """Keys that are due are read again, so that their end is noticed even if no token comes."""
+        await keep_current(self._sources, now)
 
     async def _judge(self, token: str, digest: str, now: float, permitted: frozenset[str]) -> VerifiedToken:
         unverified = read(token)
         index = self._profile_of(unverified)
-        profile, source = self._issuers[index], self._sources[index]
+        profile = self._issuers[index]
         if unverified.algorithm not in profile.algorithms:
             raise unproven("identity_invalid", "token_algorithm")
         check_claims(
             unverified.claims, profile, now, permitted=permitted
         )  # cheap refusals before costly ones; believed only below
-        keys = await source.holding(unverified.key_id, now)
-        epoch = source.epoch
-        if self._cache.is_wrong(digest, epoch, now):
-            raise unproven("identity_invalid", "token_signature")
-        key = keys.find(unverified.key_id)
-        if key is None:
-            raise unproven("identity_invalid", "token_key_unknown")
-        try:
-            check_signature(token, unverified, key)
-        except Refused:
-            self._cache.remember_wrong(digest, epoch, now)
-            raise
-        verified = _believed(unverified, profile, digest)
+        epoch = await self._signed.check(token, unverified, digest, index, now)
+        verified = believed(unverified, profile, digest)
         if not permitted:
-            self._cache.remember(verified, index, epoch, now)
+            self._signed.remember(verified, index, epoch, now)
         return verified
 
     def _profile_of(self, unverified: Unverified) -> int:
@@ -91,19 +89,8 @@ class TokenVerifier:
         return index
 
 
-def check_signature(token: str, unverified: Unverified, key: jwt.PyJWK) -> None:
-    """The key's own algorithm, over the very bytes that were read."""
-    if key.algorithm_name != unverified.algorithm:
-        raise unproven("identity_invalid", "token_algorithm")
-    try:
-        proven = _JWS.decode_complete(token, key, algorithms=[key.algorithm_name])
-    except (jwt.PyJWTError, ValueError, TypeError) as error:
-        raise unproven("identity_invalid", f"token_signature: {type(error).__name__}") from error
-    if proven["payload"] != unverified.payload:
-        raise unproven("identity_invalid", "token_parser_differential")
-
-
-def _believed(unverified: Unverified, profile: IssuerSettings, digest: str) -> VerifiedToken:
+def believed(unverified: Unverified, profile: IssuerSettings, digest: str) -> VerifiedToken:
+    """What a token proves, once its claims and its signature were checked."""
     claims = unverified.claims
     issued, expires = cast("int", claims["iat"]), cast("int", claims["exp"])
     return VerifiedToken(

@@ -1,11 +1,11 @@
-"""The rules of an agent's own keys: public signing keys, each with a name (RFC 7517)."""
+"""The rules of an agent's, or a service's, own keys: public signing keys, each with a name (RFC 7517)."""
 
 from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
 from proxy.errors import Mistake
-from proxy.facts import Agent
+from proxy.facts import Agent, Service
 from proxy.inventory.read import Entry
 
 # Any of these in a key means that whoever reads the inventory can sign as the agent.
@@ -13,8 +13,8 @@ _SECRET = frozenset({"d", "k", "p", "q", "dp", "dq", "qi", "oth"})
 _KINDS = {("EC", "P-256"): ("x", "y"), ("OKP", "Ed25519"): ("x",)}
 
 
-def wrong_client_keys(entry: Entry[Agent]) -> Iterator[Mistake]:
-    """Every mistake within an agent's `client_keys`. None of the sentences repeats what stands in a key."""
+def wrong_client_keys(entry: Entry[Agent] | Entry[Service]) -> Iterator[Mistake]:
+    """Every mistake within its `client_keys`. None of the sentences repeats what stands in a key."""
     names: set[str] = set()
     for index, key in enumerate(entry.fact.client_keys):
         at = ("client_keys", index)

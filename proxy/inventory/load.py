@@ -80,6 +80,7 @@ def examine(snapshot: Snapshot) -> Examined:
         mistakes.extend(dangling(reading))
     for entry in reading.services.values():
         mistakes.extend(wrong_destination(entry))
+        mistakes.extend(wrong_client_keys(entry))
     for agent in reading.agents.values():
         mistakes.extend(wrong_client_keys(agent))
     mistakes.extend(overlapping(reading.services.values()))

@@ -32,7 +32,7 @@ def dangling(reading: Reading) -> Iterator[Mistake]:
         yield from _missing(reading, partner, "people", partner.fact.owner, "owner")
     yield from _shared_identities(reading)
     for service in reading.services.values():
-        yield from _missing(reading, service, "people", service.fact.owner, "owner")
+        yield from _service(reading, service)
     for dataset in reading.datasets.values():
         yield from _dataset(reading, dataset)
 
@@ -101,6 +101,14 @@ def _process(reading: Reading, entry: Entry[Process]) -> Iterator[Mistake]:
     yield from _missing(reading, entry, "people", entry.fact.owner, "owner")
     for index, agent in enumerate(entry.fact.agents):
         yield from _missing(reading, entry, "agents", agent, "agents", index)
+
+
+def _service(reading: Reading, entry: Entry[Service]) -> Iterator[Mistake]:
+    yield from _missing(reading, entry, "people", entry.fact.owner, "owner")
+    yield from _missing(reading, entry, "agents", entry.fact.agent, "agent")
+    for field in ("agent", "client_keys"):
+        if getattr(entry.fact, field) and entry.fact.trust != "internal":
+            yield entry.mistake("is for services of `trust: internal`; no other one is told of its calls", field)
 
 
 def _shared_identities(reading: Reading) -> Iterator[Mistake]:

@@ -83,12 +83,16 @@ class Authority:
         """A certificate for this host, from the cache or made now."""
         leaf = self._leaves.get(host)
         if leaf is None or leaf.renew_at <= now:
-            leaf = self._leaves[host] = self._sign(host, now)
+            leaf = self._leaves[host] = self._sign((host,), now)
             if len(self._leaves) > MAX_LEAVES:
                 self._leaves.popitem(last=False)
         return leaf
 
-    def _sign(self, host: str, now: float) -> Leaf:
+    def server_leaf(self, names: tuple[str, ...], now: float) -> Leaf:
+        """A certificate for ourselves, under all of these names, made now."""
+        return self._sign(names, now)
+
+    def _sign(self, hosts: tuple[str, ...], now: float) -> Leaf:
         start = dt.datetime.fromtimestamp(now, dt.UTC)
         builder = (
             x509.CertificateBuilder()
@@ -98,7 +102,7 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(start - BACKDATED)
             .not_valid_after(min(start + LEAF_LIFE, self.certificate.not_valid_after_utc))
-            .add_extension(x509.SubjectAlternativeName([_name(host)]), critical=True)
+            .add_extension(x509.SubjectAlternativeName([_name(host) for host in hosts]), critical=True)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)

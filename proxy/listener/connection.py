@@ -15,7 +15,8 @@ from mitmproxy.connection import Client, Connection, ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers import tls
 
-from proxy.errors import Refused
+from proxy.errors import Refusal, Refused
+from proxy.listener.accepted import accepted
 from proxy.listener.blame import blame
 from proxy.listener.canonical import Place
 from proxy.listener.conversation import Conversation
@@ -32,6 +33,7 @@ from proxy.stages import Entrance, Released
 log = logging.getLogger("countersign.listener")
 
 LINGER = 2.0
+LAST_WORDS = 1.0  # for an answer that is being worded when access ends
 MAX_DISCARDED = 4 * 1024 * 1024
 WRITE_BUFFER = 256 * 1024
 
@@ -50,6 +52,7 @@ class AgentConnection(asyncio.Protocol):
         self._closed = True
         self._agent_is_slow = False
         self._ending: float | None = None
+        self._dismissed: float | None = None
         self._discarded = 0
         self._reason = "client_disconnected"
         self._transport: asyncio.Transport
@@ -62,19 +65,19 @@ class AgentConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         house = self._house
-        peer = transport.get_extra_info("peername")
-        if house.draining or not peer or len(house.connections) >= house.options.max_connections:
+        who = accepted(transport)
+        if house.draining or who is None or len(house.connections) >= house.options.max_connections:
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(WRITE_BUFFER)
         keep_alive(transport)
         self._client = Client(
-            peername=peer[:2],
-            sockname=transport.get_extra_info("sockname")[:2],
+            peername=who.peer,
+            sockname=who.own,
             state=ConnectionState.OPEN,
             timestamp_start=time.time(),
         )
-        self.session = Session(self._client.id, str(peer[0]), house.gate, house.options, house.loop.time)
+        self.session = Session(self._client.id, who.peer[0], house.gate, house.options, house.loop.time, who.evidence)
         place = Place("gateway" if self._entrance == "gateway" else "forward")
         self._layer = Conversation(GovernedContext(self._client), place, self.session, self._tunnel)
         self._closed = False
@@ -177,7 +180,7 @@ class AgentConnection(asyncio.Protocol):
         several = self.session.multiplexed and self.session.busy
         reason = self.session.still_allowed() if thorough or self.session.passing or several else None
         if reason is not None:
-            self.cut(reason)
+            self._dismiss(reason, now)
             return
         for link in list(self._links.values()):
             if link.deadline is not None and now >= link.deadline and link.transport is not None:
@@ -189,6 +192,15 @@ class AgentConnection(asyncio.Protocol):
             self.session.deadline = None
             self._ending = now + LINGER  # if no layer understands this, the next sweeps end the connection
             self.pump(Expired())
+
+    def _dismiss(self, reason: str, now: float) -> None:
+        """Access has ended. What is passing is cut; a refusal that is on its way may still arrive, and nothing else."""
+        if self.session.passing or (self._dismissed is not None and now - self._dismissed >= LAST_WORDS):
+            self.cut(reason)
+        elif self._dismissed is None:
+            self._dismissed = now
+            self._reason = reason
+            self.drain()
 
     # --- events in, commands out --------------------------------------------------------------------
 
@@ -213,15 +225,18 @@ class AgentConnection(asyncio.Protocol):
         self._queue.clear()
         self._out.clear()
         if isinstance(error, Refused):
-            refusal = error.refusal
-            self._in_background(self.session.refuse(refusal, "tunnel"))
-            self.cut(refusal.reason)
+            self.unreadable(error.refusal, "tunnel")
+            self.cut(error.refusal.reason)
             return
         log.error("a connection is closed because of a %s", blame(error))
         self.cut("internal_error")
 
-    def _in_background(self, work: Any) -> None:  # noqa: ANN401 - a coroutine of any result
-        task = self._house.loop.create_task(work)
+    def unreadable(self, refusal: Refusal, what: str) -> None:
+        """What came cannot become a request: this is recorded, whatever becomes of the connection."""
+        if self._closed:
+            return
+        self._reason = refusal.reason
+        task: asyncio.Task[object] = self._house.loop.create_task(self.session.refuse(refusal, what))
         self._house.background.add(task)
         task.add_done_callback(self._house.background.discard)
 

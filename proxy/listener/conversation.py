@@ -172,7 +172,8 @@ class Conversation(layer.Layer):
             yield from self._admit_tunnel(incoming)
             return
         gate, arrived = self._session.gate, self._arrived(incoming)
-        verdict = yield from self._ask(Ask(lambda: gate.admit_call(arrived, incoming.evidence)))
+        evidence = self._session.evidence(incoming.evidence)
+        verdict = yield from self._ask(Ask(lambda: gate.admit_call(arrived, evidence)))
         if isinstance(verdict, Released):
             yield from self._forward(verdict, incoming)
         else:
@@ -198,7 +199,7 @@ class Conversation(layer.Layer):
 
     def _admit_tunnel(self, incoming: Incoming) -> layer.CommandGenerator[None]:
         session, host, port = self._session, incoming.draft.host, incoming.draft.port
-        evidence, tunnel = incoming.evidence, self._tunnel
+        evidence, tunnel = session.evidence(incoming.evidence), self._tunnel
         assert evidence is not None
         assert tunnel is not None
         verdict = yield from self._ask(Ask(lambda: session.gate.admit_tunnel(session.connection, evidence, host, port)))
@@ -229,6 +230,7 @@ class Conversation(layer.Layer):
             return
         incoming = self._incoming
         close = close or not self._reader.complete or self._session.draining or incoming is None or incoming.close
+        close = close or self._session.still_allowed() is not None  # whoever may not ask any more is told so, once
         method, version = (incoming.draft.method, incoming.version) if incoming else ("GET", "HTTP/1.1")
         yield commands.SendData(self._agent, own_reply(reply, method=method, version=version, close=close))
         yield from self._answered(close=close)

@@ -2,15 +2,34 @@
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from proxy.stages import Entrance, Evidence
+from proxy.stages import Entrance, Evidence, LocalPeer
 
 MAX_CREDENTIAL = 8 * 1024
+
+# What a transport is asked for, to learn which certificates were shown in TLS to the proxy itself.
+CERTIFICATES = "countersign_certificates"
 
 
 class _Unreadable(Exception):
     """Why a credential cannot be read; never the credential."""
+
+
+@dataclass(frozen=True, slots=True)
+class SocketEvidence:
+    """What the socket proves of who is at its other end, whatever is said over it.
+
+    `certificates` is asked when a request has come: at the time of the connection there is no handshake yet.
+    """
+
+    local: LocalPeer | None = None
+    certificates: Callable[[], tuple[bytes, ...]] = tuple
+
+    def beside(self, presented: Evidence) -> Evidence:
+        """What was presented, and this."""
+        return replace(presented, certificates=self.certificates(), local=self.local)
 
 
 def collect(peer: str, entrance: Entrance, fields: Mapping[str, Sequence[str]]) -> Evidence:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from proxy.listener.guarded import GuardedGate
 from proxy.listener.options import ListenerOptions
+from proxy.listener.outer_context import OuterTls
 from proxy.listener.tls_contexts import AgentTls, UpstreamTls
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class House:
     gate: GuardedGate
     agent_tls: AgentTls
     upstream_tls: UpstreamTls
+    outer_tls: OuterTls | None = None
     own_ports: frozenset[int] = frozenset()
     draining: bool = False
     connections: dict[str, "AgentConnection"] = field(default_factory=dict)

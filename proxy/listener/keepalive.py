@@ -11,7 +11,7 @@ PROBES = 4
 def keep_alive(transport: asyncio.BaseTransport) -> None:
     """Turns on TCP keep-alive where the platform lets us say how often."""
     sock = transport.get_extra_info("socket")
-    if sock is None:
+    if sock is None or sock.family == socket.AF_UNIX:
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", IDLE_SECONDS), ("TCP_KEEPINTVL", PROBE_SECONDS), ("TCP_KEEPCNT", PROBES)):

@@ -1,15 +1,21 @@
-"""The way in: the proxy's port and the gateway's port, and every connection behind them."""
+"""The way in: the ports of the proxy and the gateway, with and without TLS, the local socket, and all behind them."""
 
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from pathlib import Path
 
+from proxy.errors import CountersignError
 from proxy.listener.ca import Authority
 from proxy.listener.connection import AgentConnection
 from proxy.listener.guarded import GuardedGate
 from proxy.listener.house import House
 from proxy.listener.interfaces import Gate
+from proxy.listener.local_socket import bind_local
 from proxy.listener.options import ListenerOptions
+from proxy.listener.outer import OuterConnection
+from proxy.listener.outer_context import OuterTls
 from proxy.listener.profile import check_version
 from proxy.listener.tls_contexts import AgentTls, UpstreamTls
 from proxy.stages import Entrance
@@ -18,6 +24,9 @@ log = logging.getLogger("countersign.listener")
 
 BACKLOG = 4096
 CHECK_IDLE_EVERY = 0.5
+
+
+type Make = Callable[[], asyncio.BaseProtocol]
 
 
 class Listener:
@@ -31,27 +40,28 @@ class Listener:
         self._sweeper: asyncio.Task[None] | None = None
         self.proxy_address: tuple[str, int] = ("", 0)
         self.gateway_address: tuple[str, int] | None = None
+        self.proxy_tls_address: tuple[str, int] | None = None
+        self.gateway_tls_address: tuple[str, int] | None = None
+        self.local: Path | None = None
 
     async def start(self) -> None:
-        """Returns when both ports listen; raises when that, or anything before it, is not possible."""
+        """Returns when everything listens; raises when that, or anything before it, is not possible."""
         check_version()
         logging.getLogger("mitmproxy").setLevel(logging.ERROR)  # below that, it prints what agents send
         options = self._options
         authority = Authority.at(options.ca_directory, time.time())
         loop = asyncio.get_running_loop()
-        agent_tls = AgentTls(authority, http2=options.http2)
-        house = House(loop, options, self._gate, agent_tls, UpstreamTls(options.upstream_ca_bundle))
+        agent_tls, upstream_tls = AgentTls(authority, http2=options.http2), UpstreamTls(options.upstream_ca_bundle)
+        house = House(loop, options, self._gate, agent_tls, upstream_tls, _outer_tls(options, authority))
         house.empty.set()
         self._house = house
         try:
-            self.proxy_address = await self._listen(house, "forward", options.proxy_host, options.proxy_port)
-            if options.gateway_port is not None:
-                self.gateway_address = await self._listen(house, "gateway", options.gateway_host, options.gateway_port)
-        except OSError:
+            await self._open(house)
+        except (OSError, CountersignError):
             await self.stop(0)
             raise
-        own = {self.proxy_address[1], *options.forbidden_ports}
-        house.own_ports = frozenset(own | ({self.gateway_address[1]} if self.gateway_address else set()))
+        ours = (self.proxy_address, self.gateway_address, self.proxy_tls_address, self.gateway_tls_address)
+        house.own_ports = frozenset([*options.forbidden_ports, *(address[1] for address in ours if address)])
         self._sweeper = loop.create_task(self._sweep(house))
 
     async def stop(self, drain_seconds: float) -> None:
@@ -86,14 +96,23 @@ class Listener:
         if connection is not None:
             connection.cut(reason)
 
-    async def _listen(self, house: House, entrance: Entrance, host: str, port: int) -> tuple[str, int]:
-        server = await house.loop.create_server(
-            lambda: AgentConnection(house, entrance),
-            host,
-            port,
-            reuse_port=self._options.reuse_port,
-            backlog=BACKLOG,
-        )
+    async def _open(self, house: House) -> None:
+        """All doors that there are to be."""
+        options, forward, gateway = self._options, _plain(house, "forward"), _plain(house, "gateway")
+        self.proxy_address = await self._listen(house, forward, options.proxy_host, options.proxy_port)
+        if options.gateway_port is not None:
+            self.gateway_address = await self._listen(house, gateway, options.gateway_host, options.gateway_port)
+        if options.proxy_tls is not None:
+            self.proxy_tls_address = await self._listen(house, _in_tls(house, forward), *options.proxy_tls)
+        if options.gateway_tls is not None:
+            self.gateway_tls_address = await self._listen(house, _in_tls(house, gateway), *options.gateway_tls)
+        if options.local is not None:
+            sock = bind_local(options.local)
+            self._servers.append(await house.loop.create_unix_server(forward, sock=sock, backlog=BACKLOG))
+            self.local = options.local
+
+    async def _listen(self, house: House, make: Make, host: str, port: int) -> tuple[str, int]:
+        server = await house.loop.create_server(make, host, port, reuse_port=self._options.reuse_port, backlog=BACKLOG)
         self._servers.append(server)
         address = server.sockets[0].getsockname()
         return str(address[0]), int(address[1])
@@ -112,3 +131,22 @@ class Listener:
                 except Exception:  # the listener's boundary: what cannot be checked is cut, and the others still are
                     log.exception("a connection could not be checked")
                     connection.cut("check_failed")
+
+
+def _outer_tls(options: ListenerOptions, authority: Authority) -> OuterTls | None:
+    """None where nobody is asked for TLS; raises `CountersignError` if we could not prove who we are."""
+    if options.proxy_tls is None and options.gateway_tls is None:
+        return None
+    tls = OuterTls(authority, options.tls_names, options.tls_files)
+    tls.connection(time.time())
+    return tls
+
+
+def _plain(house: House, entrance: Entrance) -> Callable[[], AgentConnection]:
+    return lambda: AgentConnection(house, entrance)
+
+
+def _in_tls(house: House, make: Callable[[], AgentConnection]) -> Make:
+    tls = house.outer_tls
+    assert tls is not None
+    return lambda: OuterConnection(make(), tls)

@@ -13,7 +13,8 @@ class ListenerOptions:
 
     Port 0 takes a free one. Without `gateway_port` there is no gateway. `forbidden_ports` are ports of
     this machine that no call may be sent to, beside our own: the control API, the console. `http2`: agents may
-    choose HTTP/2 inside a tunnel's TLS.
+    choose HTTP/2 inside a tunnel's TLS. `proxy_tls` and `gateway_tls` are the same two with TLS to ourselves, proven
+    with `tls_files` (certificate and key) or by a leaf of our own authority for `tls_names`; `local` is a UNIX socket.
     """
 
     ca_directory: Path
@@ -21,6 +22,11 @@ class ListenerOptions:
     proxy_port: int = 0
     gateway_host: str = "127.0.0.1"
     gateway_port: int | None = None
+    proxy_tls: tuple[str, int] | None = None
+    gateway_tls: tuple[str, int] | None = None
+    tls_names: tuple[str, ...] = ("localhost", "127.0.0.1")
+    tls_files: tuple[Path, Path] | None = None
+    local: Path | None = None
     reuse_port: bool = False
     http2: bool = False
     forbidden_ports: tuple[int, ...] = ()

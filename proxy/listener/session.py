@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 from proxy.errors import Refusal
 from proxy.listener.account import Account
+from proxy.listener.evidence import SocketEvidence
 from proxy.listener.guarded import GuardedGate
 from proxy.listener.options import ListenerOptions
 from proxy.listener.permit import Permit, Permits
-from proxy.stages import Reply
+from proxy.stages import Evidence, Reply
 
 
 class Session:
@@ -19,13 +20,20 @@ class Session:
     """
 
     def __init__(
-        self, connection: str, peer: str, gate: GuardedGate, options: ListenerOptions, clock: Callable[[], float]
+        self,
+        connection: str,
+        peer: str,
+        gate: GuardedGate,
+        options: ListenerOptions,
+        clock: Callable[[], float],
+        socket: SocketEvidence = SocketEvidence(),  # noqa: B008 - frozen
     ) -> None:
         self.connection = connection
         self.peer = peer
         self.gate = gate
         self.options = options
         self.clock = clock
+        self._socket = socket
         self.permits = Permits()
         self.account: Account | None = None
         self._accounts: set[Account] = set()
@@ -33,6 +41,10 @@ class Session:
         self.draining = False
         self.busy = False
         self.deadline: float | None = clock() + options.header_timeout
+
+    def evidence(self, presented: Evidence | None) -> Evidence | None:
+        """With what the socket proves. None stays None: inside a tunnel nobody shows anything any more."""
+        return None if presented is None else self._socket.beside(presented)
 
     def released(self, permit: Permit) -> Account:
         """A call has been released: from here on it is accounted for, and its permit is in force."""

@@ -21,7 +21,7 @@ class AgentTls:
 
     def __init__(self, authority: Authority, *, http2: bool = False) -> None:
         self._authority = authority
-        self._select = _select_newest if http2 else _select_alpn
+        self._select = _select_newest if http2 else select_http1
         self._contexts: OrderedDict[str, tuple[SSL.Context, float]] = OrderedDict()
 
     def connection(self, host: str, now: float) -> SSL.Connection:
@@ -29,7 +29,7 @@ class AgentTls:
         context, renew_at = self._contexts.get(host, (None, 0.0))
         if context is None or renew_at <= now:
             leaf = self._authority.leaf(host, now)
-            context = _context(SSL.TLS_SERVER_METHOD)
+            context = tls_context(SSL.TLS_SERVER_METHOD)
             context.use_certificate(leaf.certificate)
             context.use_privatekey(self._authority.leaf_key)
             context.set_alpn_select_callback(self._select)  # type: ignore[arg-type]  # its second return type is private
@@ -74,7 +74,7 @@ class UpstreamTls:
             key = (bundle, Path(bundle).stat().st_mtime_ns)
             context = self._contexts.get(key)
             if context is None:
-                context = _context(SSL.TLS_CLIENT_METHOD)
+                context = tls_context(SSL.TLS_CLIENT_METHOD)
                 context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
                 context.load_verify_locations(bundle)
                 self._contexts = {kept: value for kept, value in self._contexts.items() if kept[0] != bundle}
@@ -84,7 +84,8 @@ class UpstreamTls:
         return context
 
 
-def _context(method: int) -> SSL.Context:
+def tls_context(method: int) -> SSL.Context:
+    """A context with what holds of all our TLS: 1.2 or newer, and nothing renegotiated."""
     context = SSL.Context(method)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
@@ -92,9 +93,10 @@ def _context(method: int) -> SSL.Context:
     return context
 
 
-def _select_alpn(_connection: SSL.Connection, offered: list[bytes]) -> bytes | object:
+def select_http1(_connection: SSL.Connection, offered: list[bytes]) -> bytes | object:
+    """HTTP/1.1 if it is offered; who offers only others is not told of any."""
     return _ALPN if _ALPN in offered else SSL.NO_OVERLAPPING_PROTOCOLS
 
 
 def _select_newest(connection: SSL.Connection, offered: list[bytes]) -> bytes | object:
-    return _ALPN_2 if _ALPN_2 in offered else _select_alpn(connection, offered)
+    return _ALPN_2 if _ALPN_2 in offered else select_http1(connection, offered)

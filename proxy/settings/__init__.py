@@ -3,5 +3,15 @@
 from proxy.settings.load import directories, issuer_settings, load_settings
 from proxy.settings.model import Address, Settings
 from proxy.settings.unsafe import unsafe
+from proxy.settings.workloads import cluster_settings, trust_domain_settings
 
-__all__ = ["Address", "Settings", "directories", "issuer_settings", "load_settings", "unsafe"]
+__all__ = [
+    "Address",
+    "Settings",
+    "cluster_settings",
+    "directories",
+    "issuer_settings",
+    "load_settings",
+    "trust_domain_settings",
+    "unsafe",
+]

@@ -1,7 +1,7 @@
 """The configuration file into settings, or every mistake in it at once."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -10,9 +10,12 @@ from proxy.documents import Document, read_bytes, read_tree, shown, validate
 from proxy.errors import ConfigurationError, Mistake
 from proxy.identity.issuers import IssuerSettings
 from proxy.inventory.addresses import is_loopback, parse_url
+from proxy.settings.files import check_file, check_pem
 from proxy.settings.model import Issuer, Settings
+from proxy.settings.workloads import workload_mistakes
 
 MAX_BYTES = 1 << 20
+LONGEST_SOCKET_PATH = 100  # sockaddr_un has 108 bytes (unix(7))
 
 
 def load_settings(path: Path) -> Settings:
@@ -75,6 +78,7 @@ def issuer_settings(issuer: Issuer) -> IssuerSettings:
         extra_audiences=issuer.extra_audiences,
         subject_format=issuer.subject_format,
         key_use=issuer.key_use,
+        endorses=issuer.endorses,
     )
 
 
@@ -90,12 +94,16 @@ def _absolute_reference(folder: Path, reference: str) -> str:
 def _contradictions(document: Document, settings: Settings) -> Iterator[Mistake]:
     """What is well formed by itself, but cannot be used, or not together."""
     yield from _same_address(document, settings)
+    yield from _tls(document, settings)
     if settings.holds.inline_wait_seconds > settings.holds.longest_inline_wait_seconds:
         text = f"must be at most `longest_inline_wait_seconds`, {settings.holds.longest_inline_wait_seconds}"
         yield document.mistake(("holds", "inline_wait_seconds"), text)
     for index, issuer in enumerate(settings.identity.issuers):
         yield from _issuer(document, index, issuer)
     yield from _same_issuer(document, settings)
+    said = settings.identity
+    issuers = {one.issuer for one in said.issuers}
+    yield from workload_mistakes(document, said.trust_domains, said.kubernetes, issuers)
     endpoint = settings.telemetry.otlp_endpoint
     if endpoint is None and settings.telemetry.headers:
         yield document.mistake(("telemetry", "headers"), "has no effect without `otlp_endpoint`")
@@ -104,12 +112,12 @@ def _contradictions(document: Document, settings: Settings) -> Iterator[Mistake]
         if place.scheme == "http" and not is_loopback(place.host):
             text = "would send secrets in plain text, since `otlp_endpoint` is `http://`; use `https://`"
             yield document.mistake(("telemetry", "headers"), text)
-    yield from _pem(document, settings.trusted_roots, "CERTIFICATE", "trusted_roots")
+    yield from check_pem(document, settings.trusted_roots, "CERTIFICATE", "trusted_roots")
 
 
 def _same_address(document: Document, settings: Settings) -> Iterator[Mistake]:
     taken: dict[int, str] = {}
-    for name in ("proxy", "gateway", "control"):
+    for name in ("proxy", "gateway", "control", "proxy_tls", "gateway_tls"):
         address = getattr(settings.listen, name)
         if address is None or address.port == 0:
             continue
@@ -119,14 +127,34 @@ def _same_address(document: Document, settings: Settings) -> Iterator[Mistake]:
         taken.setdefault(address.port, name)
 
 
+def _tls(document: Document, settings: Settings) -> Iterator[Mistake]:
+    """How we prove ourselves in TLS, and a socket whose name is too long to be opened."""
+    listen = settings.listen
+    if not listen.tls_names:
+        yield document.mistake(("listen", "tls_names"), "must hold at least one name or address")
+    if (listen.certificate_file is None) != (listen.key_file is None):
+        absent, present = ("key_file", "certificate_file")[:: 1 if listen.key_file is None else -1]
+        yield document.mistake(("listen", absent), f"is missing, and `{present}` is of no use without it")
+    elif listen.certificate_file is not None and listen.key_file is not None:
+        from proxy.listener.outer_context import check_files  # noqa: PLC0415 - TLS, which few commands need
+
+        wrong = check_files(listen.certificate_file, listen.key_file)
+        if wrong is not None:
+            yield document.mistake(("listen", "certificate_file"), wrong)
+        if listen.proxy_tls is None and listen.gateway_tls is None:
+            yield document.mistake(("listen", "certificate_file"), "has no effect without `proxy_tls` or `gateway_tls`")
+    if listen.local is not None and len(os.fsencode(listen.local)) > LONGEST_SOCKET_PATH:
+        yield document.mistake(("listen", "local"), "is too long a path for a UNIX socket; use a shorter one")
+
+
 def _issuer(document: Document, index: int, issuer: Issuer) -> Iterator[Mistake]:
     at = ("identity", "issuers", index)
     try:
         issuer_settings(issuer)
     except ValueError as error:
         yield document.mistake(at, str(error))
-    yield from _file(document, issuer.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
-    yield from _pem(document, issuer.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
+    yield from check_file(document, issuer.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
+    yield from check_pem(document, issuer.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
 
 
 def _same_issuer(document: Document, settings: Settings) -> Iterator[Mistake]:
@@ -137,23 +165,3 @@ def _same_issuer(document: Document, settings: Settings) -> Iterator[Mistake]:
         if key in seen:
             yield document.mistake(("identity", "issuers", index), "has the `issuer` and `typ` of another; keep one")
         seen.add(key)
-
-
-def _pem(document: Document, path: Path | None, kind: str, *at: str | int) -> Iterator[Mistake]:
-    def holds(raw: bytes) -> bool:
-        return b"-----BEGIN " in raw and f"{kind}-----".encode() in raw
-
-    yield from _file(document, path, holds, f"a PEM {kind.lower()}", *at)
-
-
-def _file(
-    document: Document, path: Path | None, fits: Callable[[bytes], bool], what: str, *at: str | int
-) -> Iterator[Mistake]:
-    if path is None:
-        return
-    found: list[Mistake] = []
-    raw = read_bytes(path, found)
-    for mistake in found:
-        yield document.mistake(at, f"`{shown(path)}` {mistake.text}")
-    if raw is not None and not fits(raw):
-        yield document.mistake(at, f"`{shown(path)}` does not hold {what}")

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from policies.model import Mode
 from proxy.downstream.profile import trust_domain
 from proxy.inventory.addresses import is_loopback, parse_host_port, parse_url
+from proxy.settings.group import Group
+from proxy.settings.workloads import Cluster, TrustedDomain
 
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+")
 _ORIGIN = re.compile(r"[A-Za-z0-9._~/-]{1,200}")
@@ -57,16 +59,16 @@ def _origin(text: str) -> str:
     return text
 
 
+def _own_name(text: str) -> str:
+    parse_host_port(f"[{text}]:1" if ":" in text else f"{text}:1")
+    return text
+
+
+type OwnName = Annotated[str, AfterValidator(_own_name)]
 type Listening = Annotated[Address, BeforeValidator(_address)]
 type Url = Annotated[str, AfterValidator(_url)]
 type TrustDomain = Annotated[str, AfterValidator(trust_domain)]
 type Reference = Annotated[str, AfterValidator(_reference)]
-
-
-class Group(BaseModel):
-    """Frozen; an unknown setting is a mistake, never ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 class Listen(Group):
@@ -76,6 +78,25 @@ class Listen(Group):
         description="Base URL for agents that take one: http://HOST:PORT/SERVICE. Empty: no gateway.",
     )
     control: Listening = Field(Address("127.0.0.1", 8082), description="The control API and the console.")
+    proxy_tls: Listening | None = Field(
+        None,
+        description="The proxy again, with TLS to itself (HTTPS_PROXY=https://...). A client certificate is asked for, "
+        "and can prove an agent. Empty: none.",
+    )
+    gateway_tls: Listening | None = Field(None, description="The gateway again, with TLS. Empty: none.")
+    tls_names: tuple[OwnName, ...] = Field(
+        ("localhost", "127.0.0.1"),
+        description="What clients call us there: for the certificate that our own authority makes, which agents trust.",
+    )
+    certificate_file: Path | None = Field(
+        None, description="Your own certificate for that instead, PEM with its chain, read again when it changes; with:"
+    )
+    key_file: Path | None = Field(None, description="Its private key, PEM.")
+    local: Path | None = Field(
+        None,
+        description="The proxy again, at a UNIX socket, such as /run/countersign/proxy.sock. Every user who may enter "
+        "its folder may connect, and is known by uid; only you may write there. Empty: none.",
+    )
     http2: bool = Field(
         default=False,
         description="Let agents choose HTTP/2 inside the proxy's tunnels. Services are called over HTTP/1.1.",
@@ -106,11 +127,27 @@ class Issuer(Group):
     extra_audiences: Literal[0, 1] = Field(0, description="How many other audiences a token may have.")
     subject_format: Literal["opaque", "spiffe"] = Field("opaque", description="What its `sub` looks like.")
     key_use: Literal["sig", "jwt-svid"] = Field("sig", description="The `use` of its keys.")
+    endorses: tuple[str, ...] = Field(
+        (),
+        description="Issuers of actors of which it may tell in a subject token (`act`). Empty: that is refused.",
+    )
 
 
 class Identity(Group):
     issuers: tuple[Issuer, ...] = Field(
         (), description="Issuers whose tokens prove agents, beside the connection handles that we issue. One looks so:"
+    )
+    trust_domains: tuple[TrustedDomain, ...] = Field(
+        (), description="SPIFFE trust domains whose workloads prove themselves by JWT- and X.509-SVIDs. One looks so:"
+    )
+    kubernetes: tuple[Cluster, ...] = Field(
+        (), description="Clusters whose service-account tokens prove agents. One looks so:"
+    )
+    peer_seconds: int = Field(
+        3600,
+        ge=60,
+        le=86_400,
+        description="How long the user at the other end of a UNIX socket counts before it must connect again.",
     )
     token_issuer: Url | None = Field(
         None,
@@ -185,7 +222,9 @@ class Settings(Group):
     trusted_roots: Path | None = Field(
         None, description="PEM bundle that upstreams are verified with. Empty: the usual public roots."
     )
-    listen: Listen = Field(Listen(), description="Addresses. Beyond this machine, put TLS in front.")
+    listen: Listen = Field(
+        Listen(), description="Addresses. Beyond this machine, use those with TLS, or put TLS in front."
+    )
     control: Control = Field(Control(), description="The console and the control API.")
     identity: Identity = Field(Identity(), description="How agents prove who they are.")
     limits: Limits = Field(Limits(), description="How much a peer may send.")

@@ -37,6 +37,8 @@ def task_of(row: sqlite3.Row) -> Task:
     try:
         made = _BODY.validate_json(row["body"])
         made.delegation.require_whole()
+        if made.delegation.links:
+            made.authority.require_within(made.delegation.links[-1].authority)
     except (ValidationError, TaskMistake) as error:
         raise StoreUnavailable(f"task `{row['id']}` cannot be read back: {type(error).__name__}") from error
     if (made.id, made.agent, made.parent, made.deadline) != (row["id"], row["agent"], row["parent"], row["deadline"]):

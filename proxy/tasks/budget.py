@@ -51,6 +51,24 @@ class Budget:
         if len({one.name for one in self.spend}) != len(self.spend):
             raise TaskMistake("budget_invalid", "an argument has two limits; keep one")
 
+    def require_within(self, outer: "Budget") -> None:
+        """Raises if this promises more than `outer`, of which all that is counted here is counted too."""
+        if outer.calls is not None and self.calls is not None and self.calls > outer.calls:
+            raise TaskMistake("widens_budget", f"the parent task has a budget of {outer.calls} calls in all")
+        most = {one.name: one.limit for one in outer.spend}
+        for one in self.spend:
+            if one.limit > most.get(one.name, one.limit):
+                least = most[one.name] / UNIT
+                raise TaskMistake("widens_budget", f"the parent task may spend {least:g} by `{one.name}` in all")
+
+    def under(self, outer: "Budget") -> "Budget":
+        """This, with what `outer` limits and this says nothing of: else a part of the part could promise more."""
+        said = {one.name for one in self.spend}
+        return Budget(
+            outer.calls if self.calls is None else self.calls,
+            (*self.spend, *(one for one in outer.spend if one.name not in said)),
+        )
+
     def costs(self, tool: str | None, arguments: Mapping[str, Json]) -> Iterator[tuple[str, int]]:
         """What one call of this `service/tool` costs, by name; `ValueError` if it names no amount where it must."""
         if self.calls is not None:

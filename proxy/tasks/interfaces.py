@@ -12,7 +12,7 @@ from proxy.tasks.task import Task, TaskState
 class Revocation:
     """Everything under `scope` that was issued at or before `at` is dead (or frozen) until lifted.
 
-    Scopes: `global`, `team:x`, `owner:x`, `principal:x`, `agent:x`, `class:x`, `task:x`, `token:iss|jti`,
+    Scopes: `global`, `team:x`, `owner:x`, `principal:x`, `agent:x`, `class:x`, `process:x`, `task:x`, `token:iss|jti`,
     `handle:x`, `credential:x`, `service:x`, `tool:service/name`, `connection:x`.
     """
 

@@ -15,6 +15,7 @@ _KINDS = {
     "class": re.compile(r"utility|privileged"),
     "service": re.compile(_ID),
     "credential": re.compile(_ID),
+    "process": re.compile(_ID),
     "principal": re.compile(rf"{_ID}|{_FOREIGN}"),
     "token": re.compile(_FOREIGN),
     "task": re.compile(_OURS),

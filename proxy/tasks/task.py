@@ -87,7 +87,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """What is asked for. `principal` is who the agent acts for, and `proof` how that was shown; None: for itself."""
+    """What is asked for. `principal` is who the agent acts for, and `proof` how that was shown; None: for itself.
+
+    `through` are the parties between the two, the first one first, each with how its hop was shown.
+    """
 
     agent: str
     purpose: str
@@ -99,6 +102,7 @@ class NewTask:
     principal: Principal | None = None
     proof: Proof | None = None
     grant: Grant = "consent"
+    through: tuple[tuple[Principal, Proof], ...] = ()
 
 
 def begin(new: NewTask, task_id: str, parent: Task | None, *, by: str, now: float) -> Task:
@@ -120,7 +124,7 @@ def begin(new: NewTask, task_id: str, parent: Task | None, *, by: str, now: floa
         ticket=new.ticket,
         tools=tools,
         datasets=datasets,
-        budget=new.budget,
+        budget=new.budget if parent is None else new.budget.under(parent.budget),
         delegation=_delegation(new, parent, authority, now),
         created_at=now,
         created_by=by,
@@ -144,13 +148,13 @@ def _check_parent(parent: Task, new: NewTask, authority: Authority, now: float) 
     if len(parent.lineage) + 2 > MAX_DEPTH:
         raise TaskMistake("task_too_deep", f"tasks nest at most {MAX_DEPTH} deep")
     authority.require_within(parent.authority)
-    calls = parent.budget.calls
-    if calls is not None and new.budget.calls is not None and new.budget.calls > calls:
-        raise TaskMistake("widens_budget", f"the parent task has a budget of {calls} calls in all")
+    new.budget.require_within(parent.budget)
 
 
 def _delegation(new: NewTask, parent: Task | None, authority: Authority, now: float) -> Delegation:
     agent = Principal("agent", new.agent)
+    if new.through and (parent is not None or new.principal is None):
+        raise TaskMistake("principal_missing", "a chain begins with whom the agent acts for, and with no other task")
     if parent is not None:
         if new.principal is not None and new.principal != parent.root:
             raise TaskMistake("principal_differs", "a child task acts for whom its parent acts")
@@ -159,7 +163,10 @@ def _delegation(new: NewTask, parent: Task | None, authority: Authority, now: fl
         return parent.delegation.handed_to(agent, new.grant, _proof(new), authority, at=now)
     if new.principal is None:
         return Delegation(agent)
-    return Delegation(new.principal).handed_to(agent, new.grant, _proof(new), authority, at=now)
+    chain = Delegation(new.principal)
+    for party, proof in new.through:
+        chain = chain.handed_to(party, new.grant, proof, authority, at=now)
+    return chain.handed_to(agent, new.grant, _proof(new), authority, at=now)
 
 
 def _proof(new: NewTask) -> Proof:

@@ -32,6 +32,8 @@ WITHOUT_OWN_TEST: dict[str, str] = {
     "proxy/control/needs.py": "protocols; tests/proxy/control runs the API against the real services",
     "proxy/console/needs.py": "protocols; tests/proxy/console runs the pages against the control API's own desks",
     "proxy/control/interfaces.py": "a protocol; tests/conformance holds its suite",
+    "proxy/cli/run_options.py": "options without behaviour",
+    "proxy/cli/shim_wanted.py": "values without behaviour",
 }
 
 

@@ -12,7 +12,7 @@ from proxy.errors import Refused
 from proxy.identity.compact import Unverified, read
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.key_sets import read_key_set
-from proxy.identity.tokens import check_signature
+from proxy.identity.signed_tokens import check_signature
 from tests.fakes.issuer import AUDIENCE, ISSUER, b64, claims, header, jwk, sign
 
 with warnings.catch_warnings():

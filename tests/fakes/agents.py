@@ -26,6 +26,7 @@ class Rig:
     gate: FakeGate
     upstream: Upstream
     directory: Path
+    credential: str = CREDENTIAL
 
     @property
     def proxy(self) -> str:
@@ -44,12 +45,31 @@ class Rig:
         assert address is not None
         return Wire(*await asyncio.open_connection(*address))
 
+    async def dial_tls(self, *shown: Path, gateway: bool = False, context: ssl.SSLContext | None = None) -> "Wire":
+        """A connection in TLS to the proxy itself, showing this chain (a file with its key), if any."""
+        address = self.listener.gateway_tls_address if gateway else self.listener.proxy_tls_address
+        assert address is not None
+        context = context or self.trust()
+        for file in shown:
+            context.load_cert_chain(file)
+        return Wire(*await asyncio.open_connection(*address, ssl=context, server_hostname="localhost"))
+
+    async def dial_local(self) -> "Wire":
+        """A connection at the local socket."""
+        assert self.listener.local is not None
+        return Wire(*await asyncio.open_unix_connection(self.listener.local))
+
     async def tunnel(
         self, host: str = "a.test", port: int = 443, *, tls: bool = True, sni: str | None = None
     ) -> "Wire":
         """A connection through CONNECT, with TLS inside."""
-        wire = await self.dial()
-        wire.send(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{CREDENTIAL}\r\n\r\n".encode())
+        return await self.tunnel_over(await self.dial(), host, port, tls=tls, sni=sni)
+
+    async def tunnel_over(
+        self, wire: "Wire", host: str = "a.test", port: int = 443, *, tls: bool = True, sni: str | None = None
+    ) -> "Wire":
+        """CONNECT on this connection, with TLS inside."""
+        wire.send(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{self.credential}\r\n\r\n".encode())
         head = await wire.head()
         assert head.startswith(b"HTTP/1.1 200 "), head
         if tls:

@@ -3,7 +3,7 @@
 import base64
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -94,7 +94,10 @@ class Authority:
 
 
 class OAuthServer(Authority):
-    """RFC 6749 client credentials, RFC 8693 exchange, RFC 7009 revocation; knows one client, in three ways."""
+    """RFC 6749 client credentials, RFC 8693 exchange, RFC 7009 revocation; knows one client, in three ways.
+
+    `reads` says whom a `subject` or `actor` token is about, where it reads them instead of knowing them.
+    """
 
     def __init__(self, client: str = "countersign", secret: str = "s3cr3t/of+the client") -> None:
         super().__init__()
@@ -103,6 +106,7 @@ class OAuthServer(Authority):
         self.subjects: dict[str, str] = {}
         self.live: dict[str, dict[str, str]] = {}
         self.members: dict[str, Any] = {}
+        self.reads: Callable[[str, str], str] | None = None
 
     def respond(self, seen: Seen) -> Answer:
         if not self._knows(seen):
@@ -114,11 +118,17 @@ class OAuthServer(Authority):
         about = {"scope": form.get("scope", ""), "audience": form.get("audience", "")}
         exchanged = form.get("grant_type", "").endswith(":token-exchange")
         if exchanged:
+            if self.reads is not None:
+                shown = form["subject_token"]
+                subject = self.reads(shown, "subject")
+                self.subjects = {shown: subject} if subject else {}
             if form.get("subject_token") not in self.subjects or ("actor_token" in form) != (
                 "actor_token_type" in form
             ):
                 return as_json(400, {"error": "invalid_request"})
-            about |= {"sub": self.subjects[form["subject_token"]], "act": form.get("actor_token", "")}
+            actor = form.get("actor_token", "")
+            actor = self.reads(actor, "actor") if self.reads is not None else actor
+            about |= {"sub": self.subjects[form["subject_token"]], "act": actor}
         elif form.get("grant_type") != "client_credentials":
             return as_json(400, {"error": "unsupported_grant_type"})
         token = f"at-{self.number()}-{'x' * 20}"

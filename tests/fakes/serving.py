@@ -7,9 +7,9 @@ from proxy.settings.load import load_settings
 from proxy.settings.model import Settings
 from tests.fakes.world import INVENTORY, POLICIES, SECRET, write_files
 
+LISTEN = 'listen: {proxy: "127.0.0.1:0", gateway: "127.0.0.1:0", control: "127.0.0.1:0"}\n'
 SETTINGS = """\
 version: 1
-listen: {proxy: "127.0.0.1:0", gateway: "127.0.0.1:0", control: "127.0.0.1:0"}
 state: ./state
 inventory: ./inventory
 policies: ./policies
@@ -17,15 +17,17 @@ holds: {inline_wait_seconds: 0}
 """
 
 
-def configured(folder: Path, *, more: str = "", inventory: str = INVENTORY, **changes: Any) -> Settings:
-    """The settings of this folder; `more` are lines of the configuration file, `changes` replace settings."""
+def configured(
+    folder: Path, *, more: str = "", listen: str = LISTEN, inventory: str = INVENTORY, **changes: Any
+) -> Settings:
+    """The settings of this folder; `listen` and `more` are lines of its file, `changes` replace settings."""
     folder.mkdir(parents=True, exist_ok=True)
     secret = folder / "crm.key"
     secret.touch(mode=0o600)
     secret.write_text(SECRET)
     write_files(folder, inventory=inventory, policies=POLICIES)
     config = folder / "countersign.yaml"
-    config.write_text(SETTINGS + more)
+    config.write_text(SETTINGS + listen + more)
     return load_settings(config).model_copy(update=changes)
 
 

@@ -1,6 +1,7 @@
 """The token endpoint around a real store, real keys, a real issuer's tokens, and the resolver of the path of a call."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,33 @@ from proxy.control.oauth.endpoint import token_routes
 from proxy.control.oauth.grants import EXCHANGE
 from proxy.control.oauth.needs import OAuthDeps
 from proxy.control.oauth.parties import ACCESS_TOKEN
+from proxy.control.oauth.server import TokenServer
+from proxy.downstream.own_tokens import OwnTxnTokens
 from proxy.downstream.signer import Signer
-from proxy.facts import Dataset, Subject
+from proxy.facts import Dataset, Process, Service, Subject
+from proxy.identity.assertion_svids import AssertionSvids
 from proxy.identity.assertions import AssertionVerifier
+from proxy.identity.federation import BundleSource
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.resolver import Resolver
 from proxy.identity.task_tokens import TaskTokenReader
 from proxy.identity.tokens import TokenVerifier
-from proxy.inventory.ownership import standing
-from tests.fakes.control_house import House
+from proxy.identity.trust_domains import TrustDomainSettings
+from proxy.identity.workloads import Workloads
+from proxy.inventory.ownership import process_standing, standing
+from proxy.own_host import OWN_HOST
+from tests.fakes.accounts import chain, minted, signed_again
+from tests.fakes.control_house import FAR, House
 from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, claims, header, jwk, key_set, sign
+from tests.fakes.trust_domain import TrustDomain
 
 OURS = "https://gov.example"
 PROXY = f"{OURS}/proxy"
 FRANK = "frank@idp"
 BOT = "bot@idp"
+CRON = "nightly@idp"
+CRON_SVID = "spiffe://prod.example/cron/nightly"
+DOMAIN = "prod.example"
 
 
 class TokenHouse(House):
@@ -35,6 +48,7 @@ class TokenHouse(House):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        self.folder = folder
         self.now = NOW
         self._know()
         keys = folder / "jwks.json"
@@ -42,18 +56,33 @@ class TokenHouse(House):
         profile = IssuerSettings(issuer=ISSUER, audience=AUDIENCE, algorithms=("ES256",), jwks_file=keys)
         self.revocation_feed = self.revocations._feed
         self.revocation_feed.on_change(self.tasks.forget)
-        tokens = TokenVerifier([profile])
+        self.tokens = tokens = TokenVerifier([profile])
         self.signer = Signer.open(folder / "keys", NOW)
         own = TaskTokenReader(OURS, PROXY, self.signer.jwks)
-        self.resolver = Resolver(self.handles, tokens, standing, self.tasks.basis, own)
+        self.domain = TrustDomain(at=NOW)
+        bundle = folder / "bundle.json"
+        bundle.write_bytes(self.domain.bundle())
+        workloads = Workloads([BundleSource(TrustDomainSettings(DOMAIN, PROXY, bundle))])
+        self.resolver = Resolver(self.handles, tokens, standing, self.tasks.basis, own, workloads, process_standing)
+        verifier = workloads.svids_for(OURS)
+        assert verifier is not None
+        self.svids = AssertionSvids(verifier, self.resolver.of_verified)
         self.oauth = OAuthDeps(
             issuer=OURS, audience=PROXY, resolver=self.resolver, tokens=tokens,
             assertions=AssertionVerifier(OURS, self.store), own=own, sign=self.signer.sign, tasks=self.tasks,
             feed=self.revocation_feed, revoke=self.revocations.revoke, inventory=lambda: self.facts,
-            record=self.log.append, clock=lambda: self.now,
+            record=self.log.append, clock=lambda: self.now, replays=self.store, jwks=self.signer.jwks,
+            txn_tokens=OwnTxnTokens(DOMAIN, self.signer.jwks), own_host=OWN_HOST,
+            certificates=True,
         )  # fmt: skip
-        self.app = create_api(self.deps, self.door, token_routes(self.oauth))
         self._count = 0
+        self.serve()
+
+    def serve(self, **changes: Any) -> None:
+        """The application, with these parts of the token endpoint changed."""
+        self.oauth = replace(self.oauth, **changes)
+        self.server = TokenServer(self.oauth)
+        self.app = create_api(self.deps, self.door, token_routes(self.server))
 
     def _know(self) -> None:
         agents, people = dict(self.facts.agents), dict(self.facts.people)
@@ -63,12 +92,22 @@ class TokenHouse(House):
         agents["support-bot"] = agents["support-bot"].model_copy(update={"identities": (bot,)})
         frank = Subject(issuer=ISSUER, subject=FRANK)
         people["frank"] = people["frank"].model_copy(update={"identities": (frank,)})
+        nightly = Process(
+            id="nightly", owner="bob", purpose="Closes stale orders", trigger="schedule", reference="0 3 * * *",
+            agents=("support-bot",), expires=FAR, review_due=FAR,
+            identities=(Subject(issuer=ISSUER, subject=CRON), Subject(issuer=f"spiffe://{DOMAIN}", subject=CRON_SVID)),
+        )  # fmt: skip
+        planner = Service(
+            id="planner", owner="bob", url="https://planner.internal", trust="internal", agent="builder",
+            client_keys=(jwk("ES256", "planner"),),
+        )  # fmt: skip
         crm = self.facts.services["payments"].model_copy(update={"id": "crm", "url": "https://crm.example/api"})
         self.facts = self.facts.model_copy(
             update={
                 "agents": agents,
                 "people": people,
-                "services": {**self.facts.services, "crm": crm},
+                "services": {**self.facts.services, "crm": crm, "planner": planner},
+                "processes": {"nightly": nightly},
                 "datasets": {"ledger": Dataset(id="ledger", owner="bob")},
             }
         )
@@ -94,6 +133,22 @@ class TokenHouse(House):
     def agents_own(self, **changes: Any) -> str:
         """The support bot's access token of the same issuer."""
         return sign(claims(**({"sub": BOT, "jti": "bot-1"} | changes)), header())
+
+    def process(self, **changes: Any) -> str:
+        """The nightly schedule's access token for us, without a word of scope."""
+        good = {"sub": CRON, "iat": int(self.now), "exp": int(self.now) + 600, "jti": "cron-1"}
+        return sign(claims(**(good | changes)), header())
+
+    def svid(self, subject: str = CRON_SVID, audience: str = OURS, **changes: Any) -> str:
+        """A JWT-SVID of our trust domain, for our issuer."""
+        return self.domain.token({"sub": subject, "aud": [audience]} | changes)
+
+    def told(self, task: str, *members: str, **changes: Any) -> str:
+        """The transaction token of a call to the planner, made under this task by the last of these."""
+        root, *agents = members or ("human:frank", "support-bot")
+        token = minted(self.signer, chain(*agents, root=root), now=self.now)
+        good = {"tctx": {"task": task}, "rctx": {"dst": "https://planner.internal"}, "scope": "planner.execute"}
+        return signed_again(self.signer, token, **(good | changes))
 
     async def handle(self, agent: str = "support-bot", **more: Any) -> str:
         """A handle of ten minutes."""

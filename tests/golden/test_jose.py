@@ -16,7 +16,7 @@ from proxy.errors import Refused
 from proxy.identity.compact import Unverified, read
 from proxy.identity.issuers import ALGORITHMS, IssuerSettings
 from proxy.identity.key_sets import read_key_set
-from proxy.identity.tokens import check_signature
+from proxy.identity.signed_tokens import check_signature
 
 EXAMPLES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "jose.json").read_text())
 

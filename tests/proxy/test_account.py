@@ -244,3 +244,14 @@ def test_whatever_the_wire_brings_the_record_can_be_written(path, host, method, 
     sent = Request(method, "https", host, 443, "/" + path, "", tuple((name, "v") for name in names), b"")
     arrived = Arrived("call_1", 0.0, "conn_1", "connect", "127.0.0.1", sent)
     as_stored(refused(known(arrived, catalog=CATALOG), replace(NO, internal=internal), 0.0))
+
+
+def test_the_partner_that_hosts_an_agent_is_on_record():
+    """Of our own agents there is none to name."""
+    own = as_stored(decided(known(stage()), Injection(), 1.0))
+    assert "partner" not in own["agent"]
+    made = stage()
+    attributed_ = made.described.attributed
+    hosted = replace(IDENTITY, agent=IDENTITY.agent.model_copy(update={"partner": "acme"}))
+    described = replace(made.described, attributed=replace(attributed_, identity=hosted))
+    assert as_stored(decided(known(replace(made, described=described)), Injection(), 1.0))["agent"]["partner"] == "acme"

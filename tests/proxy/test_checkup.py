@@ -93,3 +93,25 @@ def test_nothing_at_all_is_mistakes_and_no_traceback(tmp_path, monkeypatch):
     mistakes, warnings = found(tmp_path)
     assert [mistake.split(": ")[0] for mistake in mistakes] == ["countersign.yaml", "inventory", "policies"]
     assert warnings == []
+
+
+def test_tokens_that_nothing_mints_are_a_warning(folder):
+    """A binding that shows them, without an issuer of ours; with one there is nothing to say."""
+    exchange = """
+    bindings:
+      - id: crm-exchange
+        kind: token_exchange
+        token_url: https://idp.example.com/token
+        client_id: countersign
+        secret: env:CRM_API_KEY
+        audience: [crm]
+        methods: [POST]
+        paths: ["/exchange/*"]
+"""
+    text = (folder / "inventory" / "services.yaml").read_text()
+    assert "    bindings:\n" in text
+    (folder / "inventory" / "services.yaml").write_text(text.replace("\n    bindings:\n", exchange, 1))
+    _, warnings = found(folder)
+    assert [one for one in warnings if "subject_token: is `minted`" in one]
+    spoil(folder / "countersign.yaml", "identity:", "identity:\n  token_issuer: https://gov.example.com")
+    assert not [one for one in found(folder)[1] if "minted" in one]

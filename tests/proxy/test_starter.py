@@ -77,15 +77,16 @@ def test_the_example_holds_every_setting_at_its_default(tmp_path):
             assert f"{name}:" in example()
 
 
-def test_the_issuer_in_the_example_is_good_once_it_is_uncommented(tmp_path):
-    """Taking the comment signs away leaves a configuration without a mistake."""
-    text = (
-        example()
-        .replace("  issuers: []\n", "  issuers:\n")
-        .replace("  #     ", "        ")
-        .replace("  #   - ", "      - ")
-    )
-    (tmp_path / "issuer.jwks.json").write_text('{"keys": []}')
+def test_what_the_example_shows_is_good_once_it_is_uncommented(tmp_path):
+    """Taking the comment signs away leaves a configuration without a mistake: an issuer, a trust domain, a cluster."""
+    text = example().replace("  #     ", "        ").replace("  #   - ", "      - ")
+    for name in ("issuers", "trust_domains", "kubernetes"):
+        text = text.replace(f"  {name}: []\n", f"  {name}:\n")
+    for name in ("issuer.jwks.json", "prod.bundle.json", "cluster.jwks.json"):
+        (tmp_path / name).write_text('{"keys": []}')
     path = tmp_path / "countersign.yaml"
     path.write_text(text)
-    assert load_settings(path).identity.issuers[0].issuer == "https://issuer.example.com"
+    identity = load_settings(path).identity
+    assert identity.issuers[0].issuer == "https://issuer.example.com"
+    assert identity.trust_domains[0].trust_domain == "prod.example.com"
+    assert identity.kubernetes[0].issuer == "https://kubernetes.example.com"

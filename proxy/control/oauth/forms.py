@@ -1,15 +1,30 @@
 """Requests of the token endpoint: forms that can be read in one way only (RFC 6749 section 3.2)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
-
 from proxy.control.oauth.mistakes import OAuthMistake
+from proxy.stages import Identity
 
 _REPEATABLE = frozenset({"resource", "audience"})
 _MOST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as it came in, by whichever door. `connection` is who the connection itself has proven to be.
+
+    It is there at the proxy's own host, and never at the control API.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    content_type: str = ""
+    authorization: tuple[str, ...] = field(repr=False, default=())
+    body: bytes = field(repr=False, default=b"")
+    connection: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +46,14 @@ class Form:
         return value
 
 
-async def read_form(request: Request) -> Form:
+def read_form(sent: Sent) -> Form:
     """The form of this request; `invalid_request` for anything else, and for a parameter that came twice."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded" or request.url.query:
+    kind = sent.content_type.partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded" or sent.query:
         raise OAuthMistake("invalid_request", "send one form, `Content-Type: application/x-www-form-urlencoded`")
     try:
         pairs = parse_qsl(
-            (await request.body()).decode("ascii"),
+            sent.body.decode("ascii"),
             keep_blank_values=True,
             strict_parsing=True,
             errors="strict",

@@ -3,15 +3,20 @@
 from collections.abc import Iterable
 
 from policies.model import Json
+from proxy.control.oauth.beginning import Granted
 from proxy.control.oauth.details import granted
-from proxy.control.oauth.grants import Granted
 from proxy.control.oauth.mistakes import OAuthMistake
 from proxy.control.oauth.needs import OAuthDeps
 from proxy.control.oauth.parties import ACCESS_TOKEN
+from proxy.downstream.chain_tokens import nameof
+from proxy.downstream.profile import PROFILES
 from proxy.errors import Refused
+from proxy.facts import Service
 from proxy.identity.compact import MAX_BYTES
+from proxy.identity.possession import MEMBER
 from proxy.identity.task_tokens import MAX_LIFE, TYP
-from proxy.stages import Evidence, Identity
+from proxy.stages import Identity, Principal
+from proxy.tasks.bounds import touches_service
 from proxy.tasks.task import Task
 from telemetry.ids import new_id
 
@@ -40,6 +45,7 @@ class Mint:
         if len(token) > MAX_BYTES:
             raise OAuthMistake("invalid_authorization_details", "too much for one token: declare `service/*`")
         await self._record(claims, task, client)
+        unproven: dict[str, Json] = {} if task.delegation.chain().complete else {"chain_complete": False}
         return {
             "access_token": token,
             "issued_token_type": ACCESS_TOKEN,
@@ -47,6 +53,7 @@ class Mint:
             "expires_in": expires - issued,
             "scope": claims["scope"],
             "authorization_details": claims["authorization_details"],
+            **unproven,
         }
 
     def _claims(
@@ -56,6 +63,7 @@ class Mint:
         claims: dict[str, Json] = {
             "iss": self._deps.issuer,
             "sub": chain.root.id,
+            "sub_profile": PROFILES[chain.root.kind],
             "aud": self._deps.audience,
             "iat": issued,
             "exp": expires,
@@ -66,9 +74,10 @@ class Mint:
             "authorization_details": granted(task),
             "via": list(ends),
         }
-        actors = [member.id for member in chain.members[1:]]
-        if actors:
-            claims["act"] = _nested(actors, self._deps.issuer)
+        if chain.hops:
+            claims["act"] = _nested(chain.members[1:], self._deps.issuer)
+        if client.proven.thumbprint and client.agent.id == task.agent:
+            claims["cnf"] = {MEMBER: client.proven.thumbprint}  # RFC 8705 section 3.1
         return claims
 
     def _ends(self, what: Granted) -> tuple[str, ...]:
@@ -99,18 +108,25 @@ class Mint:
             }
         )
 
-    async def introspect(self, token: str, client: Identity) -> dict[str, Json]:
-        """What the token is, to the agent that holds it; `{"active": false}` and nothing else in any other case."""
+    async def introspect(self, token: str, reader: Identity | Service) -> dict[str, Json]:
+        """What the token is, to the agent that holds it, or to a service of ours that the token is good for.
+
+        `{"active": false}` and nothing else in any other case (RFC 7662 section 2.2).
+        """
+        now = self._deps.clock()
         try:
-            known = self._deps.own.verify(token, self._deps.clock())
-            identity = await self._holder(token)
+            known = self._deps.own.verify(token, now)
+            # Asking about a bound token is not using it.
+            proven = await self._deps.resolver.prove_task_token(token, known.bound_to, now)
+            identity = self._deps.living(proven)
         except Refused:
             return {"active": False}
         family = await self._deps.tasks.family(known.task)
-        if identity.agent.id != client.agent.id or not all(one.runs_at(self._deps.clock()) for one in family):
+        if not family or not all(one.runs_at(now) for one in family) or not _may_read(reader, identity, family[0]):
             return {"active": False}
         told = {name: value for name, value in known.claims.items() if name != "via"}
-        return {"active": True, "token_type": "Bearer", **told}
+        unproven: dict[str, Json] = {} if identity.chain.complete else {"chain_complete": False}
+        return {"active": True, "token_type": "Bearer", **told, **unproven}
 
     async def revoke(self, token: str, client: Identity) -> None:
         """The token is dead when this returns. One that is not known, or ended already, is no mistake."""
@@ -126,17 +142,16 @@ class Mint:
         await self._deps.record({"type": "token.revoked", "task": known.task, "change": change})
         await self._deps.revoke(scope, by, "given back", now)
 
-    async def _holder(self, token: str) -> Identity:
-        evidence = Evidence("", (("bearer", token),))
-        return self._deps.living(await self._deps.resolver.prove(evidence, self._deps.clock(), self._deps.inventory()))
+
+def _may_read(reader: Identity | Service, holder: Identity, task: Task) -> bool:
+    if isinstance(reader, Service):
+        return touches_service(task.tools, reader.id)
+    return reader.agent.id == holder.agent.id
 
 
-def _nested(actors: Iterable[str], issuer: str) -> Json:
+def _nested(actors: Iterable[Principal], issuer: str) -> Json:
     """The current actor outermost, the earliest innermost (RFC 8693 section 4.1)."""
     act: Json = None
     for actor in actors:
-        level: dict[str, Json] = {"iss": issuer, "sub": actor, "sub_profile": "ai_agent"}
-        if act is not None:
-            level["act"] = act
-        act = level
+        act = {**nameof(actor, issuer), **({} if act is None else {"act": act})}
     return act

@@ -6,9 +6,10 @@ from proxy.errors import CountersignError, Refusal
 class OAuthMistake(CountersignError):
     """No token is issued. `error` is the code that clients read."""
 
-    def __init__(self, error: str, description: str, status: int = 400) -> None:
+    def __init__(self, error: str, description: str, status: int = 400, *, retry_after: int = 0) -> None:
         self.error = error
         self.status = status
+        self.retry_after = retry_after or (1 if status == 503 else 0)
         super().__init__(description)
 
 

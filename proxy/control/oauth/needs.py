@@ -6,14 +6,22 @@ from typing import Protocol
 
 from policies.model import Json
 from proxy.control.needs import Record, Tasks
+from proxy.downstream.account import Account
 from proxy.errors import refuse
 from proxy.facts import Inventory
+from proxy.identity.agreement import HANDLE, TASK_TOKEN
 from proxy.identity.assertions import AssertionVerifier
+from proxy.identity.interfaces import ReplayStore
 from proxy.identity.resolver import Resolver
 from proxy.identity.task_tokens import TaskTokenReader
+from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.tokens import TokenVerifier
 from proxy.stages import Identity, Proven
 from proxy.tasks.feed import RevocationFeed
+from proxy.tasks.task import MAX_LIFE
+
+_EXACT = frozenset({HANDLE, TASK_TOKEN})
+_MOST_LEEWAY = 30.0  # INVARIANT: proxy.identity.issuers allows no more
 
 
 class Sign(Protocol):
@@ -22,9 +30,38 @@ class Sign(Protocol):
     def __call__(self, claims: Mapping[str, Json], typ: str) -> str: ...
 
 
+class Svids(Protocol):
+    """JWT-SVIDs of the trust domains that we know, for our issuer's identifier. Any that does not hold is a refusal."""
+
+    def recognises(self, token: str) -> bool:
+        """Whether it says to be one. Nothing is believed by that."""
+        ...
+
+    async def verify(self, token: str, now: float) -> VerifiedToken:
+        """Whose it is: `spiffe://<trust domain>`, and the SPIFFE ID as subject."""
+        ...
+
+    async def prove(self, token: str, now: float, inventory: Inventory) -> Proven:
+        """Which agent's it is."""
+        ...
+
+
+class TxnTokens(Protocol):
+    """The transaction tokens that we minted for internal services."""
+
+    def verify(self, token: str, now: float) -> Account:
+        """What this one tells; `Rejected` if it is none of ours, or not valid now."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class OAuthDeps:
-    """`issuer` is our identifier as authorization server, `audience` that of the proxy, whom task tokens are for."""
+    """`issuer` is our identifier as authorization server, `audience` that of the proxy, whom task tokens are for.
+
+    `own_host` is where agents reach the same endpoint through the proxy, empty if they do not; `certificates` says
+    that their connections may show some there. Without `svids` no JWT-SVID counts, without `txn_tokens` no
+    transaction token.
+    """
 
     issuer: str
     audience: str
@@ -39,6 +76,19 @@ class OAuthDeps:
     inventory: Callable[[], Inventory]
     record: Record
     clock: Callable[[], float]
+    replays: ReplayStore
+    jwks: Callable[[float], Mapping[str, Json]]
+    svids: Svids | None = None
+    txn_tokens: TxnTokens | None = None
+    own_host: str = ""
+    certificates: bool = False
+
+    def end_of(self, client: Identity) -> float:
+        """When what this client showed ends. A signed assertion shows who asks, now: that does not end with it."""
+        if client.proven.method == "private_key_jwt":
+            return self.clock() + MAX_LIFE
+        # No tolerance is passed on. Our own credentials have none, of others it is not known any more.
+        return client.proven.not_after - (0.0 if client.proven.method in _EXACT else _MOST_LEEWAY)
 
     def living(self, proven: Proven) -> Identity:
         """Who that is now; a refusal if nobody answers for it, or if any party of its chain was ended."""

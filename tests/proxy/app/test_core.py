@@ -10,7 +10,7 @@ from proxy.app import core as module
 from proxy.app.core import open_core
 from proxy.downstream.signer import ROTATE_AFTER
 from proxy.errors import CountersignError
-from proxy.stages import Released
+from proxy.stages import Evidence, LocalPeer, Released
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.interfaces import Revocation
 from telemetry import reader
@@ -19,6 +19,7 @@ from telemetry.verify import verify
 from tests.fakes.accounts import claims_of
 from tests.fakes.authorities import OAuthServer
 from tests.fakes.serving import configured
+from tests.fakes.trust_domain import AGENT, DOMAIN, OURS, TrustDomain
 from tests.fakes.waiting import until
 from tests.fakes.world import INVENTORY, Clock, arrived, get, problem, refund, shown
 
@@ -331,3 +332,41 @@ def test_what_was_obtained_for_an_agent_ends_with_it(tmp_path, monkeypatch, ende
         assert server.live == {}
     recorded = [record for record in reader.records(settings.state / "audit") if record["type"] == "call.decided"]
     assert [record["credential"] for record in recorded] == [{"id": "crm-token", "reference": "env:OAUTH_SECRET"}]
+
+
+def test_workloads_prove_themselves_as_the_settings_say(tmp_path, monkeypatch):
+    """By a certificate, a token or a local process; an open connection ends with the bundle that vouched for it."""
+    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.01)
+    home = TrustDomain(at=time.time())
+    tmp_path.joinpath("bundle.json").write_bytes(home.bundle())
+    subjects = f"[{{issuer: 'spiffe://{DOMAIN}', subject: '{AGENT}'}}, {{issuer: unix, subject: 'uid=7'}}]"
+    settings = configured(
+        tmp_path,
+        more=f"identity:\n  peer_seconds: 60\n  trust_domains:\n"
+        f"  - {{trust_domain: {DOMAIN}, audience: '{OURS}', bundle_file: bundle.json}}\n",
+        inventory=INVENTORY.replace("{id: support-bot,", f"{{id: support-bot, identities: {subjects},"),
+    )
+
+    async def main():
+        async with open_core(settings) as core:
+            by_certificate = Evidence("p", certificates=tuple(home.svid()))
+            shown = {
+                "certificate": by_certificate,
+                "token": Evidence("p", (("bearer", home.token()),)),
+                "peer": Evidence("unix", local=LocalPeer(7, 7, 7)),
+            }
+            for name, given in shown.items():
+                assert isinstance(await core.pipeline.admit_call(arrived(get(), connection=name), given), Released)
+            proven = await core.resolver.prove(by_certificate, core.clock(), core.inventory())
+            tmp_path.joinpath("bundle.json").write_bytes(b'{"keys": []}')
+            await until(lambda: proven.keys[0][1] != core.resolver._epoch_of(proven.issuer))
+            for name, given, reason in (
+                ("certificate", None, "identity_expired"),
+                ("token", None, "identity_expired"),
+                ("another", by_certificate, "identity_invalid"),
+            ):
+                answer = await core.pipeline.admit_call(arrived(get(), connection=name), given)
+                assert problem(answer)["reason"] == reason
+            assert isinstance(await core.pipeline.admit_call(arrived(get(), connection="peer"), None), Released)
+
+    asyncio.run(main())

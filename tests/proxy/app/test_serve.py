@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 
 import httpx
 import pytest
@@ -196,3 +197,44 @@ def test_limits_and_addresses_come_from_the_settings(tmp_path):
             assert running.gateway == ""
 
     asyncio.run(main())
+
+
+def test_the_doors_with_tls_and_the_local_one(tmp_path):
+    """A handle is good at each of them; the status tells of them, and the record says who came by the local one."""
+    run = tmp_path / "run"
+    more = f"  proxy_tls: 127.0.0.1:0\n  gateway_tls: 127.0.0.1:0\n  local: {run}/proxy.sock\n"
+
+    async def main():
+        async with upstream() as there:
+            listen = 'listen:\n  proxy: "127.0.0.1:0"\n  gateway: "127.0.0.1:0"\n  control: "127.0.0.1:0"\n' + more
+            settings = configured(tmp_path, inventory=on_loopback(there.port), listen=listen)
+            async with open_core(settings) as core, serving(core) as running:
+                async with open_control(settings, running=True) as control:
+                    handle = (await control.post("/v1/handles", json={"agent": "support-bot"})).json()["handle"]
+                    status = (await control.get("/v1/status")).json()
+                assert (status["proxy_tls"], status["gateway_tls"]) == (running.proxy_tls, running.gateway_tls)
+                assert status["local"] == running.local == f"{run}/proxy.sock"
+                trust = ssl.create_default_context(cafile=str(running.bundle))
+                headers = {"authorization": f"Bearer {handle}"}
+                async with httpx.AsyncClient(trust_env=False, verify=trust) as agent:
+                    url = f"https://{running.gateway_tls}/crm/v1/customers/{ADA}"
+                    assert (await agent.get(url, headers=headers)).status_code == 200
+                place = f"http://127.0.0.1:{there.port}/v1/customers/{ADA}"
+                for way in (
+                    {"proxy": httpx.Proxy(f"https://x:{handle}@{running.proxy_tls}", ssl_context=trust)},
+                    {"transport": httpx.AsyncHTTPTransport(uds=running.local)},
+                ):
+                    async with httpx.AsyncClient(trust_env=False, **way) as agent:
+                        request = agent.build_request("GET", place, headers={"proxy-authorization": f"Bearer {handle}"})
+                        if "transport" in way:
+                            request.extensions["target"] = place.encode()
+                        answer = await agent.send(request)
+                        assert (answer.status_code, answer.text) == (200, "hello"), answer.text
+            assert not (run / "proxy.sock").exists()
+        return settings
+
+    settings = asyncio.run(main())
+    peers = [one["client"]["ip"] for one in records(settings, "call.decided")]
+    assert peers == ["127.0.0.1", "127.0.0.1", f"unix:uid={os.geteuid()}"]
+    for one in reader.records(settings.state / "audit"):
+        validate(one)

@@ -3,11 +3,13 @@
 import asyncio
 import os
 import pty
+import shutil
 import signal
 import sys
 
 import pytest
 
+from proxy.cli.account import Account
 from proxy.cli.child import relayed
 from proxy.errors import CountersignError
 
@@ -106,3 +108,22 @@ def test_a_key_at_the_terminal_reaches_the_child_once() -> None:
     os.close(terminal)
     os.waitpid(pid, 0)
     assert b"pressed 1" in heard
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(shutil.which("python3", path="/usr/bin") is None, reason="no interpreter that every user can run")
+def test_a_child_of_another_user_has_no_way_back() -> None:
+    """Real, effective and saved ids are that user's, and so are its groups; it cannot become root again."""
+    program = (
+        "import os, sys\n"
+        "sys.exit(7) if os.getresuid() != (4711,) * 3 or os.getresgid() != (4712,) * 3 else None\n"
+        "sys.exit(8) if os.getgroups() != [4712, 4713] else None\n"
+        "try:\n    os.setuid(0)\nexcept PermissionError:\n    sys.exit(0)\nsys.exit(9)\n"
+    )
+    bot = Account("bot", 4711, 4712, (4712, 4713), "/", "/bin/sh")
+
+    async def run() -> int:
+        with relayed() as relay:
+            return await relay.run(["/usr/bin/python3", "-c", program], dict(os.environ), bot)
+
+    assert asyncio.run(run()) == 0

@@ -10,7 +10,7 @@ from proxy.downstream.profile import MAX_BYTES, digest
 from proxy.downstream.txn_token import Minter
 from proxy.errors import Refused
 from proxy.stages import Claim
-from tests.fakes.accounts import BODY, DOMAIN, NOW, TRACE, chain, claims_of, decided, minted, signer
+from tests.fakes.accounts import BODY, DOMAIN, NOW, TRACE, chain, claims_of, decided, minted, signer, verifier
 
 ISSUER = "spiffe://prod.example/countersign"
 
@@ -149,3 +149,26 @@ def test_each_token_is_another(tmp_path: Path) -> None:
     minter, same = Minter(signer(tmp_path), DOMAIN, 60), decided()
     ids = {token.id for _ in range(3) if (token := minter.mint(replace(same), None, TRACE, NOW))}
     assert len(ids) == 3
+
+
+def test_a_partner_that_hosts_the_agent_is_named(tmp_path: Path) -> None:
+    """The receiving service knows that the caller is not of our own house, and whose it is."""
+    call = decided()
+    attributed = call.described.attributed
+    agent = attributed.identity.agent.model_copy(update={"partner": "acme"})
+    hosted = replace(attributed, identity=replace(attributed.identity, agent=agent))
+    made = signer(tmp_path)
+    token = Minter(made, DOMAIN, 60).mint(
+        replace(call, described=replace(call.described, attributed=hosted)), None, TRACE, NOW
+    )
+    assert token is not None
+    assert claims_of(token.value)["tctx"]["partner"] == "acme"
+    target = {"method": "POST", "target": "/v1/refunds"}
+    assert verifier(made).verify(token.value, **target).partner == "acme"
+    assert verifier(made).verify(minted(made), **target).partner == ""
+
+
+def test_a_business_process_is_told_as_what_it_is(tmp_path: Path) -> None:
+    """Never as a person."""
+    claims = claims_of(minted(signer(tmp_path), chain("bot", root="business_process:nightly")))
+    assert (claims["sub"], claims["sub_profile"]) == ("business_process:nightly", "business_process")

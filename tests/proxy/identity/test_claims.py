@@ -73,8 +73,8 @@ def test_an_unknown_form_has_no_subjects() -> None:
 )
 def test_audiences(audience: Any, strict: bool, lax: bool) -> None:
     """Ours, alone; with one other beside it only if the profile says so."""
-    assert audience_matches(audience, profile()) is strict
-    assert audience_matches(audience, profile(extra_audiences=1)) is lax
+    assert audience_matches(audience, AUDIENCE) is strict
+    assert audience_matches(audience, AUDIENCE, 1) is lax
 
 
 @pytest.mark.parametrize("now", [NOW - 41, NOW + 630, float("nan")])

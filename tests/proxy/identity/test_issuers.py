@@ -51,6 +51,8 @@ def test_good_settings(changes: dict[str, Any]) -> None:
         ({"leeway_s": -1}, "leeway_s"),
         ({"max_lifetime_s": 0}, "max_lifetime_s"),
         ({"max_lifetime_s": 90_000}, "max_lifetime_s"),
+        ({"endorses": ("a|b",)}, "endorses"),
+        ({"endorses": ("",)}, "endorses"),
     ],
 )
 def test_weak_settings_are_mistakes(changes: dict[str, Any], told: str) -> None:

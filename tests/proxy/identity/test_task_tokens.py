@@ -51,6 +51,12 @@ def test_a_token_says_whose_task_it_is(ours: Ours) -> None:
     assert not ours.reader.recognises("nonsense")
 
 
+def test_it_may_be_bound_to_a_certificate(ours: Ours) -> None:
+    """Which one, it says itself; whoever shows it must prove to hold that one's key."""
+    assert ours.read(ours.token()).bound_to == ""
+    assert ours.read(ours.token(cnf={"x5t#S256": "a" * 43}, sub_profile="ai_agent")).bound_to == "a" * 43
+
+
 def test_it_ends_to_the_second(ours: Ours) -> None:
     """Our clock needs no tolerance, and what was read before is not believed for longer."""
     token = ours.token()
@@ -79,6 +85,8 @@ def test_it_ends_to_the_second(ours: Ours) -> None:
         {"jti": ...},
         {"client_id": ...},
         {"may_act": {"sub": "x"}},
+        {"cnf": {}},
+        {"cnf": None},
         {"cnf": {"jkt": "x"}},
         {"via": "handle:x"},
         {"via": [1]},

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from proxy.errors import Refused
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.token_cache import VerifiedToken
-from proxy.identity.tokens import TokenVerifier
+from proxy.identity.tokens import SubjectToken, TokenVerifier
 from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, SUBJECT, b64, claims, header, jwk, key_set, public_pem, sign
 
 
@@ -354,3 +354,34 @@ def test_strange_claims_are_refused_and_nothing_else(jwks: Path, said: dict[str,
 def test_any_text_is_refused(jwks: Path, text: str) -> None:
     """Text that no issuer signed is refused, whatever it is."""
     refusal(text, profile(jwks))
+
+
+def subject(token: str, *profiles: IssuerSettings) -> SubjectToken:
+    """One verification of a token that stands for somebody."""
+    return asyncio.run(TokenVerifier(profiles).verify_subject(token, NOW))
+
+
+def test_a_subjects_token_may_say_who_acts_where_its_issuer_may(jwks: Path) -> None:
+    """`may_act` always, `act` only where the configuration says of whom it may tell; neither makes it a credential."""
+    act, may_act = {"act": {"sub": "a"}}, {"may_act": {"sub": "b"}}
+    assert subject(sign(claims(**may_act)), profile(jwks)).endorses == frozenset()
+    with pytest.raises(Refused, match="token_claim_refused"):
+        subject(sign(claims(**act)), profile(jwks))
+    told = subject(sign(claims(**act)), profile(jwks, endorses=(ISSUER,)))
+    assert (told.claims["act"], told.endorses) == ({"sub": "a"}, {ISSUER})
+    for claim in (act, may_act):
+        token = sign(claims(**claim))
+        assert refusal(token, profile(jwks, endorses=(ISSUER,))) == (INVALID, "token_claim_refused")
+
+
+def test_a_subjects_token_is_not_remembered_as_a_credential(jwks: Path) -> None:
+    """What was taken as a subject is judged anew when somebody shows it as their own."""
+    token = sign(claims(act={"sub": "a"}))
+
+    async def story() -> None:
+        verifier = TokenVerifier([profile(jwks, endorses=(ISSUER,))])
+        await verifier.verify_subject(token, NOW)
+        with pytest.raises(Refused, match="token_claim_refused"):
+            await verifier.verify(token, NOW)
+
+    asyncio.run(story())

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.errors import ConfigurationError
 from proxy.inventory.load import load_inventory
-from tests.fakes.inventories import AGENTS, PEOPLE, write_inventory
+from tests.fakes.inventories import AGENTS, PEOPLE, SERVICES, write_inventory
 
 EC = "{kty: EC, crv: P-256, kid: one, x: AAAA, y: BBBB}"
 ED = "{kty: OKP, crv: Ed25519, kid: two, x: AAAA, use: sig}"
@@ -51,3 +51,13 @@ def test_an_identity_is_of_one_party(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as wrong:
         load_inventory(write_inventory(tmp_path, people=people))
     assert "one identity is one party" in str(wrong.value)
+
+
+def test_a_service_of_ours_has_keys_by_the_same_rules(tmp_path: Path) -> None:
+    """With them it asks at the introspection endpoint; a private one is a mistake there too."""
+    at = "    trust: internal\n"
+    services = SERVICES.replace(at, at + f"    client_keys:\n      - {ED}\n")
+    loaded = load_inventory(write_inventory(tmp_path, services=services))
+    assert [key["kid"] for key in loaded.inventory.services["crm"].client_keys] == ["two"]
+    with pytest.raises(ConfigurationError, match="is a private key"):
+        load_inventory(write_inventory(tmp_path, services=services.replace("x: AAAA", "x: AAAA, d: SECRET")))

@@ -147,3 +147,25 @@ def test_a_template_of_instances_says_where_they_differ(tmp_path, monkeypatch):
             "where the subjects of the copies differ"
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "trust", "expected"),
+    [
+        ("agent: suport-bot", "internal",
+         ("services.yaml:6: services[crm].agent: `suport-bot` is not an agent in the inventory; "
+          "did you mean `support-bot`?")),
+        ("agent: support-bot", "public",
+         ("services.yaml:6: services[crm].agent: is for services of `trust: internal`; "
+          "no other one is told of its calls")),
+        ("client_keys: [{kty: OKP, crv: Ed25519, kid: one, x: AAAA}]", "public",
+         ("services.yaml:6: services[crm].client_keys: is for services of `trust: internal`; "
+          "no other one is told of its calls")),
+    ],
+)  # fmt: skip
+def test_the_agent_behind_a_service_exists_and_the_service_is_ours(tmp_path, monkeypatch, line, trust, expected):
+    """Only a service of our own house is told of its calls, so only there can an agent go on with them."""
+    services = SERVICES.replace("    trust: internal\n", f"    trust: {trust}\n    {line}\n")
+    assert mistakes_of(tmp_path, monkeypatch, services=services) == [expected]
+    good = SERVICES.replace("    trust: internal\n", "    trust: internal\n    agent: support-bot\n")
+    assert load_inventory(write_inventory(tmp_path, services=good)).inventory.services["crm"].agent == "support-bot"

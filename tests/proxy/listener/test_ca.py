@@ -1,5 +1,6 @@
 """The certificate authority."""
 
+import ipaddress
 import ssl
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -98,3 +99,10 @@ def test_key_and_certificate_that_do_not_belong_together(tmp_path: Path) -> None
     (first / "ca-key.pem").write_bytes(key + (second / "ca.pem").read_bytes())
     with pytest.raises(CountersignError, match="belong together"):
         Authority.at(first, NOW)
+
+
+def test_a_certificate_for_ourselves(tmp_path: Path) -> None:
+    """It has all names that it is asked for."""
+    leaf = Authority.at(tmp_path, NOW).server_leaf(("gov.test", "::1"), NOW)
+    names = leaf.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [name.value for name in names] == ["gov.test", ipaddress.ip_address("::1")]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.listener.evidence import collect
+from proxy.listener.evidence import SocketEvidence, collect
+from proxy.stages import Evidence, LocalPeer
 
 
 def basic(text: str) -> str:
@@ -59,3 +60,12 @@ def test_any_values_give_evidence_or_say_why_not(values: list[str]) -> None:
     evidence = collect("p", "forward", {"proxy-authorization": values})
     assert not (evidence.credentials and evidence.malformed)
     assert bool(evidence.credentials or evidence.malformed) == bool(values)
+
+
+def test_what_the_socket_proves_stands_beside_what_is_presented() -> None:
+    """Certificates and the local peer are added, and what cannot be read stays a refusal."""
+    local = LocalPeer(1, 2, 3)
+    socket = SocketEvidence(local, lambda: (b"der",))
+    assert socket.beside(Evidence("p", (("basic", "x"),))) == Evidence("p", (("basic", "x"),), "", (b"der",), local)
+    assert socket.beside(Evidence("p", (), "twice")).malformed == "twice"
+    assert SocketEvidence().beside(Evidence("p")) == Evidence("p")

@@ -28,3 +28,17 @@ def test_sockets_are_probed() -> None:
 def test_transports_without_a_socket() -> None:
     """Where there is no socket there is nothing to do."""
     keep_alive(asyncio.Transport())
+
+
+def test_a_local_socket_has_none() -> None:
+    """The kernel notices at once when a process of this machine is gone."""
+
+    async def run() -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
+            keep_alive(transport)
+            assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
+            transport.abort()
+
+    asyncio.run(run())

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from proxy.listener.evidence import SocketEvidence
 from proxy.listener.guarded import GuardedGate
 from proxy.listener.options import ListenerOptions
 from proxy.listener.permit import Permit
 from proxy.listener.session import Session
-from proxy.stages import Arrived, Destination, Request
+from proxy.stages import Arrived, Destination, Evidence, Request
 from tests.fakes.gate import FakeGate, released
 
 HERE = Destination("https", "a.test", 443)
@@ -58,3 +59,12 @@ def test_access_is_asked_for_the_call_that_is_under_way() -> None:
     this.released(one).sending()
     this.still_allowed()
     assert asked == [None, one.released]
+
+
+def test_inside_a_tunnel_the_socket_adds_nothing() -> None:
+    """What was presented gets what the socket proves beside it; where nothing may be presented, nothing comes."""
+    gate = GuardedGate(FakeGate(), 1)
+    socket = SocketEvidence(None, lambda: (b"der",))
+    this = Session("c", "p", gate, ListenerOptions(ca_directory=Path("x")), lambda: 1.0, socket)
+    assert this.evidence(Evidence("p")) == Evidence("p", certificates=(b"der",))
+    assert this.evidence(None) is None

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.model import Mode
 from proxy.errors import ConfigurationError
 from proxy.settings import Address, Settings, directories, issuer_settings, load_settings
+from tests.fakes.client_certificates import issue
 
 ISSUER = "identity:\n  issuers:\n  - issuer: https://issuer.example\n    audience: countersign\n"
 
@@ -79,6 +81,19 @@ def test_an_issuer_becomes_a_verifiers_profile(tmp_path):
         ("listen:\n  control: 127.0.0.1:8080",
          ["2: listen.control: has the port of `proxy`, 8080; give each its own"]),
         ("listen:\n  control:", ["2: listen.control: must be a host, or `host:port`; put IPv6 addresses in brackets"]),
+        ("listen:\n  proxy_tls: 127.0.0.1:8081",
+         ["2: listen.proxy_tls: has the port of `gateway`, 8081; give each its own"]),
+        ("listen:\n  tls_names: [a b]", ["2: listen.tls_names[0]: has the host `a b`, which is not a host name"]),
+        ("listen:\n  tls_names: []", ["2: listen.tls_names: must hold at least one name or address"]),
+        ("listen:\n  proxy_tls: 127.0.0.1:1\n  key_file: x.key",
+         ["1: listen.certificate_file: is missing, and `key_file` is of no use without it"]),
+        ("listen:\n  proxy_tls: 127.0.0.1:1\n  certificate_file: x.pem",
+         ["1: listen.key_file: is missing, and `certificate_file` is of no use without it"]),
+        ("listen:\n  certificate_file: x.pem\n  key_file: x.key",
+         ["2: listen.certificate_file: `",
+          "2: listen.certificate_file: has no effect without `proxy_tls` or `gateway_tls`"]),
+        (f"listen:\n  local: /{'x' * 100}",
+         ["2: listen.local: is too long a path for a UNIX socket; use a shorter one"]),
         ("state:", ["1: state: is empty; write a value, or remove the line"]),
         ("state: 3", ["1: state: must be text; put the value in quotes"]),
         ("limits:\n  body_bytes: 1", ["2: limits.body_bytes: must be at least 1024"]),
@@ -175,3 +190,18 @@ def test_internal_services_are_told_nothing_by_default(tmp_path):
     """The feature is off until a trust domain is named."""
     assert load_settings(write(tmp_path, "")).downstream.trust_domain is None
     assert load_settings(write(tmp_path, "downstream: {trust_domain: prod.example}")).downstream.lifetime_seconds == 60
+
+
+def test_a_certificate_and_its_key(tmp_path, monkeypatch):
+    """Files that fit are taken, wherever the configuration lies; a key of another certificate is a mistake."""
+    issued, other = issue(), issue()
+    (tmp_path / "tls.pem").write_bytes(issued.certificate.public_bytes(Encoding.PEM))
+    (tmp_path / "tls.key").write_bytes(issued.key_pem())
+    text = "listen: {proxy_tls: '0.0.0.0:8443', certificate_file: tls.pem, key_file: tls.key, local: run/p.sock}"
+    listen = load_settings(write(tmp_path, text)).listen
+    assert (listen.certificate_file, listen.key_file) == (tmp_path / "tls.pem", tmp_path / "tls.key")
+    assert listen.local == tmp_path / "run" / "p.sock"
+    (tmp_path / "tls.key").write_bytes(other.key_pem())
+    (line,) = mistakes_of(tmp_path, monkeypatch, text)
+    assert line.startswith("1: listen.certificate_file: `")
+    assert "is not the key of the first certificate in" in line

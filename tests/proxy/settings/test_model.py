@@ -41,6 +41,7 @@ def test_what_is_not_set_is_safe():
         "127.0.0.1:8081",
         "127.0.0.1:8082",
     ]
+    assert {settings.listen.proxy_tls, settings.listen.gateway_tls, settings.listen.local} == {None}
     assert settings.identity.issuers == ()
     assert settings.telemetry.otlp_endpoint is None
 

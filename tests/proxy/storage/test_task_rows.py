@@ -1,14 +1,18 @@
 """Tasks as rows."""
 
 import asyncio
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.errors import StoreUnavailable
-from proxy.storage.task_rows import COLUMNS, values
+from proxy.storage.task_rows import COLUMNS, task_of, values
 from tests.conformance.task_store import CHILD, PARENT
 from tests.fakes.held_calls import store_path
 from tests.proxy.storage import opening
@@ -47,3 +51,55 @@ def test_a_row_that_was_changed_by_hand_is_no_task(tmp_path: Path, change: str) 
                 await store.task("task_p")
 
     asyncio.run(story())
+
+
+def places(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Where in this document a single value stands."""
+    if isinstance(value, dict):
+        return [place for name, part in value.items() for place in places(part, (*at, name))]
+    if isinstance(value, list):
+        return [place for index, part in enumerate(value) for place in places(part, (*at, index))]
+    return [at]
+
+
+BODY = json.loads(str(dict(zip(COLUMNS.split(", "), values(CHILD), strict=True))["body"]))
+IN_CHAIN = [("delegation", *place) for place in places(BODY["delegation"])]
+
+
+def read_back(body: dict[str, Any]) -> None:
+    row = dict(zip(COLUMNS.split(", "), values(CHILD), strict=True)) | {"body": json.dumps(body)}
+    task_of(cast("sqlite3.Row", row))
+
+
+def other(value: Any) -> Any:
+    match value:
+        case str():
+            return value + "x"
+        case bool() | None:
+            return "x"
+        case _:
+            return value + 1
+
+
+@given(st.sampled_from(IN_CHAIN), st.sampled_from(["other", "gone"]))
+def test_no_field_of_a_stored_chain_changes_unseen(place: tuple[str | int, ...], how: str) -> None:
+    """Whichever is changed, or taken out: what is read back is refused, and never another chain."""
+    body = json.loads(json.dumps(BODY))
+    *way, last = place
+    part = body
+    for step in way:
+        part = part[step]
+    if how == "other":
+        part[last] = other(part[last])
+    else:
+        del part[last]
+    with pytest.raises(StoreUnavailable):
+        read_back(body)
+
+
+def test_a_stored_task_does_no_more_than_its_last_hop_was_given() -> None:
+    """Tools, datasets or time that were added beside the chain are seen too."""
+    read_back(BODY)
+    for change in ({"tools": ["payments/*"]}, {"datasets": ["write:everything"]}):
+        with pytest.raises(StoreUnavailable):
+            read_back(BODY | change)

@@ -81,6 +81,27 @@ def test_a_call_costs_what_is_counted() -> None:
     assert budget.limits() == {"calls": 3, "pay/refund:amount": 100 * UNIT}
 
 
+def test_a_part_promises_no_more_than_the_whole() -> None:
+    """Fewer calls, smaller amounts, or nothing said: then the whole counts. Other amounts are its own matter."""
+    whole = Budget(calls=5, spend=(Spend("pay/refund", "amount", 100 * UNIT),))
+    for part in (Budget(), whole, Budget(calls=4), Budget(spend=(Spend("pay/other", "amount", 999 * UNIT),))):
+        part.require_within(whole)
+        part.require_within(Budget())
+    for more in (Budget(calls=6), Budget(spend=(Spend("pay/refund", "amount", 100 * UNIT + 1),))):
+        with pytest.raises(TaskMistake) as caught:
+            more.require_within(whole)
+        assert caught.value.code == "widens_budget"
+
+
+def test_what_a_part_does_not_say_is_what_the_whole_says() -> None:
+    """Its own limits stay; where it has none, those above it are its own."""
+    whole = Budget(calls=5, spend=(Spend("pay/refund", "amount", 100),))
+    assert Budget().under(whole) == whole
+    own = Spend("pay/refund", "amount", 7)
+    assert Budget(calls=2, spend=(own,)).under(whole) == Budget(calls=2, spend=(own,))
+    assert Budget(calls=2, spend=(own,)).under(Budget()) == Budget(calls=2, spend=(own,))
+
+
 @pytest.mark.parametrize(
     "budget",
     [

@@ -15,7 +15,8 @@ from proxy.tasks.scopes import checked_scope
     [
         "global", "team:crm", "owner:alice", "principal:alice", "principal:https://idp.example/a|u-1",
         "agent:refund-bot", "class:privileged", "task:task_0192", "handle:hnd_0192", "token:https://idp.example|a.b-c",
-        "service:crm", "tool:crm/refund", "tool:files/dir/read", "credential:crm-key", "connection:conn_1",
+        "service:crm", "process:nightly", "tool:crm/refund", "tool:files/dir/read", "credential:crm-key",
+        "connection:conn_1",
     ],
 )  # fmt: skip
 def test_a_scope_is_taken_as_it_is(scope: str) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from proxy.control.oauth.clients import ASSERTION
+from proxy.control.oauth.clients import ASSERTION, SVID_ASSERTION
+from proxy.facts import Subject
 from tests.fakes.issuer import NOW, jwk
-from tests.fakes.token_house import TokenHouse, error, good
+from tests.fakes.token_house import TokenHouse, details, error, good
 
 
 async def ask(house: TokenHouse, headers: dict[str, str] | None = None, **form: Any) -> Any:
@@ -71,6 +72,63 @@ def test_an_assertion_that_is_not_for_this_request_shows_nobody(house: TokenHous
     async def story() -> None:
         assert error(await ask(house, **assertion(house, **changes))) == "invalid_client"
         assert house.log.records == []
+
+    asyncio.run(story())
+
+
+BOT_SVID = "spiffe://prod.example/agent/support"
+
+
+def by_svid(house: TokenHouse, **changes: Any) -> dict[str, str]:
+    """A JWT-SVID of the support bot, which the inventory knows by it."""
+    bot = house.facts.agents["support-bot"]
+    known = Subject(issuer="spiffe://prod.example", subject=BOT_SVID)
+    bot = bot.model_copy(update={"identities": (*bot.identities, known)})
+    house.facts = house.facts.model_copy(update={"agents": {**house.facts.agents, "support-bot": bot}})
+    return {"client_assertion_type": SVID_ASSERTION, "client_assertion": house.svid(BOT_SVID, **changes)}
+
+
+def test_an_agent_shows_itself_by_its_svid(house: TokenHouse) -> None:
+    """For our issuer alone (draft-ietf-oauth-spiffe-client-auth); by its id or its SPIFFE ID."""
+
+    async def story() -> None:
+        shown = by_svid(house)
+        assert error(await ask(house, **shown)) == "invalid_client"  # no trust domain is known to the endpoint
+        house.serve(svids=house.svids)
+        for name in ("", "support-bot", BOT_SVID):
+            assert good(await ask(house, **shown, client_id=name))["expires_in"] == 300
+        assert error(await ask(house, **shown, client_id="builder")) == "invalid_client"
+        assert "shown=jwt_svid" in house.log.records[-1]["change"]["details"]
+        mine = (await house.own())["authorization_details"][0]["task_id"]
+        wanted = {"scope": "", "authorization_details": details(task_id=mine, actions=None, purpose=None)}
+        good(await ask(house, **shown, **wanted))  # its own credential reaches its tasks
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"aud": ["https://gov.example/proxy"]},
+        {"aud": ["https://gov.example", "https://other.example"]},
+        {"sub": "spiffe://prod.example/agent/other"},
+        {"sub": "spiffe://other.example/agent/support"},
+        {"exp": int(NOW) - 40},
+        {"exp": int(NOW) + 7200},
+        {"act": {"sub": "frank"}},
+    ],
+)
+def test_an_svid_that_is_not_for_us_shows_nobody(house: TokenHouse, changes: dict[str, Any]) -> None:
+    """One for the proxy is none for its authorization server; nor is one of another domain, of nobody, or too long."""
+
+    async def story() -> None:
+        shown = by_svid(house, **changes)
+        house.serve(svids=house.svids)
+        assert error(await ask(house, **shown)) == "invalid_client"
+        swapped = {"client_assertion_type": ASSERTION, "client_assertion": house.svid(BOT_SVID)}
+        assert error(await ask(house, **swapped)) == "invalid_client"
+        swapped = {"client_assertion_type": SVID_ASSERTION, "client_assertion": house.assertion()}
+        assert error(await ask(house, **swapped)) == "invalid_client"
 
     asyncio.run(story())
 

@@ -1,19 +1,28 @@
 """On whose behalf, and by whom."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from proxy.control.oauth.forms import Form
 from proxy.control.oauth.mistakes import OAuthMistake
-from proxy.control.oauth.parties import ACCESS_TOKEN, HANDLE, JWT, Holder, Human, actor_of, subject_of
+from proxy.control.oauth.parties import ACCESS_TOKEN, CLIENT, HANDLE, JWT, Holder, actor_of, level_of, subject_of
+from proxy.control.oauth.roots import Root
 from proxy.facts import Person
+from proxy.stages import Evidence, Identity
 from tests.fakes.issuer import NOW
-from tests.fakes.token_house import TokenHouse
+from tests.fakes.token_house import TokenHouse, good
 
 
 def form(**single: str) -> Form:
     return Form(single, (), ())
+
+
+async def client(house: TokenHouse) -> Identity:
+    """The support bot, by a handle."""
+    shown = Evidence("", (("bearer", await house.handle()),))
+    return house.oauth.living(await house.resolver.prove(shown, house.now, house.facts))
 
 
 def test_a_subject_is_a_person_or_the_holder_of_a_task(house: TokenHouse) -> None:
@@ -21,11 +30,15 @@ def test_a_subject_is_a_person_or_the_holder_of_a_task(house: TokenHouse) -> Non
 
     async def story() -> None:
         await house.revocation_feed.poll(house.now)
-        human = await subject_of(form(subject_token=house.human(), subject_token_type=JWT), house.oauth)
-        assert isinstance(human, Human)
-        assert (human.person.id, human.expires, human.may_act) == ("frank", NOW + 600, ())
+        human = await subject_of(
+            form(subject_token=house.human(), subject_token_type=JWT), await client(house), house.oauth
+        )
+        assert isinstance(human, Root)
+        assert (human.principal.id, human.expires, human.may_act) == ("frank", NOW + 600, ())
         token = (await house.own())["access_token"]
-        holder = await subject_of(form(subject_token=token, subject_token_type=ACCESS_TOKEN), house.oauth)
+        holder = await subject_of(
+            form(subject_token=token, subject_token_type=ACCESS_TOKEN), await client(house), house.oauth
+        )
         assert isinstance(holder, Holder)
         assert holder.identity.agent.id == "support-bot"
 
@@ -40,40 +53,12 @@ def test_two_people_with_one_account_are_nobody(house: TokenHouse) -> None:
         twin = Person(id="twin", name="Twin", identities=house.facts.people["frank"].identities)
         house.facts = house.facts.model_copy(update={"people": {**house.facts.people, "twin": twin}})
         with pytest.raises(OAuthMistake) as caught:
-            await subject_of(form(subject_token=house.human(), subject_token_type=ACCESS_TOKEN), house.oauth)
+            await subject_of(
+                form(subject_token=house.human(), subject_token_type=ACCESS_TOKEN), await client(house), house.oauth
+            )
         assert caught.value.error == "invalid_grant"
 
     asyncio.run(story())
-
-
-def test_a_client_named_as_a_person_is_not_that_person(house: TokenHouse) -> None:
-    """A token whose subject is its client is a machine's own, whatever the machine is called."""
-
-    async def story() -> None:
-        await house.revocation_feed.poll(house.now)
-        machines = house.human(client_id="frank@idp")
-        with pytest.raises(OAuthMistake, match="stands for no person") as caught:
-            await subject_of(form(subject_token=machines, subject_token_type=ACCESS_TOKEN), house.oauth)
-        assert caught.value.error == "invalid_grant"
-
-    asyncio.run(story())
-
-
-@pytest.mark.parametrize(
-    ("scopes", "tool", "lets"),
-    [
-        ({"countersign_task"}, "crm/find", True),
-        ({"crm/find"}, "crm/find", True),
-        ({"crm/*"}, "crm/find", True),
-        ({"crm/find"}, "crm/*", False),
-        ({"openid"}, "crm/find", False),
-        (set(), "crm/find", False),
-    ],
-)
-def test_a_persons_scopes_say_what_may_be_done(scopes: set[str], tool: str, lets: bool) -> None:
-    """All that we may do, or these tools; a scope that we do not know lets nothing."""
-    human = Human(Person(id="frank", name="F"), 1.0, frozenset(scopes), (), (), "")
-    assert human.lets(tool) is lets
 
 
 def test_an_actor_is_optional_but_whole(house: TokenHouse) -> None:
@@ -81,8 +66,10 @@ def test_an_actor_is_optional_but_whole(house: TokenHouse) -> None:
 
     async def story() -> None:
         await house.revocation_feed.poll(house.now)
-        assert await actor_of(form(), house.oauth) is None
-        shown = await actor_of(form(actor_token=await house.handle(), actor_token_type=HANDLE), house.oauth)
+        assert await actor_of(form(), await client(house), house.oauth) is None
+        shown = await actor_of(
+            form(actor_token=await house.handle(), actor_token_type=HANDLE), await client(house), house.oauth
+        )
         assert shown is not None
         assert (shown.identity.agent.id, shown.expires) == ("support-bot", NOW + 600)
         for broken in (
@@ -91,7 +78,41 @@ def test_an_actor_is_optional_but_whole(house: TokenHouse) -> None:
             form(actor_token="x", actor_token_type=JWT),
         ):
             with pytest.raises(OAuthMistake) as caught:
-                await actor_of(broken, house.oauth)
+                await actor_of(broken, await client(house), house.oauth)
             assert caught.value.error == "invalid_request"
+
+    asyncio.run(story())
+
+
+def test_the_client_is_the_actor_only_if_it_says_so(house: TokenHouse) -> None:
+    """By its own id, under a type of its own, as long as what it showed lasts; never with a chain."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        itself = await client(house)
+        shown = await actor_of(form(actor_token="support-bot", actor_token_type=CLIENT), itself, house.oauth)
+        assert shown is not None
+        assert (shown.identity, shown.expires) == (itself, NOW + 600)
+        with pytest.raises(OAuthMistake, match="own id"):
+            await actor_of(form(actor_token="builder", actor_token_type=CLIENT), itself, house.oauth)
+        token = good(await house.for_frank())["access_token"]
+        chained = house.oauth.living(await house.resolver.prove_task_token(token, "", house.now))
+        with pytest.raises(OAuthMistake, match="without `act`"):
+            await actor_of(form(actor_token="support-bot", actor_token_type=CLIENT), chained, house.oauth)
+
+    asyncio.run(story())
+
+
+def test_a_partners_agent_with_a_credential_of_ours_is_its_partners_word(house: TokenHouse) -> None:
+    """A handle or a task token that we gave out was not shown by the agent alone; what its partner issued was."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        itself = await client(house)
+        assert level_of(itself) == "verified"
+        hosted = replace(itself, agent=itself.agent.model_copy(update={"partner": "acme"}))
+        assert level_of(hosted) == "endorsed"
+        for method, level in (("task_token", "endorsed"), ("jwt", "verified"), ("private_key_jwt", "verified")):
+            assert level_of(replace(hosted, proven=replace(hosted.proven, method=method))) == level
 
     asyncio.run(story())

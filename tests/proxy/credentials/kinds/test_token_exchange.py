@@ -7,14 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
 from proxy.credentials.kinds.token_exchange import TokenExchange
+from proxy.downstream.chain_tokens import ChainTokens
+from proxy.downstream.signer import Signer
 from proxy.facts import TokenExchangeBinding
 from proxy.stages import Identity, Principal, Secret
 from tests.conformance.credential_kind import House, RevocableKindConformance, means
 from tests.fakes.authorities import OAuthServer
-from tests.fakes.delegations import caller
+from tests.fakes.delegations import NOW, caller
 
 
 class Mint:
@@ -28,6 +31,30 @@ class Mint:
     async def actor_token(self, identity: Identity, audience: str, now: float) -> Secret:
         """About the agent."""
         return Secret("minted", f"actor|{identity.agent.id}|{audience.rpartition('/')[2]}")
+
+
+OURS = "https://gov.example"
+
+
+def as_the_server_reads(signer: Signer, token: str, typ: str, audience: str) -> str:
+    """Whom the token is about, to a server that has our keys; empty for any that does not hold."""
+    head = jwt.get_unverified_header(token)
+    keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(signer.jwks(NOW)).keys}
+    try:
+        said = jwt.decode(
+            token, keys[head["kid"]], algorithms=["ES256"], audience=audience, issuer=OURS,
+            options={"verify_exp": False, "verify_iat": False, "require": ["exp", "iat", "jti", "sub"]},
+        )  # fmt: skip
+    except jwt.PyJWTError:
+        return ""
+    return str(said["sub"]) if head["typ"] == f"countersign-{typ}+jwt" else ""
+
+
+def business_process(who: Identity) -> Identity:
+    """The same agent, at work for the nightly process."""
+    root = Principal("business_process", "nightly")
+    hop = replace(who.chain.hops[0], delegator=root)
+    return replace(who, chain=replace(who.chain, root=root, hops=(hop,)))
 
 
 class TestTokenExchange(RevocableKindConformance):
@@ -79,6 +106,25 @@ class TestTokenExchange(RevocableKindConformance):
         ((_, about),) = self.server(house).live.items()
         assert (about["sub"], about["act"]) == ("alice", "actor|refund-bot|token")
         assert self.server(house).seen[0].form["actor_token_type"] == "urn:ietf:params:oauth:token-type:jwt"
+
+    def test_a_server_that_trusts_our_keys_knows_each_principal(self, house: House, tmp_path: Path) -> None:
+        """By our published keys alone; one agent for two people on the very same host has a token for each, cached for
+        its own delegation and for no other."""
+        signer = Signer.open(tmp_path / "keys", NOW)
+        server = self.server(house)
+        server.reads = lambda token, typ: as_the_server_reads(signer, token, typ, f"{server.url}/token")
+        house.kind = TokenExchange(replace(house.means, mint=ChainTokens(signer, OURS)))
+        house.binding = house.binding.model_copy(update={"subject_token": "minted", "actor_token": "minted"})
+        process = business_process(caller())
+        people = [caller(), caller(principal="bob"), process]
+        first = [house.obtain(who).headers for who in people]
+        again = [house.obtain(who, now=NOW + 30).headers for who in people]
+        assert first == again
+        assert len(set(first)) == 3
+        assert [about["sub"] for about in server.live.values()] == ["alice", "bob", "nightly"]
+        assert [about["act"] for about in server.live.values()] == ["refund-bot"] * 3
+        server.reads = lambda token, typ: as_the_server_reads(signer, token, typ, "https://other.example")
+        assert house.refused(caller(principal="carol")) == "503 credential_unavailable"
 
     def test_without_a_mint_nothing_passes(self, house: House) -> None:
         """A binding that needs tokens of ours where nobody mints any is a refusal."""

@@ -1,0 +1,121 @@
+"""Token exchange (RFC 8693): one party, shown by its token, lets an agent, shown by its own, act for it."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+from proxy.control.oauth.beginning import Beginning, Below, Granted, targets_of
+from proxy.control.oauth.forms import Form
+from proxy.control.oauth.handed_on import HandedOn
+from proxy.control.oauth.inbound import hop_levels
+from proxy.control.oauth.mistakes import OAuthMistake, unacceptable
+from proxy.control.oauth.needs import OAuthDeps
+from proxy.control.oauth.parties import (
+    ACCESS_TOKEN,
+    Actor,
+    Holder,
+    actor_of,
+    level_of,
+    require_may_act,
+    subject_of,
+)
+from proxy.control.oauth.roots import Root
+from proxy.errors import Refused
+from proxy.stages import Chain, Hop, Identity, Principal
+from proxy.tasks.delegation import Proof
+
+
+class Exchange:
+    """Judges one exchange of an authenticated client. The output is never more, and never lives longer, than the
+    input; the chain that came in goes out again, one hop longer or the same."""
+
+    def __init__(self, deps: OAuthDeps, beginning: Beginning) -> None:
+        self._deps = deps
+        self._beginning = beginning
+
+    async def decide(self, form: Form, client: Identity) -> Granted:
+        """What is granted; `OAuthMistake`, or a `TaskMistake`, if nothing is."""
+        if form.get("requested_token_type") not in {None, ACCESS_TOKEN}:
+            raise OAuthMistake("invalid_request", "only access tokens are issued")
+        actor = await actor_of(form, client, self._deps)
+        match await subject_of(form, client, self._deps):
+            case Root() as root:
+                return await self._for_root(form, client, root, actor)
+            case Holder() as holder:
+                return await self._below_holder(form, client, holder, actor)
+            case HandedOn() as handed:
+                return await self._behind_service(form, client, handed, actor)
+
+    async def _for_root(self, form: Form, client: Identity, subject: Root, given: Actor | None) -> Granted:
+        actor = _itself(client, given)
+        if subject.agents is not None and actor.identity.agent.id not in subject.agents:
+            raise OAuthMistake("invalid_grant", "the process of the `subject_token` does not name this agent")
+        require_may_act(subject, actor.identity)
+        asked = self._beginning.asked(form)
+        if not asked.new_task:
+            raise OAuthMistake("invalid_authorization_details", "say what is to be done: `actions`")
+        if not all(subject.lets(tool) for tool in asked.tools or ()):
+            raise OAuthMistake("invalid_scope", "the `subject_token` is not good for all of this")
+        self._require_standing(subject, actor.identity)
+        end = min(subject.expires, actor.expires)
+        levels = hop_levels(subject.through, level_of(actor.identity))
+        *before, last = (Proof(subject.method, level, subject.evidence) for level in levels)
+        through = tuple(zip((one.principal for one in subject.through), before, strict=True))
+        below = Below(actor.identity, None, subject.principal, last, "token_exchange", end, targets_of(form), through)
+        task = await self._beginning.begin(asked, below)
+        return Granted(task, end, (*client.proven.scopes, *actor.identity.proven.scopes, *subject.ends))
+
+    def _require_standing(self, subject: Root, actor: Identity) -> None:
+        """Nothing begins in a name in which no call would pass: everyone who counts stands today."""
+        agent = Principal("agent", actor.agent.id)
+        members = (subject.principal, *(one.principal for one in subject.through if one.endorsed), agent)
+        hops = tuple(Hop(one, other, "endorsed", "", "") for one, other in pairwise(members))
+        try:
+            self._deps.living(replace(actor.proven, chain=Chain(subject.principal, hops)))
+        except Refused as refused:
+            raise unacceptable("`subject_token`", refused.refusal) from refused
+
+    async def _below_holder(self, form: Form, client: Identity, subject: Holder, actor: Actor | None) -> Granted:
+        holder, proven = subject.identity, subject.identity.proven
+        agent = actor.identity if actor is not None else holder
+        if client.agent.id not in {holder.agent.id, agent.agent.id}:
+            raise OAuthMistake(
+                "unauthorized_client", "only the one who hands on, or the one who receives, asks for this"
+            )
+        if actor is None and client.agent.id != holder.agent.id:
+            raise OAuthMistake("invalid_request", "`actor_token` is missing: the client is not the actor by itself")
+        parent = await self._deps.tasks.find(proven.task)
+        if parent is None:
+            raise OAuthMistake("invalid_grant", "the task of the `subject_token` is not known")
+        end = min(proven.not_after, actor.expires if actor is not None else proven.not_after)
+        shown = (*client.proven.scopes, *proven.scopes, *(actor.identity.proven.scopes if actor is not None else ()))
+        asked = self._beginning.asked(form)
+        if asked.task is not None:
+            raise OAuthMistake("invalid_authorization_details", "`task_id` is that of the `subject_token`")
+        if agent.agent.id == holder.agent.id and not asked.new_task:
+            self._beginning.require_targets(form, parent)
+            return Granted(parent, end, shown)
+        proof = Proof(agent.proven.method, level_of(agent), agent.proven.evidence)
+        below = Below(agent, parent, None, proof, "token_exchange", parent.deadline, targets_of(form))
+        return Granted(await self._beginning.begin(asked, below), end, shown)
+
+    async def _behind_service(self, form: Form, client: Identity, subject: HandedOn, given: Actor | None) -> Granted:
+        """The token showed the hop to this agent, which showed itself. As ever, what comes out ends with what came in:
+        an agent with a key of its own gets the next token for its task by that."""
+        actor = _itself(client, given)
+        asked = self._beginning.asked(form)
+        if asked.task is not None:
+            raise OAuthMistake("invalid_authorization_details", "`task_id` is that of the `subject_token`")
+        proof = Proof("txn_token", level_of(actor.identity), subject.evidence)
+        parent = subject.parent
+        below = Below(actor.identity, parent, None, proof, "token_exchange", parent.deadline, targets_of(form))
+        task, end = await self._beginning.begin(asked, below), min(subject.expires, actor.expires)
+        return Granted(task, end, (*client.proven.scopes, *actor.identity.proven.scopes))
+
+
+def _itself(client: Identity, actor: Actor | None) -> Actor:
+    """The actor, who must be the client. It is never supposed to be: without one this would be impersonation."""
+    if actor is None:
+        raise OAuthMistake("invalid_request", "`actor_token` is missing: say which agent acts")
+    if actor.identity.agent.id != client.agent.id:
+        raise OAuthMistake("unauthorized_client", "an agent exchanges such tokens for itself")
+    return actor

@@ -1,0 +1,92 @@
+"""An agent goes on with what a call told the service it runs behind: by the transaction token that we made for it."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+from proxy.control.oauth.mistakes import OAuthMistake, unacceptable
+from proxy.control.oauth.needs import OAuthDeps
+from proxy.credentials.bindings import place_of
+from proxy.downstream.account import Account
+from proxy.downstream.profile import Rejected
+from proxy.errors import Refused
+from proxy.facts import Inventory, Service
+from proxy.stages import Identity, Proven, Request
+from proxy.tasks.task import Task
+
+_KEPT = 60.0  # seconds after its end for which a used one is remembered: more than any tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOn:
+    """The task of a call that reached an internal service, and who made that call. `expires` is the token's end."""
+
+    parent: Task
+    caller: Identity
+    expires: float
+    evidence: str
+    token: str
+
+
+async def handed_on(token: str, client: Identity, deps: OAuthDeps) -> HandedOn:
+    """What this transaction token of ours hands on to the agent behind the service it is for; once for each agent."""
+    now = deps.clock()
+    account = _verified(token, deps, now)
+    if client.agent.id != _behind(account, deps.inventory()):
+        raise OAuthMistake("unauthorized_client", "the transaction token is for a service that another agent is behind")
+    parent = await deps.tasks.find(account.task)
+    if parent is None or account.actor != f"agent:{parent.agent}":
+        raise OAuthMistake("invalid_grant", "the call of this transaction token was made under no task that goes on")
+    evidence = "sha256:" + hashlib.sha256(token.encode()).hexdigest()
+    caller = _caller(account, parent, evidence, deps)
+    once = hashlib.sha256(f"{account.transaction}\0{account.id}\0{client.agent.id}".encode()).hexdigest()
+    # After what is its sender's mistake; durable before anything follows from it.
+    if not await deps.replays.use_once(f"txn:{once}", account.expires_at + _KEPT, now):
+        raise OAuthMistake("invalid_grant", "this transaction token was used before")
+    return HandedOn(parent, caller, float(account.expires_at), evidence, account.id)
+
+
+def _verified(token: str, deps: OAuthDeps, now: float) -> Account:
+    if deps.txn_tokens is None:
+        raise OAuthMistake("invalid_request", "no transaction tokens are made here")
+    try:
+        return deps.txn_tokens.verify(token, now)
+    except Rejected as rejected:
+        late = rejected.reason in {"token_expired", "token_audience", "token_issuer"}
+        code = "invalid_grant" if late else "invalid_request"
+        raise OAuthMistake(code, f"the `subject_token` is not accepted: {rejected.detail}") from rejected
+
+
+def _behind(account: Account, inventory: Inventory) -> str | None:
+    """The agent that runs behind the internal service which this call went to, as that stands in the inventory now."""
+    service = inventory.services.get(account.scope.rpartition(".")[0])  # as the minter writes it
+    if service is None or service.trust != "internal" or _origin(service) != account.destination:
+        return None
+    return service.agent
+
+
+def _origin(service: Service) -> str:
+    scheme, host, port = place_of(service.url)
+    known: Literal["http", "https"] = "https" if scheme == "https" else "http"
+    return f"{known}://{Request('GET', known, host, port, '/', '', (), b'').authority}"
+
+
+def _caller(account: Account, parent: Task, evidence: str, deps: OAuthDeps) -> Identity:
+    """The agent that made the call, and everyone before it, if they all still stand."""
+    chain = parent.delegation.chain()
+    proven = Proven(
+        agent=parent.agent,
+        method="txn_token",
+        credential=account.id,
+        issued_at=min(float(account.issued_at), parent.created_at),
+        not_after=float(account.expires_at),
+        task=parent.id,
+        on_behalf_of=chain.root.id if chain.root.kind == "human" else None,
+        scopes=parent.scopes,
+        evidence=evidence,
+        chain=chain,
+    )
+    try:
+        return deps.living(proven)
+    except Refused as refused:
+        raise unacceptable("`subject_token`", refused.refusal) from refused

@@ -1,0 +1,51 @@
+"""Several pieces of valid evidence as one: they must mean the same agent, and each shortens what the others give."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+
+from proxy.identity.challenges import unproven
+from proxy.identity.svids import X509_SVID
+from proxy.identity.workloads import PEER
+from proxy.stages import Proven
+
+TASK_TOKEN = "task_token"  # noqa: S105 - the name of a method
+HANDLE = "opaque_handle"
+_OF_A_TASK = frozenset({HANDLE, TASK_TOKEN})
+# Which piece gives the task and the method: the one that is of a task, then the one that is hardest to steal.
+_RANKS = {HANDLE: 0, TASK_TOKEN: 0, X509_SVID: 1, PEER: 3}
+_OTHER = 2
+
+
+def agreed(pieces: Sequence[Proven]) -> Proven:
+    """All of them together, with the shortest life and the scopes of all; a refusal if two contradict each other."""
+    for first, second in combinations(pieces, 2):
+        _require_agreement(first, second)
+    primary = min(pieces, key=lambda piece: _RANKS.get(piece.method, _OTHER))
+    if len(pieces) == 1:
+        return primary
+    # Issuer, subject and instance belong together, so they are taken from one piece: that which says the most.
+    naming = max(pieces, key=lambda piece: (bool(piece.instance), bool(piece.issuer), piece is primary))
+    ordered = [primary, *(piece for piece in pieces if piece is not primary)]
+    return replace(
+        primary,
+        issued_at=min(piece.issued_at for piece in pieces),
+        not_after=min(piece.not_after for piece in pieces),
+        scopes=tuple(dict.fromkeys(scope for piece in ordered for scope in piece.scopes)),
+        keys=tuple(dict.fromkeys(key for piece in ordered for key in piece.keys)),
+        issuer=naming.issuer,
+        subject=naming.subject,
+        instance=naming.instance,
+    )
+
+
+def _require_agreement(first: Proven, second: Proven) -> None:
+    if first.agent != second.agent:
+        raise unproven("identity_conflict", f"evidence for {first.agent} and for {second.agent}")
+    of_tasks = first.method in _OF_A_TASK and second.method in _OF_A_TASK
+    if of_tasks and (first.task, first.on_behalf_of) != (second.task, second.on_behalf_of):
+        raise unproven("identity_conflict", f"credentials of {first.agent} for different tasks or people")
+    if first.issuer and first.issuer == second.issuer and first.subject != second.subject:
+        raise unproven("identity_conflict", f"two subjects of {first.agent}")
+    if first.instance and second.instance and first.instance != second.instance:
+        raise unproven("identity_conflict", f"two instances of {first.agent}")

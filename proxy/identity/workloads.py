@@ -1,0 +1,111 @@
+"""What workloads show of themselves: SVIDs, service-account tokens, and the process at the end of a UNIX socket."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from proxy.errors import Refused
+from proxy.identity.clusters import ClusterSettings
+from proxy.identity.compact import read
+from proxy.identity.federation import BundleSource
+from proxy.identity.kubernetes import ServiceAccountVerifier
+from proxy.identity.signed_tokens import digest_of
+from proxy.identity.sources import keep_current
+from proxy.identity.spiffe_id import SCHEME
+from proxy.identity.svids import JwtSvidVerifier, X509SvidVerifier
+from proxy.identity.token_cache import VerifiedToken
+from proxy.stages import LocalPeer
+
+PEER = "peercred"
+UNIX = "unix"
+_MOST_ROUTED = 10_000
+_STEP = 60.0
+
+type TokenVerifier = JwtSvidVerifier | ServiceAccountVerifier
+
+
+class Workloads:
+    """Verifies by the bundles and clusters that are configured. None of them: nothing of theirs is recognised.
+
+    `peer_life` is for how many seconds the word of the kernel on a process counts before it must connect again.
+    """
+
+    def __init__(
+        self,
+        domains: Sequence[BundleSource] = (),
+        clusters: Sequence[ClusterSettings] = (),
+        *,
+        peer_life: float = 3600.0,
+    ) -> None:
+        self._domains = tuple(domains)
+        self._accounts = ServiceAccountVerifier(clusters)
+        self._jwt_svids = JwtSvidVerifier(domains)
+        self._x509_svids = X509SvidVerifier(domains)
+        self._peer_life = peer_life
+        self._routes: OrderedDict[str, TokenVerifier | None] = OrderedDict()
+
+    def epoch_of(self, issuer: str) -> int:
+        """Moves whenever a key of this trust domain or cluster is taken away."""
+        found = [one.epoch for one in self._domains if SCHEME + one.domain.trust_domain == issuer]
+        return sum(found) + self._accounts.epoch_of(issuer)
+
+    async def refresh(self, now: float) -> None:
+        """Bundles and keys that are due are read again, so that their end is noticed even if nobody connects."""
+        await keep_current(self._domains, now)
+        await self._accounts.refresh(now)
+
+    async def token(self, token: str, now: float) -> VerifiedToken | None:
+        """What a token of a cluster or a trust domain proves at `now`, or its refusal; None if it is of neither."""
+        verifier = self._verifier_of(token)
+        return None if verifier is None else await verifier.verify(token, now)
+
+    def svids_for(self, audience: str) -> JwtSvidVerifier | None:
+        """What verifies JWT-SVIDs for another audience of ours; None without a trust domain.
+
+        A verifier of its own, since what it remembers holds for that audience alone.
+        """
+        return JwtSvidVerifier(self._domains, audience) if self._domains else None
+
+    @property
+    def knows_certificates(self) -> bool:
+        """Whether any certificate could prove anything here."""
+        return bool(self._domains)
+
+    async def certificates(self, chain: Sequence[bytes], now: float) -> VerifiedToken:
+        """What this chain proves of the peer, who has shown to hold its key; else a refusal."""
+        return await self._x509_svids.verify(chain, now)
+
+    def peer(self, peer: LocalPeer, now: float) -> VerifiedToken:
+        """What the kernel says of the other end of a UNIX socket.
+
+        Nobody ever issued a user id, so it is as old as can be: a revocation ends it until that is lifted, and
+        connecting again does not help.
+        """
+        said = f"uid={peer.uid} gid={peer.gid} pid={peer.pid}"
+        return VerifiedToken(
+            issuer=UNIX,
+            subject=f"uid={peer.uid}",
+            token_id=f"uid={peer.uid}",
+            issued_at=0.0,
+            not_after=(now + self._peer_life) // _STEP * _STEP,
+            digest=hashlib.sha256(said.encode()).hexdigest(),
+            method=PEER,
+        )
+
+    def _verifier_of(self, token: str) -> TokenVerifier | None:
+        """By what the token says of itself, which is the same each time."""
+        digest = digest_of(token)
+        if digest not in self._routes:
+            self._routes[digest] = self._route(token)
+            if len(self._routes) > _MOST_ROUTED:
+                self._routes.popitem(last=False)
+        return self._routes[digest]
+
+    def _route(self, token: str) -> TokenVerifier | None:
+        try:
+            unverified = read(token)
+        except Refused:
+            return None
+        if self._accounts.recognises(unverified):
+            return self._accounts
+        return self._jwt_svids if self._jwt_svids.recognises(unverified) else None

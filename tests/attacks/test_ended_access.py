@@ -1,0 +1,294 @@
+"""Access that ends while a connection is open: the real path of a call behind a real listener, with its own clock."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from websockets.utils import accept_key
+
+from proxy.listener.listener import Listener
+from proxy.listener.options import ListenerOptions
+from tests.fakes.agents import Rig, Wire
+from tests.fakes.gate import FakeGate
+from tests.fakes.h2_agent import h2_agent
+from tests.fakes.upstream import Handler, Seen, answer, trust_file, upstream
+from tests.fakes.waiting import until
+from tests.fakes.world import INVENTORY, World, world
+
+GET = "GET /v1/customers/ada HTTP/1.1\nHost: crm.test"
+HELD = '{"customer": "ada", "amount": 45000}'
+
+
+@dataclass
+class Governed:
+    """A real house behind a real listener. `end` ends the access of whoever came with `handle`."""
+
+    rig: Rig
+    house: World
+    end: Callable[[], None]
+    reason: str
+
+    async def tunnel(self) -> Wire:
+        return await self.rig.tunnel("crm.test")
+
+    def sweep(self) -> None:
+        """What the listener does now and then."""
+        house = self.rig.listener._house
+        assert house is not None
+        for connection in list(house.connections.values()):
+            connection.sweep(house.loop.time(), thorough=True)
+
+
+@contextlib.asynccontextmanager
+async def governed(
+    folder: Path, how: str, handler: Handler | None = None, *, wait: float = 0.0, **options: object
+) -> AsyncIterator[Governed]:
+    async def customer(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer())
+
+    async with upstream(handler or customer, names=("crm.test",)) as server:
+        more = f"127.0.0.1:{server.port}\n    allow_websocket: true\n    ca_bundle: {trust_file(folder)}"
+        inventory = INVENTORY.replace("127.0.0.1:8443", more)
+        async with world(folder, inventory=inventory, wait=wait) as house:
+            listener = Listener(house.pipeline, ListenerOptions(ca_directory=folder, **options))  # type: ignore[arg-type]  # as given
+            await listener.start()
+            revoke = asyncio.Event()
+            revoker = asyncio.create_task(_revoke(house, revoke))
+
+            def expire() -> None:
+                house.clock.now += 3601
+                house.feed._heard_at = house.clock.now  # the feed is not what this is about
+
+            end, reason = (expire, "identity_expired") if how == "expires" else (revoke.set, "agent_revoked")
+            try:
+                credential = f"Proxy-Authorization: Bearer {await house.handle()}"
+                yield Governed(Rig(listener, FakeGate(), server, folder, credential), house, end, reason)
+            finally:
+                revoker.cancel()
+                await listener.stop(0)
+
+
+async def _revoke(house: World, wanted: asyncio.Event) -> None:
+    await wanted.wait()
+    await house.revocations.revoke("agent:support-bot", "operator", "test", house.clock())
+
+
+both_ways = pytest.mark.parametrize("how", ["expires", "revoked"])
+
+
+async def refused_and_closed(made: Governed, wire: Wire, head: str = GET) -> None:
+    """The next request gets one answer, a 403 that says why and that this is the end; and then the end."""
+    status, head_of_answer, body = await wire.ask(head)
+    assert (status, json.loads(body)["reason"]) == (403, made.reason)
+    assert b"connection: close" in head_of_answer.lower()
+    wire.send(head.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+    assert await wire.rest() == b""
+    await wire.close()
+
+
+@both_ways
+def test_the_next_request_in_a_tunnel_is_refused_and_the_tunnel_ends(tmp_path: Path, how: str) -> None:
+    """One 403 with the reason, then the connection is closed; nothing more reaches the service."""
+
+    async def run() -> None:
+        async with governed(tmp_path, how, sweep_interval=60) as made:
+            wire = await made.tunnel()
+            assert (await wire.ask(GET))[0] == 200
+            made.end()
+            await heard(made)
+            await refused_and_closed(made, wire)
+            assert len(made.rig.upstream.seen) == 1
+
+    asyncio.run(run())
+
+
+@both_ways
+def test_a_tunnel_that_was_never_used_is_refused_in_words(tmp_path: Path, how: str) -> None:
+    """Who has opened a tunnel and asked nothing yet hears why, however long ago access ended."""
+
+    async def run() -> None:
+        async with governed(tmp_path, how, sweep_interval=0.02) as made:
+            wire = await made.tunnel()
+            made.end()
+            await heard(made)
+            for _ in range(3):
+                made.sweep()
+            await refused_and_closed(made, wire)
+            assert made.rig.upstream.seen == []
+
+    asyncio.run(run())
+
+
+@both_ways
+def test_an_idle_tunnel_is_closed(tmp_path: Path, how: str) -> None:
+    """Within a second and politely, since nothing is under way: a client begins anew, with what it has then."""
+
+    async def run() -> None:
+        async with governed(tmp_path, how) as made:
+            wire = await made.tunnel()
+            assert (await wire.ask(GET))[0] == 200
+            made.end()
+            async with asyncio.timeout(2):
+                assert await wire.rest() == b""
+            await wire.close()
+
+    asyncio.run(run())
+
+
+@both_ways
+def test_requests_without_a_tunnel(tmp_path: Path, how: str) -> None:
+    """A connection that carries one request after the other ends the same way, whatever it presents again."""
+
+    async def run() -> None:
+        async with governed(tmp_path, how, sweep_interval=60) as made:
+            wire = await made.rig.dial()
+            ask = f"GET http://crm.test/v1/customers/ada HTTP/1.1\nHost: crm.test\n{made.rig.credential}"
+            status, _, first = await wire.ask(ask)
+            assert status == 403, first  # http:// is no way to this service; but the connection has an identity now
+            assert json.loads(first)["reason"] == "service_unknown"
+            made.end()
+            await heard(made)
+            status, head, _ = await wire.ask(ask)
+            assert status in {403, 407}
+            assert b"connection: close" in head.lower()
+            assert await wire.rest() == b""
+            await wire.close()
+
+    asyncio.run(run())
+
+
+@both_ways
+def test_an_answer_that_is_under_way_is_cut(tmp_path: Path, how: str) -> None:
+    """Within a second, and so that what came cannot be taken for a whole answer."""
+
+    async def stream(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(b"1\r\nx\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async def run() -> None:
+        async with governed(tmp_path, how, stream) as made:
+            wire = await made.tunnel()
+            wire.send(GET.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+            await wire.head()
+            made.end()
+            async with asyncio.timeout(2):
+                assert not (await wire.rest()).endswith(b"0\r\n\r\n")
+            await wire.close()
+
+    asyncio.run(run())
+
+
+@both_ways
+def test_a_silent_answer_is_cut(tmp_path: Path, how: str) -> None:
+    """Also while nothing comes from the service."""
+
+    async def silent(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(30)
+
+    async def run() -> None:
+        async with governed(tmp_path, how, silent) as made:
+            wire = await made.tunnel()
+            wire.send(GET.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+            await until(lambda: bool(made.rig.upstream.seen))
+            made.end()
+            async with asyncio.timeout(2):
+                assert await wire.rest() == b""
+            await wire.close()
+
+    asyncio.run(run())
+
+
+@both_ways
+def test_a_websocket_is_cut(tmp_path: Path, how: str) -> None:
+    """No message passes after the end."""
+
+    async def accept(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        key = accept_key(seen.field("sec-websocket-key")[0])
+        fields = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {key}"
+        writer.write(f"HTTP/1.1 101 Switching Protocols\r\n{fields}\r\n\r\n".encode())
+        await writer.drain()
+        await asyncio.sleep(30)
+
+    async def run() -> None:
+        async with governed(tmp_path, how, accept) as made:
+            wire = await made.tunnel()
+            upgrade = "Upgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13"
+            wire.send(
+                f"{GET}\n{upgrade}\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\n\n".replace("\n", "\r\n").encode()
+            )
+            assert (await wire.head()).startswith(b"HTTP/1.1 101 ")
+            made.end()
+            async with asyncio.timeout(2):
+                assert await wire.rest() == b""
+            await wire.close()
+
+    asyncio.run(run())
+
+
+@both_ways
+def test_http2_with_several_calls(tmp_path: Path, how: str) -> None:
+    """All streams that are passing end, and so does the connection."""
+
+    async def stream(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+        await writer.drain()
+        await asyncio.sleep(30)
+
+    async def run() -> None:
+        async with governed(tmp_path, how, stream, http2=True) as made, h2_agent(made.rig, host="crm.test") as agent:
+            streams = [agent.get(f"/v1/customers/{number}", host="crm.test") for number in range(3)]
+            await agent.until(lambda: all(agent.answers[number].body for number in streams))
+            made.end()
+            async with asyncio.timeout(2):
+                await agent.until(lambda: agent.closed)
+            assert not any(agent.answers[number].ended for number in streams)
+
+    asyncio.run(run())
+
+
+@both_ways
+def test_http2_that_is_idle(tmp_path: Path, how: str) -> None:
+    """It is told to go away, and closed."""
+
+    async def run() -> None:
+        async with governed(tmp_path, how, http2=True) as made, h2_agent(made.rig, host="crm.test") as agent:
+            assert (await agent.answer(agent.get("/v1/customers/ada", host="crm.test"))).status == 200
+            made.end()
+            async with asyncio.timeout(2):
+                await agent.until(lambda: agent.closed)
+            assert agent.goaway is not None
+
+    asyncio.run(run())
+
+
+def test_a_call_that_waits_for_its_sign_off_is_answered(tmp_path: Path) -> None:
+    """When the agent is revoked while a call is held on the line, the line says why before it ends."""
+
+    async def run() -> None:
+        async with governed(tmp_path, "revoked", wait=20.0) as made:
+            wire = await made.tunnel()
+            body = HELD.encode()
+            typed = f"Content-Type: application/json\nContent-Length: {len(body)}"
+            head = f"POST /v1/refunds HTTP/1.1\nHost: crm.test\n{typed}"
+            wire.send(head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body)
+            await until(lambda: bool(made.house.recorder.size))
+            made.end()
+            async with asyncio.timeout(3):
+                said = await wire.rest()
+            assert said == b"" or b" 403 " in said.split(b"\r\n")[0]
+            assert made.rig.upstream.seen == []
+            await wire.close()
+
+    asyncio.run(run())
+
+
+async def heard(made: Governed) -> None:
+    """The revocation is in force; an expiry is at once."""
+    await until(lambda: made.reason == "identity_expired" or bool(made.house.feed.epochs.by_scope))

@@ -1,0 +1,116 @@
+"""Who stands at the root of a chain."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from proxy.control.oauth.mistakes import OAuthMistake
+from proxy.control.oauth.roots import Root, root_of
+from proxy.stages import Principal
+from tests.fakes.issuer import ISSUER, NOW
+from tests.fakes.token_house import CRON, CRON_SVID, TokenHouse
+
+FRANK = Principal("human", "frank")
+NIGHTLY = Principal("business_process", "nightly")
+
+
+@pytest.mark.parametrize(
+    ("scopes", "tool", "lets"),
+    [
+        ({"countersign_task"}, "crm/find", True),
+        ({"crm/find"}, "crm/find", True),
+        ({"crm/*"}, "crm/find", True),
+        ({"crm/find"}, "crm/*", False),
+        ({"openid"}, "crm/find", False),
+        (set(), "crm/find", False),
+    ],
+)
+def test_scopes_say_what_may_be_done(scopes: set[str], tool: str, lets: bool) -> None:
+    """All that we may do, or these tools; a scope that we do not know lets nothing."""
+    assert Root(FRANK, 1.0, frozenset(scopes), (), "").lets(tool) is lets
+    assert Root(NIGHTLY, 1.0, frozenset(scopes), (), "", agents=("a",)).lets(tool) is lets
+
+
+def test_without_a_word_of_scope_only_a_process_lets_anything() -> None:
+    """Its agents are in the inventory, where somebody answers for it; a person says it themselves."""
+    assert Root(NIGHTLY, 1.0, None, (), "", agents=("a",)).lets("crm/find")
+    assert not Root(FRANK, 1.0, None, (), "").lets("crm/find")
+
+
+def test_a_process_shows_itself_by_its_token(house: TokenHouse) -> None:
+    """It is the root as what it is, never as a person; the end of the process ends it."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        root = await root_of(house.process(), house.oauth)
+        assert (root.principal, root.agents, root.scopes, root.method) == (
+            NIGHTLY, ("support-bot",), None, "access_token",
+        )  # fmt: skip
+        assert {"process:nightly", f"principal:{ISSUER}|{CRON}"} <= set(root.ends)
+        for scope in ("process:nightly", f"principal:{ISSUER}|{CRON}", f"token:{ISSUER}|cron-1"):
+            await house.revocations.revoke(scope, "x", "x", house.now)
+            with pytest.raises(OAuthMistake) as caught:
+                await root_of(house.process(), house.oauth)
+            assert caught.value.error == "invalid_grant"
+            await house.revocations.lift(scope)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"scope": ""}, {"scope": 7}, {"scope": ["crm/*"]}, {"scope": None, "name": "frank"}]
+)
+def test_a_scope_that_is_there_and_says_nothing_lets_nothing(house: TokenHouse, changes: dict[str, Any]) -> None:
+    """Of a process too; and of a person, one that is not there."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        token = house.human(scope=None) if changes.pop("name", "") else house.process(**changes)
+        with pytest.raises(OAuthMistake, match="`scope`"):
+            await root_of(token, house.oauth)
+
+    asyncio.run(story())
+
+
+def test_a_process_shows_itself_by_its_svid(house: TokenHouse) -> None:
+    """For our issuer alone, until its own end without tolerance; without a trust domain it is nobody's."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        token = house.svid()
+        with pytest.raises(Exception, match="identity_invalid"):
+            await root_of(token, house.oauth)
+        house.serve(svids=house.svids)
+        root = await root_of(token, house.oauth)
+        assert (root.principal, root.method, root.expires) == (NIGHTLY, "jwt_svid", NOW + 300)
+        assert f"principal:spiffe://prod.example|{CRON_SVID}" in root.ends
+        with pytest.raises(Exception, match="token_audience"):
+            await root_of(house.svid(audience="https://other"), house.oauth)
+        with pytest.raises(OAuthMistake, match="nobody in the inventory"):
+            await root_of(house.svid("spiffe://prod.example/cron/other"), house.oauth)
+
+    asyncio.run(story())
+
+
+def test_an_agent_is_no_root(house: TokenHouse) -> None:
+    """Its token as subject is nobody's: an agent hands on with a task token of ours."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        with pytest.raises(OAuthMistake, match="nobody in the inventory"):
+            await root_of(house.agents_own(scope="countersign_task"), house.oauth)
+
+    asyncio.run(story())
+
+
+def test_a_client_named_as_a_person_is_not_that_person(house: TokenHouse) -> None:
+    """A token whose subject is its client is a machine's own, whatever the machine is called."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        with pytest.raises(OAuthMistake, match="stands for no person") as caught:
+            await root_of(house.human(client_id="frank@idp"), house.oauth)
+        assert caught.value.error == "invalid_grant"
+
+    asyncio.run(story())

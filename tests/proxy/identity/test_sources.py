@@ -1,0 +1,184 @@
+"""How long keys are believed, and when they are asked for again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from proxy.errors import Refused
+from proxy.identity.issuers import IssuerSettings
+from proxy.identity.keys import KeySource
+from proxy.identity.origins import Fetched, FetchFailed
+from proxy.identity.sources import keep_current
+from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, jwk, key_set
+
+ONE, TWO = key_set(jwk("ES256")), key_set(jwk("ES256"), jwk("ES256", "k2"))
+
+
+def by_url() -> IssuerSettings:
+    """A profile whose keys are behind a URL."""
+    return IssuerSettings(issuer=ISSUER, audience=AUDIENCE, algorithms=("ES256",), jwks_url="https://idp.example/jwks")
+
+
+class Scripted:
+    """An origin that answers what it is told, and counts."""
+
+    interval = 30.0
+
+    def __init__(self, *answers: bytes | Exception, fresh_for: float = 300.0) -> None:
+        self.answers = list(answers)
+        self.fresh_for = fresh_for
+        self.fetches = 0
+        self.gate: asyncio.Event | None = None
+
+    async def fetch(self) -> Fetched:
+        self.fetches += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return Fetched(answer, self.fresh_for)
+
+
+def run(story: Callable[[], Awaitable[None]]) -> None:
+    """One event loop for one story."""
+
+    async def main() -> None:
+        await story()
+
+    asyncio.run(main())
+
+
+def test_keys_are_asked_for_once_while_fresh() -> None:
+    """A fresh set is used as it is; an aged one is fetched again."""
+
+    async def story() -> None:
+        origin = Scripted(ONE)
+        source = KeySource(by_url(), origin)
+        for now, fetches in ((NOW, 1), (NOW + 299, 1), (NOW + 300, 2), (NOW + 301, 2)):
+            assert list((await source.current(now)).keys) == ["k1"]
+            assert origin.fetches == fetches
+
+    run(story)
+
+
+def test_the_last_good_set_counts_for_an_hour() -> None:
+    """A failing or broken origin changes nothing for an hour; after that the issuer is refused."""
+
+    async def story() -> None:
+        for broken in (FetchFailed("down"), b"not json"):
+            source = KeySource(by_url(), Scripted(ONE, broken))
+            for now in (NOW, NOW + 300, NOW + 3600):
+                assert list((await source.current(now)).keys) == ["k1"]
+            with pytest.raises(Refused) as caught:
+                await source.current(NOW + 3601)
+            assert (caught.value.refusal.reason, caught.value.refusal.status) == ("identity_unavailable", 503)
+
+    run(story)
+
+
+def test_a_failing_origin_is_not_hammered() -> None:
+    """After a failure there is no attempt for a while, however many calls come: 5 s without keys, 30 s with."""
+
+    async def story() -> None:
+        origin = Scripted(FetchFailed("down"))
+        source = KeySource(by_url(), origin)
+        for now, fetches in ((NOW, 1), (NOW + 4, 1), (NOW + 5, 2)):
+            with pytest.raises(Refused):
+                await source.current(now)
+            assert origin.fetches == fetches
+        origin = Scripted(ONE, FetchFailed("down"))
+        source = KeySource(by_url(), origin)
+        for now, fetches in ((NOW, 1), (NOW + 300, 2), (NOW + 329, 2), (NOW + 330, 3)):
+            await source.current(now)
+            assert origin.fetches == fetches
+
+    run(story)
+
+
+def test_an_unknown_key_is_asked_for_at_most_every_30_seconds() -> None:
+    """A rotation is noticed at once; made-up key ids cause one fetch in 30 s, not one each."""
+
+    async def story() -> None:
+        origin = Scripted(ONE, TWO)
+        source = KeySource(by_url(), origin)
+        assert (await source.holding("k2", NOW)).find("k2") is not None
+        assert origin.fetches == 2
+        for n in range(50):
+            assert (await source.holding(f"made-up-{n}", NOW + n / 2)).find(f"made-up-{n}") is None
+        assert origin.fetches == 2
+        await source.holding("made-up", NOW + 30)
+        assert origin.fetches == 3
+
+    run(story)
+
+
+def test_one_fetch_serves_all_who_wait() -> None:
+    """Many calls at once cause one fetch, for the first keys and for an unknown one."""
+
+    async def story() -> None:
+        origin = Scripted(ONE, TWO)
+        origin.gate = asyncio.Event()
+        source = KeySource(by_url(), origin)
+        waiting = [asyncio.ensure_future(source.holding("k2", NOW)) for _ in range(20)]
+        await asyncio.sleep(0)
+        origin.gate.set()
+        assert all(keys.find("k2") for keys in await asyncio.gather(*waiting))
+        assert origin.fetches == 2
+
+    run(story)
+
+
+def test_a_caller_who_leaves_does_not_stop_the_fetch() -> None:
+    """Whoever hangs up in the middle of a fetch leaves the keys to the next one."""
+
+    async def story() -> None:
+        origin = Scripted(ONE)
+        origin.gate = asyncio.Event()
+        source = KeySource(by_url(), origin)
+        first = asyncio.ensure_future(source.current(NOW))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        origin.gate.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert list((await source.current(NOW + 1)).keys) == ["k1"]
+        assert origin.fetches == 1
+
+    run(story)
+
+
+def test_taking_a_key_away_moves_the_epoch() -> None:
+    """A new key alone leaves the epoch; a key that went, or was exchanged under its name, moves it."""
+
+    async def story() -> None:
+        exchanged = key_set(jwk("ES256", "new", kid="k1"))
+        source = KeySource(by_url(), Scripted(ONE, TWO, TWO, ONE, exchanged, key_set()))
+        epochs = []
+        for n in range(6):
+            await source.current(NOW + 300 * n)
+            epochs.append(source.epoch)
+        assert epochs == [0, 0, 0, 1, 2, 3]
+
+    run(story)
+
+
+def test_what_is_used_is_kept_current() -> None:
+    """What nobody has used is not read; what is due is; a failure is for whoever asks, a bug is told."""
+
+    async def story() -> None:
+        unused, used = Scripted(ONE), Scripted(ONE, FetchFailed("down"))
+        sources = [KeySource(by_url(), unused), KeySource(by_url(), used)]
+        await sources[1].current(NOW)
+        for now, fetches in ((NOW + 1, 1), (NOW + 300, 2), (NOW + 9999, 3)):
+            await keep_current(sources, now)
+            assert (unused.fetches, used.fetches) == (0, fetches)
+        used.answers = [RuntimeError("a bug")]
+        with pytest.raises(RuntimeError):
+            await keep_current(sources, NOW + 99_999)
+
+    run(story)

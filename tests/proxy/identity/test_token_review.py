@@ -1,0 +1,166 @@
+"""The word of a Kubernetes API server, over real HTTP."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.errors import Refused
+from proxy.identity import token_review
+from proxy.identity.clusters import ClusterSettings
+from proxy.identity.token_review import TokenReviewer
+from tests.fakes.authorities import broken_answers
+from tests.fakes.cluster import ACCOUNT, CLUSTER, US, ApiServer
+from tests.fakes.issuer import NOW
+
+TOKEN = "header.claims.signature"
+
+
+@pytest.fixture
+def server() -> Iterator[ApiServer]:
+    """An API server that knows one token."""
+    with ApiServer() as one:
+        one.good.add(TOKEN)
+        yield one
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """The token that we show there."""
+    path = tmp_path / "token"
+    path.write_text("our-own-token\n")
+    return path
+
+
+def reviewer(server: ApiServer, own: Path) -> TokenReviewer:
+    """One who asks this server."""
+    return TokenReviewer(ClusterSettings(CLUSTER, US, review_url=server.url, token_file=own))
+
+
+async def ask(one: TokenReviewer, token: str = TOKEN, now: float = NOW) -> tuple[int, str] | None:
+    """The refusal, or None."""
+    try:
+        await one.require_good(token, ACCOUNT, f"digest of {token}", now)
+    except Refused as refused:
+        return refused.refusal.status, refused.refusal.internal
+    return None
+
+
+def test_a_good_token_is_good_for_five_seconds(server: ApiServer, own: Path) -> None:
+    """Then the server is asked again, and may know better: the pod is gone."""
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        assert await ask(one) is None
+        server.good.clear()
+        assert await ask(one, now=NOW + 4.9) is None
+        assert len(server.seen) == 1
+        assert await ask(one, now=NOW + 5) == (407, "review_not_authenticated")
+
+    asyncio.run(story())
+
+
+def test_a_bad_token_is_bad_for_five_seconds(server: ApiServer, own: Path) -> None:
+    """A client in a loop costs the server one question."""
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        for n in range(5):
+            assert await ask(one, "bad", NOW + n / 2) == (407, "review_not_authenticated")
+        assert len(server.seen) == 1
+        assert await ask(one, "bad", NOW - 1), "a clock that was set back brings no old answer"
+        assert len(server.seen) == 2
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"username": "system:serviceaccount:crm:admin"}, "review_subject"),
+        ({"audiences": []}, "review_audience"),
+        ({"audiences": ["https://kubernetes.default.svc"]}, "review_audience"),
+        ({"status": {"authenticated": "true"}}, "review_not_authenticated"),
+        ({"status": {"authenticated": True, "user": {"username": ACCOUNT}}}, "review_audience"),
+        ({"status": {"authenticated": True, "audiences": [US], "error": ""}}, "review_not_authenticated"),
+        ({"status": {"authenticated": True, "audiences": US, "user": {"username": ACCOUNT}}}, "review_audience"),
+        ({"status": {"authenticated": True, "audiences": [US], "user": ACCOUNT}}, "review_subject"),
+        ({"status": "yes"}, "review_without_status"),
+    ],
+)
+def test_anything_short_of_yes_is_no(server: ApiServer, own: Path, changes: dict[str, Any], code: str) -> None:
+    """Another subject, another audience, or none, or an answer that only looks like one."""
+    for name, value in changes.items():
+        setattr(server, name, value)
+    assert asyncio.run(ask(reviewer(server, own))) == (407, code)
+
+
+def test_our_own_token_is_read_freshly(server: ApiServer, own: Path) -> None:
+    """The kubelet replaces the file; what is in it now is shown, and without it nobody is asked."""
+    one = reviewer(server, own)
+    server.ours = "another"
+    assert (asyncio.run(ask(one)) or (0, ""))[0] == 503
+    own.write_text("another")
+    assert asyncio.run(ask(one, now=NOW + 5)) is None
+    for spoilt in ("", "two words", "a\nb", "x" * 20_000):
+        own.write_text(spoilt)
+        assert (asyncio.run(ask(one, f"for {spoilt[:9]}")) or (0, ""))[0] == 503
+    own.unlink()
+    assert (asyncio.run(ask(one, "without")) or (0, ""))[0] == 503
+    assert len(server.seen) == 2
+
+
+def test_a_broken_server_is_no_answer(server: ApiServer, own: Path) -> None:
+    """503: errors, redirects, rubbish and too much say nothing of the token."""
+    for broken in broken_answers(server.url):
+        server.broken = broken
+        status, internal = asyncio.run(ask(reviewer(server, own))) or (0, "")
+        assert (status, internal.partition(":")[0]) == (503, f"TokenReview of {CLUSTER.partition(':')[0]}")
+
+
+def test_a_server_that_is_away_is_no_answer(own: Path) -> None:
+    """503, and the agent is told to try again."""
+    with ApiServer() as gone:
+        one = reviewer(gone, own)
+    assert (asyncio.run(ask(one)) or (0, ""))[0] == 503
+
+
+def test_patience_has_an_end(server: ApiServer, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that hangs is not waited for."""
+    monkeypatch.setattr(token_review, "_WITHIN", 0.01)
+    with server._lock:
+        status, internal = asyncio.run(ask(reviewer(server, own))) or (0, "")
+    assert status == 503
+    assert "no answer within" in internal
+
+
+def test_one_question_serves_all_who_wait(server: ApiServer, own: Path) -> None:
+    """Twenty calls with one token ask once; one that leaves does not take the answer with it."""
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        waiting = [asyncio.ensure_future(ask(one)) for _ in range(20)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        assert await asyncio.gather(*waiting[1:]) == [None] * 19
+        assert len(server.seen) == 1
+
+    asyncio.run(story())
+
+
+def test_made_up_tokens_cannot_flood_the_server(server: ApiServer, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only so many different questions wait at once; one more is 503, and what is remembered is bounded."""
+    monkeypatch.setattr(token_review, "_MOST_WAITING", 3)
+    monkeypatch.setattr(token_review, "_MOST_REMEMBERED", 2)
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        answers = await asyncio.gather(*(ask(one, f"made-up-{n}") for n in range(5)))
+        assert sorted(status for status, _ in filter(None, answers)) == [407, 407, 407, 503, 503]
+        assert len(server.seen) == 3
+        assert len(one._answers) == 2
+        assert one._asking == {}
+
+    asyncio.run(story())
