@@ -233,9 +233,10 @@ class Writer:
         except OSError:
             self._write_outcomes()
             return
+        refused, lost = self.refused, self.lost
         gap = {
-            "refused": self.refused,
-            "lost": self.lost,
+            "refused": refused,
+            "lost": lost,
             "since": timestamp(self._trouble_since),
             "until": timestamp(self._clock()),
             "cause": self._trouble,
@@ -244,7 +245,8 @@ class Writer:
         entry = Entry({"type": "audit.gap", "gap": gap}, nobody, None, lazy=True)
         self.waiting.append(entry)
         if self._write_outcomes():
-            self.refused = self.lost = 0
+            self.refused -= refused  # who was refused while this was written is told of next time
+            self.lost -= lost
             self._trouble = ""
             _LOG.warning("audit log %s: written again; the gap is on record", self._layout.directory)
         else:

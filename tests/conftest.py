@@ -10,6 +10,12 @@ import pytest
 MISSING_PART = re.compile(r"missing|there is no|not installed|could not import|not found", re.IGNORECASE)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Programs that tests start keep what they compile, out of the way: each would else compile all imports anew."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(config.rootpath / ".pytest_cache" / "pycache")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A test may be skipped; not on the build machine for want of a part."""

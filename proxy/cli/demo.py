@@ -46,7 +46,7 @@ def demo(
 
 
 def _play(*, yes: bool) -> None:
-    from proxy.demo import stories, tell
+    from proxy.demo import delegation, stories, tell
     from proxy.demo.stage import open_stage
 
     told: list[tuple[str, Callable[[Stage], None]]] = [
@@ -58,6 +58,7 @@ def _play(*, yes: bool) -> None:
         ("One byte changed: held anew", stories.one_byte_changed),
         ("No owner, no calls", stories.owner_removed),
         ("Revoked in the middle of a stream", stories.revoked_in_a_stream),
+        ("Handed on, and known all the way", delegation.handed_on),
         ("Who did what for whom", stories.traced),
         ("Evidence", stories.verified),
     ]

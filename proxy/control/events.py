@@ -71,8 +71,9 @@ class EventFeed:
         finally:
             self._listeners -= 1
             if self._listeners == 0 and self._looking is not None:
-                self._looking.cancel()
-                self._looking = None
+                looking, self._looking = self._looking, None
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)  # it has ended, and not only been told to
 
     def resume(self, last_id: str) -> int | None:
         """The number to go on from; None if what came after this id is not kept any more."""

@@ -1,9 +1,10 @@
 """What the demo is about: its people, its agent, its services, its rules."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
-HOSTS = ["crm.demo.internal", "notes.demo.internal"]
+HOSTS = ["crm.demo.internal", "notes.demo.internal", "ledger.demo.internal"]
 
 SETTINGS = """\
 version: 1
@@ -12,6 +13,8 @@ state: ./state
 inventory: ./inventory
 policies: ./policies
 holds: {inline_wait_seconds: 0}
+identity: {token_issuer: "https://countersign.demo.internal"}
+downstream: {trust_domain: demo.internal}
 """
 
 INVENTORY = """\
@@ -27,6 +30,13 @@ agents:
     owner: olivia           # the one person who answers for it
     team: support
     purpose: answer customers and refund small amounts
+    environment: production
+    expires: {expires}
+    review_due: {review}
+  - id: refund-checker      # does a part of the work, when it is handed one
+    owner: olivia
+    team: support
+    purpose: compare refunds with the ledger
     environment: production
     expires: {expires}
     review_due: {review}
@@ -63,6 +73,15 @@ services:
     tools:
       - {{name: search_notes, effect: read}}
       - {{name: delete_note, effect: delete}}
+  - id: ledger
+    owner: bob
+    url: https://ledger.demo.internal
+    connect: 127.0.0.1:{ledger}
+    ca_bundle: {root}
+    allow_private_addresses: true
+    trust: internal         # so it is told, signed, who is behind each call
+    tools:
+      - {{name: list_entries, effect: read, route: {{method: GET, path: /v1/entries}}}}
 datasets:
   - id: customers
     owner: olivia
@@ -77,7 +96,7 @@ datasets:
 """
 
 POLICIES = """\
-// Everybody in support, and their agents, may use the tools of both services, but for deleting.
+// Everybody in support, and their agents, may use the tools of the services, but for deleting.
 @id("support-tools")
 permit (principal, action, resource)
 when { resource is Service };
@@ -100,16 +119,15 @@ permit (principal, action == Action::"read", resource == Dataset::"customers");
 """
 
 
-def furnish(directory: Path, *, crm: int, notes: int, root: Path, secret: Path, today: date) -> Path:
-    """The whole configuration, written into this directory: the path of its file."""
+def furnish(directory: Path, *, ports: Mapping[str, int], root: Path, secret: Path, today: date) -> Path:
+    """The whole configuration for services on these ports, written into this directory: the path of its file."""
     for folder in ("inventory", "policies"):
         (directory / folder).mkdir()
     config = directory / "countersign.yaml"
     config.write_text(SETTINGS)
     (directory / "inventory" / "inventory.yaml").write_text(
         INVENTORY.format(
-            crm=crm,
-            notes=notes,
+            **ports,
             root=root,
             secret=secret,
             expires=today + timedelta(days=30),

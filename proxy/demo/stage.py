@@ -42,6 +42,7 @@ class Stage:
     server: subprocess.Popen[str] | None = None
     agent: subprocess.Popen[str] | None = None
     words: list[str] = field(default_factory=list)
+    ledger: socket.socket | None = None
 
     @property
     def config(self) -> Path:
@@ -133,6 +134,8 @@ def open_stage(*, agent: bool = True, prepare: Callable[[Stage], None] = lambda 
             for process in (stage.agent, stage.server, *stage.services):
                 if process is not None:
                     end(process)
+            if stage.ledger is not None:
+                stage.ledger.close()
 
 
 def end(process: subprocess.Popen[str]) -> None:
@@ -153,7 +156,7 @@ def end(process: subprocess.Popen[str]) -> None:
 
 def start_server(stage: Stage) -> None:
     """`countersign serve`, started and ready. It may be started again on what it left behind."""
-    process = _spawn(stage.command("serve"), stderr=subprocess.PIPE)
+    process = spawn(stage.command("serve"), stderr=subprocess.PIPE)
     stage.server = process
     assert process.stderr is not None
     lines = []
@@ -183,8 +186,10 @@ def _furnish(stage: Stage) -> None:
     secret.write_text(stage.crm_key)
     for name in ("crm", "notes"):
         _start_service(stage, name, str(files.chain), str(files.key))
+    stage.ledger = socket.create_server(("127.0.0.1", 0), backlog=64)  # its service comes with its story
+    stage.ports["ledger"] = stage.ledger.getsockname()[1]
     today = datetime.now(UTC).date()
-    furnish(stage.directory, **stage.ports, root=files.root, secret=secret, today=today)
+    furnish(stage.directory, ports=stage.ports, root=files.root, secret=secret, today=today)
 
 
 def _start_service(stage: Stage, name: str, *arguments: str) -> None:
@@ -194,17 +199,28 @@ def _start_service(stage: Stage, name: str, *arguments: str) -> None:
         number = listening.fileno()
         command = [sys.executable, "-m", f"proxy.demo.{name}", *arguments, str(number)]
         environment = {**os.environ, "CRM_KEY": stage.crm_key}
-        stage.services.append(_spawn(command, env=environment, pass_fds=(number,)))
+        stage.services.append(spawn(command, env=environment, pass_fds=(number,)))
 
 
 def _start_agent(stage: Stage) -> None:
     """The agent program, under `countersign run`: one handle, one task, for Alice."""
     command = stage.command("run", "--agent", "support-bot", "--for", "alice", "--task", stage.task)
     program = [*command, "--", sys.executable, "-m", "proxy.demo.agent"]
-    stage.agent = _spawn(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    stage.agent = spawn(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def _spawn(command: list[str], **options: Any) -> subprocess.Popen[str]:
+def start_ledger(stage: Stage) -> subprocess.Popen[str]:
+    """The internal service that says who is behind each call, on its output; it needs the running server's keys."""
+    assert stage.ledger is not None
+    tls, number = stage.directory / "tls", stage.ledger.fileno()
+    command = [sys.executable, "-m", "proxy.demo.ledger", str(tls / "server.pem"), str(tls / "server.key")]
+    keys = f"{stage.console}/.well-known/jwks.json"
+    process = spawn([*command, str(number), keys], stdout=subprocess.PIPE, pass_fds=(number,))
+    stage.services.append(process)
+    return process
+
+
+def spawn(command: list[str], **options: Any) -> subprocess.Popen[str]:
     """A program of ours: out of reach of the terminal's Ctrl-C, which is for us to handle; never left behind."""
     leash = [sys.executable, "-m", "proxy.demo.leash"]
     return subprocess.Popen([*leash, *command], text=True, start_new_session=True, **options)

@@ -47,7 +47,7 @@ _CLAIMS = frozenset(
 _REQUIRED = frozenset({"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "task"})
 _TEXT = re.compile(r"[\x21-\x7e]{1,2600}")
 _KEYS_FOR = 60.0
-_CACHED = 4096
+_CACHED = 1 << 14  # above the 10,000 live ones of a large house: cycled through, a smaller cache misses every time
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -70,13 +71,14 @@ when {{ context.host == "h{number}" }};
 
 @dataclass(frozen=True, slots=True)
 class Governed:
-    """A running proxy: its process, its port, its agent's handle, and the roots that trust it."""
+    """A running proxy: its process, its port, its agent's handle, the roots that trust it, and seconds to `ready`."""
 
     process: subprocess.Popen[str]
     port: int
     handle: str
     bundle: str
     config: Path
+    started_in: float
 
 
 def write_configuration(directory: Path, roots: Path, upstream: int, policies: int = 100, settings: str = "") -> Path:
@@ -99,15 +101,19 @@ def start_governed(
     upstream: int,
     policies: int = 100,
     settings: str = "",
+    *,
     more: Mapping[str, str] = MappingProxyType({}),
+    made: Path | None = None,
 ) -> Iterator[Governed]:
     """`countersign serve` with identity, policy, credential, audit and leak scan for each call.
 
-    `more` are files beside those that every bench has, by their path below the configuration.
+    `more` are files beside those that every bench has, by their path below the configuration. `made` is a
+    configuration that is there already.
     """
-    config = write_configuration(directory, roots, upstream, policies, settings)
+    config = made or write_configuration(directory, roots, upstream, policies, settings)
     for path, text in more.items():
         (directory / path).write_text(text)
+    began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", *_program(), "serve", "--config", str(config)],
         stderr=subprocess.PIPE,
@@ -121,10 +127,11 @@ def start_governed(
                 break
         else:
             raise SystemExit("countersign serve does not start")
+        took = time.perf_counter() - began
         status = ask(config, "status")
         handle = ask(config, "handle", "issue", "bench", "--for", "alice")["handle"]
         port = int(str(status["proxy"]).rpartition(":")[2])
-        yield Governed(process, port, str(handle), str(status["bundle"]), config)
+        yield Governed(process, port, str(handle), str(status["bundle"]), config, took)
     finally:
         process.terminate()
         process.communicate(timeout=30)

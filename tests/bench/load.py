@@ -19,6 +19,7 @@ class Way:
     issuer: str
     handle: str = ""
     path: str = "/v1/customers/c-7"
+    agent: str = "bench"
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ async def open_connection(
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A TLS connection inside a CONNECT tunnel, to the proxy that is meant. With `trust`, no roots are read again."""
     reader, writer = await asyncio.open_connection("127.0.0.1", way.port)
-    proof = base64.b64encode(f"bench:{way.handle}".encode()).decode()
+    proof = base64.b64encode(f"{way.agent}:{way.handle}".encode()).decode()
     auth = f"Proxy-Authorization: Basic {proof}\r\n" if way.handle else ""
     writer.write(f"CONNECT {HOST}:{way.upstream} HTTP/1.1\r\nHost: {HOST}:{way.upstream}\r\n{auth}\r\n".encode())
     head = await reader.readuntil(b"\r\n\r\n")

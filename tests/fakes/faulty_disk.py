@@ -12,11 +12,13 @@ class FaultyDisk:
     """`broken` is the error number every write fails with; `partial` bytes of it reach the file first."""
 
     def __init__(self) -> None:
+        self.failures = 0
         self.broken = 0
         self.partial = 0
 
     def check(self, file: int, data: bytes, at: int) -> None:
         if self.broken:
+            self.failures += 1
             if self.partial:
                 os.pwrite(file, data[: self.partial], at)
             raise OSError(self.broken, os.strerror(self.broken))

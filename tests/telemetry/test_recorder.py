@@ -16,6 +16,7 @@ from telemetry.recorder import Recorder
 from telemetry.verify import verify
 from tests.fakes.audit_records import ORIGIN, completed, decided, recording
 from tests.fakes.faulty_disk import faulty_disk
+from tests.fakes.waiting import until
 
 
 async def until_healthy(recorder):
@@ -175,10 +176,11 @@ def test_a_disk_that_fails_means_no(tmp_path, monkeypatch, error, partial):
         outcome = recorder.append_nowait(completed("call_1"))
         with pytest.raises(AuditUnavailable, match="cannot be written"):
             await recorder.append(decided("call_3"))
+        # an attempt that began before the outcome was there would put the gap before it: wait for one that did not
+        tried = disk.failures
+        await until(lambda: disk.failures >= tried + 2)
         # a write that fails half-way is taken back: what a reader sees in between does not stay
-        async with asyncio.timeout(5):
-            while [record["call"] for record in reader.records(tmp_path)] != ["call_1"]:  # noqa: ASYNC110 - a thread does it
-                await asyncio.sleep(0.01)
+        await until(lambda: [record["call"] for record in reader.records(tmp_path)] == ["call_1"])
         disk.broken = 0
         assert await asyncio.wait_for(outcome, 5) == 1
         await until_healthy(recorder)

@@ -58,6 +58,9 @@ def _root(shown: SubjectToken, method: str, deps: OAuthDeps) -> Root:
     principal = deps.resolver.party(verified.issuer, verified.subject, inventory)
     if principal is None or principal.kind not in {"human", "business_process"}:
         raise OAuthMistake("invalid_grant", "nobody in the inventory has this `subject_token`")
+    if principal.kind == "human" and claims.get("client_id") == verified.subject:
+        # A client that is registered under a person's name must not become that person (RFC 9068 section 5).
+        raise OAuthMistake("invalid_grant", "the `subject_token` is a client's own, and stands for no person")
     agents = inventory.processes[principal.id].agents if principal.kind == "business_process" else None
     if agents is None and not inventory.people[principal.id].active:
         raise OAuthMistake("invalid_grant", "nobody in the inventory has this `subject_token`")

@@ -15,7 +15,7 @@ def test_the_scenery_has_no_mistakes(tmp_path: Path) -> None:
     secret.touch(mode=0o600)
     secret.write_text("a key for the tests")
     today = datetime.now(UTC).date()
-    config = furnish(tmp_path, crm=1, notes=2, root=files.root, secret=secret, today=today)
+    config = furnish(tmp_path, ports={"crm": 1, "notes": 2, "ledger": 3}, root=files.root, secret=secret, today=today)
     checkup = check_all(config)
     assert not checkup.mistakes
     assert not checkup.warnings

@@ -60,7 +60,7 @@ def test_a_refusal_of_the_control_api_is_said(stage: Stage) -> None:
 def test_an_agent_that_ends_too_soon_is_noticed() -> None:
     """The story does not wait for an answer that cannot come."""
     stage = Stage(Path(), crm_key="", task="")
-    stage.agent = module._spawn(["true"], stdin=module.subprocess.PIPE, stdout=module.subprocess.PIPE)
+    stage.agent = module.spawn(["true"], stdin=module.subprocess.PIPE, stdout=module.subprocess.PIPE)
     with pytest.raises(CountersignError, match="the agent has ended"):
         stage.hear_agent()
     module.end(stage.agent)

@@ -191,3 +191,24 @@ def test_a_list_holds_no_digest() -> None:
     house.issue(agent="report-bot")
     listed = asyncio.run(house.service.list(agent="refund-bot", live_at=NOW))
     assert [(one.id, one.digest) for one in listed] == [(row.id, "")]
+
+
+def test_ten_thousand_live_handles_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shown one after another, again and again, each is read from the store once: a smaller memory would miss."""
+
+    async def story() -> None:
+        house, reads = House(), list[str]()
+        _, row = await house.service.issue(agent="refund-bot", purpose="x", ttl=600, issued_by="t", now=NOW)
+
+        async def counted(digest: str) -> HandleRow:
+            reads.append(digest)
+            return row
+
+        monkeypatch.setattr(house.store, "handle_by_digest", counted)
+        handles = [f"csh_{number:043}" for number in range(10_000)]
+        for _ in range(2):
+            for handle in handles:
+                assert await house.service.find(handle, NOW) is not None
+        assert len(reads) == 10_000
+
+    asyncio.run(story())

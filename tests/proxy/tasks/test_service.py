@@ -164,6 +164,37 @@ def test_ending_its_scope_ends_the_task_for_good(house: TaskHouse) -> None:
     asyncio.run(story())
 
 
+def test_an_end_is_not_overtaken_by_the_news_of_itself(house: TaskHouse) -> None:
+    """Who hears of the revocation while the task is being completed waits: it is completed, not revoked, and once."""
+
+    async def story() -> None:
+        task = await house.tasks.create(new_task(), by=BY, now=NOW)
+        heard: list[asyncio.Task[None]] = []
+        revoke = house.tasks._revoke_scope
+
+        async def told_at_once(scope: str, by: str, reason: str, now: float) -> object:
+            revoked = await revoke(scope, by, reason, now)
+            heard.append(asyncio.create_task(house.tasks.ended_by(Revocation(scope, now, by, reason))))
+            await asyncio.sleep(0)
+            return revoked
+
+        house.tasks._revoke_scope = told_at_once
+        ended = await house.tasks.end(task.id, "completed", by=BY, reason="done", now=NOW + 1)
+        await asyncio.gather(*heard)
+        assert ended.state == "completed"
+        assert (await house.tasks.find(task.id)).state == "completed"  # type: ignore[union-attr]  # it is there
+        assert [state for _, state in house.told()] == ["created", "completed"]
+        other = await house.tasks.create(new_task(), by=BY, now=NOW)
+        house.broken = True
+        with pytest.raises(AuditUnavailable):
+            await house.tasks.end(other.id, "completed", by=BY, reason="done", now=NOW + 1)
+        house.broken = False
+        await heard[1]  # who waited finishes what failed half-way
+        assert (await house.tasks.find(other.id)).state == "revoked"  # type: ignore[union-attr]  # it is there
+
+    asyncio.run(story())
+
+
 def test_ends_that_nothing_can_outlive_are_forgotten(house: TaskHouse) -> None:
     """Long after the deadline the revocation goes; before, and for what is no task of ours, it stays."""
 
@@ -208,5 +239,23 @@ def test_a_store_that_is_down_is_never_no_task(house: TaskHouse) -> None:
         house.close()
         with pytest.raises(StoreUnavailable):
             await house.tasks.find("task_1")
+
+    asyncio.run(story())
+
+
+def test_the_tasks_of_ten_thousand_handles_are_remembered(house: TaskHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for one after another, again and again, each is read from the store once, also one that never began."""
+
+    async def story() -> None:
+        reads: list[str] = []
+
+        async def counted(task_id: str) -> None:
+            reads.append(task_id)
+
+        monkeypatch.setattr(house.store, "task", counted)
+        for _ in range(2):
+            for number in range(10_000):
+                assert await house.tasks.find(f"task_{number}") is None
+        assert len(reads) == 10_000
 
     asyncio.run(story())

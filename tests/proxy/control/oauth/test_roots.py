@@ -102,3 +102,15 @@ def test_an_agent_is_no_root(house: TokenHouse) -> None:
             await root_of(house.agents_own(scope="countersign_task"), house.oauth)
 
     asyncio.run(story())
+
+
+def test_a_client_named_as_a_person_is_not_that_person(house: TokenHouse) -> None:
+    """A token whose subject is its client is a machine's own, whatever the machine is called."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        with pytest.raises(OAuthMistake, match="stands for no person") as caught:
+            await root_of(house.human(client_id="frank@idp"), house.oauth)
+        assert caught.value.error == "invalid_grant"
+
+    asyncio.run(story())
