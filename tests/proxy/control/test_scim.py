@@ -265,7 +265,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=_JSON)
 def test_any_body_is_answered(house: ScimHouse, body: Any) -> None:
     """Done, or refused in words: never a fault of ours."""

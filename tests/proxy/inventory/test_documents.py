@@ -120,7 +120,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(
     value=st.dictionaries(_TEXT, _JSON, max_size=4), ascii_only=st.booleans(), indent=st.sampled_from([None, 2, "\t"])
 )
