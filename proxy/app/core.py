@@ -1,18 +1,16 @@
 """Everything but the doors: the stores, the world in force, and the path of a call over them."""
 
-import asyncio
 import contextlib
 import fcntl
-import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from proxy.app.orphans import OrphanWatch
+from proxy.app.background import background
 from proxy.app.signals import Around, Signals
-from proxy.app.sources import SourceWatch, document_paths, first_documents, folder
+from proxy.app.sources import document_paths, first_documents, folder
 from proxy.app.tokens import token_server
 from proxy.control.oauth.own_host import own_endpoints
 from proxy.control.oauth.server import TokenServer
@@ -44,19 +42,11 @@ from proxy.stages import Identity
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.guard import TaskGuard
-from proxy.tasks.interfaces import Revocation
 from proxy.tasks.revocations import RevocationService
 from proxy.tasks.service import TaskService
 from proxy.tasks.unstored import UnstoredFile
 from telemetry.errors import AuditDamaged, AuditUnavailable
 from telemetry.recorder import Recorder
-
-log = logging.getLogger("countersign.app")
-
-SWEEP_SECONDS = 1.0
-CROWD_SECONDS = 60.0
-KEY_SECONDS = 3600.0
-TIDY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +120,7 @@ async def open_core(settings: Settings, clock: Callable[[], float] = time.time) 
         await core.feed.poll(clock())
         await core.tasks.hear()
         await core.holds.recover(clock())
-        async with _background(core):
+        async with background(core):
             try:
                 yield core
             finally:
@@ -162,14 +152,7 @@ def _assemble(
     feed.on_change(handles.forget)
     tasks = TaskService(store, revocations.revoke, recorder.append)
     feed.on_change(tasks.forget)
-    holds = HoldService(
-        store,
-        Sealer.from_file(settings.state / "seal.key"),
-        recorder.append,
-        inventory=lambda: keeper.world.inventory,
-        options=_hold_options(settings),
-        clock=clock,
-    )
+    holds = _holds(settings, store, recorder, keeper, clock)
     signer = _signer(settings, clock())
     own = _own_tokens(settings, signer)
     broker = Broker(References(), None if signer is None or own is None else ChainTokens(signer, own.issuer))
@@ -247,13 +230,22 @@ def _minter(settings: Settings, signer: Signer | None) -> Minter | None:
     return Minter(signer, downstream.trust_domain, downstream.lifetime_seconds)
 
 
-def _hold_options(settings: Settings) -> HoldOptions:
-    holds = settings.holds
-    return HoldOptions(
-        inline_wait=holds.inline_wait_seconds,
-        inline_wait_cap=holds.longest_inline_wait_seconds,
-        open_per_agent=holds.open_per_agent,
-        new_per_minute=holds.new_per_minute,
+def _holds(
+    settings: Settings, store: SqliteStore, recorder: Recorder, keeper: Keeper, clock: Callable[[], float]
+) -> HoldService:
+    said = settings.holds
+    return HoldService(
+        store,
+        Sealer.from_file(settings.state / "seal.key"),
+        recorder.append,
+        inventory=lambda: keeper.world.inventory,
+        options=HoldOptions(
+            inline_wait=said.inline_wait_seconds,
+            inline_wait_cap=said.longest_inline_wait_seconds,
+            open_per_agent=said.open_per_agent,
+            new_per_minute=said.new_per_minute,
+        ),
+        clock=clock,
     )
 
 
@@ -272,124 +264,3 @@ def _alone(state: Path) -> Iterator[None]:
         raise CountersignError(f"{state}: another Countersign runs on this state directory; stop it first") from error
     finally:
         os.close(lock)
-
-
-@contextlib.asynccontextmanager
-async def _background(core: Core) -> AsyncIterator[None]:
-    """What goes on beside the calls; none of it may end the process, and none of it outlives the core."""
-    changes, orphans = _Changes(core), OrphanWatch(core.inventory, core.holds, core.recorder.append, core.clock)
-    tasks = [
-        asyncio.create_task(_forever("hearing of revocations", lambda: core.feed.run(core.clock))),
-        asyncio.create_task(_forever("watching files", lambda: core.keeper.watch(core.recorder.append))),
-        asyncio.create_task(_forever("waking held calls", changes.follow)),
-        asyncio.create_task(_forever("telling what lost its owner", orphans.follow)),
-        asyncio.create_task(_forever("sweeping held calls", lambda: _sweep(core))),
-        asyncio.create_task(_forever("counting unknown callers", lambda: _tell_crowd(core))),
-        asyncio.create_task(_forever("ending overdue tasks", lambda: _sweep_tasks(core))),
-        asyncio.create_task(_forever("forgetting ended tasks", lambda: _tidy_tasks(core))),
-        asyncio.create_task(_forever("storing revocations", lambda: _store_revocations(core))),
-        asyncio.create_task(_forever("ending obtained credentials", lambda: _end_credentials(core))),
-        asyncio.create_task(_forever("reading keys again", lambda: _refresh_keys(core))),
-    ]
-    for source in core.settings.inventory_sources:
-        if source.file is not None or source.url is not None:
-            watch = SourceWatch(source, core.documents, core.recorder.append, core.clock)
-            tasks.append(asyncio.create_task(_forever(f"hearing of inventory {source.id}", watch.follow)))
-    tasks += [asyncio.create_task(_forever(what, step)) for what, step in core.signals.steps()]
-    if core.signer is not None:
-        tasks.append(asyncio.create_task(_forever("changing the signing key", lambda: _change_key(core))))
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _forever(what: str, step: Callable[[], Coroutine[None, None, None]]) -> None:
-    """Again and again, whatever happens: a sweep that silently stopped would be missed too late."""
-    failing = False
-    while True:
-        try:
-            await step()
-            failing = False
-            continue
-        except (AuditUnavailable, CountersignError) as error:
-            if not failing:
-                log.warning("%s does not work at the moment: %s", what, error)
-        except Exception:
-            if not failing:
-                log.exception("%s failed, and is tried again", what)
-        failing = True
-        await asyncio.sleep(SWEEP_SECONDS)
-
-
-class _Changes:
-    """What follows from a change of the store by any process: held calls wake, and end with their agent."""
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
-        self._changed = asyncio.Event()
-        self._ended: frozenset[Revocation] = frozenset()
-        self._changed.set()  # what was ended while nobody was here counts too
-        core.feed.on_change(self._changed.set)
-
-    async def follow(self) -> None:
-        """Waits for the next change and acts on it. What fails is tried again."""
-        await self._changed.wait()
-        core, ended = self._core, frozenset(self._core.feed.epochs.by_scope.values())
-        await core.tasks.hear()
-        for revocation in ended - self._ended:
-            await core.tasks.ended_by(revocation)
-            if not revocation.scope.startswith("handle:"):
-                # A handle ends with its program; what that asked for still waits, for the program's next run.
-                kind = revocation.scope.partition(":")[0]
-                code = f"{kind}_frozen" if revocation.kind == "freeze" else f"{kind}_revoked"
-                await core.holds.invalidate_for([revocation.scope], by=revocation.by, reason=code, now=revocation.at)
-        self._ended = ended
-        self._changed.clear()
-        await core.holds.changed()
-
-
-async def _tell_crowd(core: Core) -> None:
-    await asyncio.sleep(CROWD_SECONDS)
-    core.pipeline.tell_crowd()
-
-
-async def _sweep(core: Core) -> None:
-    await asyncio.sleep(SWEEP_SECONDS)
-    await core.holds.sweep(core.clock())
-
-
-async def _end_credentials(core: Core) -> None:
-    """Beside the other sweep, since it waits for other people's servers."""
-    await asyncio.sleep(SWEEP_SECONDS)
-    await core.broker.sweep(core.clock(), core.has_ended)
-
-
-async def _store_revocations(core: Core) -> None:
-    await asyncio.sleep(SWEEP_SECONDS)
-    await core.revocations.settle()
-
-
-async def _refresh_keys(core: Core) -> None:
-    """Beside the other sweeps, since it waits for other people's servers."""
-    await asyncio.sleep(SWEEP_SECONDS)
-    await core.resolver.refresh(core.clock())
-
-
-async def _sweep_tasks(core: Core) -> None:
-    await asyncio.sleep(SWEEP_SECONDS)
-    await core.tasks.sweep(core.clock())
-
-
-async def _tidy_tasks(core: Core) -> None:
-    await asyncio.sleep(TIDY_SECONDS)
-    own = None if core.own_tokens is None else f"token:{core.own_tokens.issuer}|"
-    await core.tasks.tidy(core.revocations.in_force(), core.revocations.lift, core.clock(), own_tokens=own)
-
-
-async def _change_key(core: Core) -> None:
-    await asyncio.sleep(KEY_SECONDS)
-    if core.signer is not None:
-        core.signer.rotate_if_due(core.clock())

@@ -1,0 +1,173 @@
+"""What goes on beside the calls: it never stops, and what changes anywhere takes effect here."""
+
+import asyncio
+import contextlib
+import time
+
+import pytest
+
+from proxy.app import background as module
+from proxy.app.core import open_core
+from proxy.downstream.signer import ROTATE_AFTER
+from proxy.errors import CountersignError
+from proxy.stages import Released
+from proxy.storage.sqlite import SqliteStore
+from proxy.tasks.interfaces import Revocation
+from telemetry import reader
+from telemetry.errors import AuditUnavailable
+from tests.fakes.app_calls import approve, evidence, held
+from tests.fakes.authorities import OAuthServer
+from tests.fakes.serving import configured
+from tests.fakes.waiting import until
+from tests.fakes.world import INVENTORY, Clock, arrived, get, problem, refund
+
+
+def test_held_calls_end_with_their_agent(tmp_path):
+    """A revocation by another process ends the holds of what it ends, and no others."""
+    settings = configured(tmp_path)
+
+    async def main():
+        async with open_core(settings) as core:
+            hold, _ = await held(core)
+            other = SqliteStore.open(settings.state / "countersign.db")
+            try:
+                await other.put_revocation(Revocation("agent:other-bot", time.time(), "person:olivia", "x"))
+                await other.put_revocation(Revocation("agent:support-bot", time.time(), "person:olivia", "x"))
+            finally:
+                other.close()
+            async with asyncio.timeout(10):
+                while (await core.holds.get(hold)).state == "pending":  # noqa: ASYNC110 - another task ends it
+                    await asyncio.sleep(0.01)
+            view = await core.holds.get(hold)
+            assert (view.state, view.closed_by) == ("cancelled", "person:olivia")
+
+    asyncio.run(main())
+
+
+def test_what_was_ended_while_nobody_was_here_is_ended_at_the_start(tmp_path):
+    """A revocation made between two runs ends the holds from before it; once it is lifted, one may ask again."""
+    settings = configured(tmp_path)
+
+    async def first():
+        async with open_core(settings) as core:
+            return (await held(core))[0]
+
+    async def second(hold):
+        async with open_core(settings) as core:
+            async with asyncio.timeout(10):
+                while (await core.holds.get(hold)).state == "pending":  # noqa: ASYNC110 - another task ends it
+                    await asyncio.sleep(0.01)
+            document = problem(await core.pipeline.admit_call(arrived(refund()), await evidence(core)))
+            assert document["reason"] == "agent_revoked"
+            assert await core.revocations.lift("agent:support-bot")
+            assert (await held(core))[0] == hold  # how the old one ended is told once
+            again, _ = await held(core)
+            assert again != hold
+            return again
+
+    async def third(hold):
+        async with open_core(settings) as core:
+            await core.holds.sweep(core.clock())
+            await until(lambda: True)
+            return (await core.holds.get(hold)).state
+
+    async def revoke():
+        store = SqliteStore.open(settings.state / "countersign.db")
+        try:
+            await store.put_revocation(Revocation("agent:support-bot", time.time(), "operator", "x"))
+        finally:
+            store.close()
+
+    hold = asyncio.run(first())
+    asyncio.run(revoke())
+    again = asyncio.run(second(hold))
+    assert asyncio.run(third(again)) == "pending"
+
+
+def test_an_approval_wakes_a_call_that_waits(tmp_path):
+    """A vote written by another process releases the call that waits on the line here."""
+    settings = configured(tmp_path)
+
+    async def main():
+        async with open_core(settings) as core:
+            given = await evidence(core)
+            call = asyncio.create_task(
+                core.pipeline.admit_call(arrived(refund(headers=(("prefer", "wait=20"),))), given)
+            )
+            await until(lambda: bool(core.holds._ledger.waiters))
+            holds = await core.holds.list("open")
+            await approve(core, holds[0].id)
+            assert isinstance(await call, Released)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "error", [AuditUnavailable("full"), CountersignError("down"), RuntimeError("a bug")], ids=["full", "down", "bug"]
+)
+def test_what_goes_on_beside_the_calls_never_stops(error, monkeypatch, caplog):
+    """A step that fails is told once, and tried again until it works; then another failure is told again."""
+    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.0)
+    turns = []
+
+    async def step():
+        turns.append(len(turns))
+        if len(turns) in {1, 2, 3, 5}:
+            raise error
+        await asyncio.sleep(0)
+
+    async def main():
+        task = asyncio.create_task(module._forever("sweeping", step))
+        await until(lambda: len(turns) > 8)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert caplog.text.count("sweeping") == 2
+
+
+def test_the_signing_key_changes_while_we_run(tmp_path, monkeypatch):
+    """A server that runs for months does not sign with one key for months."""
+    monkeypatch.setattr(module, "KEY_SECONDS", 0.01)
+    settings = configured(tmp_path, more="downstream: {trust_domain: prod.example}\n")
+    clock = Clock(time.time())
+
+    async def main():
+        async with open_core(settings, clock) as core:
+            first = core.signer.key_id
+            clock.now += ROTATE_AFTER
+            await until(lambda: core.signer.key_id != first)
+            assert first in {key["kid"] for key in core.signer.jwks(clock())["keys"]}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("ended_by", ["revocation", "close"])
+def test_what_was_obtained_for_an_agent_ends_with_it(tmp_path, monkeypatch, ended_by):
+    """The token of a call comes from its own server; a revocation ends it there, and so does the end of ours."""
+    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.01)
+    with OAuthServer() as server:
+        monkeypatch.setenv("OAUTH_SECRET", server.secret)
+        bound = (
+            "{id: crm-token, kind: oauth_client_credentials, secret: env:OAUTH_SECRET, client_id: countersign, "
+            f"token_url: '{server.url}/token', revocation_url: '{server.url}/revoke', unsafe_http_loopback: true,"
+        )
+        inventory = INVENTORY.replace('{id: crm-key, secret: "file:SECRET_FILE",', bound)
+        settings = configured(tmp_path, inventory=inventory)
+
+        async def main():
+            async with open_core(settings) as core:
+                released = await core.pipeline.admit_call(arrived(get()), await evidence(core))
+                assert isinstance(released, Released)
+                (token,) = server.live
+                assert dict(released.upstream.headers)["authorization"] == f"Bearer {token}"
+                assert [secret.value for secret in released.injection.secrets] == [token]
+                if ended_by == "revocation":
+                    await core.revocations.revoke("agent:support-bot", "operator", "x", core.clock())
+                    await until(lambda: server.live == {})
+
+        asyncio.run(main())
+        assert server.live == {}
+    recorded = [record for record in reader.records(settings.state / "audit") if record["type"] == "call.decided"]
+    assert [record["credential"] for record in recorded] == [{"id": "crm-token", "reference": "env:OAUTH_SECRET"}]
