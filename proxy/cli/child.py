@@ -20,11 +20,13 @@ class Relay:
     def __init__(self) -> None:
         self._child: asyncio.subprocess.Process | None = None
         self._early: signal.Signals | None = None
+        self._at_terminal = True
 
     async def run(self, command: Sequence[str], environment: Mapping[str, str], account: Account | None = None) -> int:
         """The child's exit status, as a shell would give it: 128 + n when signal n ended it. It runs as `account`."""
         if (early := self._early) is not None:
             return 128 + early
+        self._at_terminal = account is None
         try:
             self._child = await asyncio.create_subprocess_exec(*command, env=dict(environment), **_identity(account))
         except FileNotFoundError as error:
@@ -44,17 +46,21 @@ class Relay:
         """This signal came to us."""
         if self._child is None:
             self._early = number
-        elif not (number in TYPED and _in_foreground()):
+        elif not (number in TYPED and self._at_terminal and _in_foreground()):
             # A key pressed at the terminal has reached the child already: twice would be a second Ctrl-C.
             with contextlib.suppress(ProcessLookupError):
                 self._child.send_signal(number)
 
 
 def _identity(account: Account | None) -> dict[str, Any]:
-    """Groups first, then the group, then the user: real, effective and saved, so that there is no way back."""
+    """Groups first, then the group, then the user: real, effective and saved, so that there is no way back.
+
+    In a session of its own: at our terminal it could type for us (TIOCSTI, ioctl_tty(2)).
+    """
     if account is None:
         return {}
-    return {"user": account.uid, "group": account.gid, "extra_groups": list(account.groups)}
+    whose = {"user": account.uid, "group": account.gid, "extra_groups": list(account.groups)}
+    return {**whose, "start_new_session": True}
 
 
 @contextlib.contextmanager

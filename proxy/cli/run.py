@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ from proxy.errors import CountersignError
 
 if TYPE_CHECKING:
     import httpx
+
+    from proxy.shim.handles import Handles
 
 
 def run(  # noqa: PLR0913, PLR0917 - each is an option that a person sees
@@ -128,10 +130,10 @@ async def _shimmed(asked: _Asked, wanted: ShimWanted, account: Account | None) -
         asked_server(wanted, needed=needs_server(choices, wanted)) as server,
         contextlib.AsyncExitStack() as stack,
     ):
-        handle = ""
+        handles = None
         if by_handle and server is not None:
-            handle = (await stack.enter_async_context(_handle(server.client, asked)))["handle"]
-        yield await stack.enter_async_context(shimmed_environment(wanted, choices, server, handle, user))
+            handles = await stack.enter_async_context(_handles(server.client, asked))
+        yield await stack.enter_async_context(shimmed_environment(wanted, choices, server, handles, user))
 
 
 @contextlib.asynccontextmanager
@@ -144,7 +146,24 @@ async def _handle(client: "httpx.AsyncClient", asked: _Asked) -> AsyncIterator[d
         await _revoke(client, made)
 
 
-async def _revoke(client: "httpx.AsyncClient", made: dict[str, Any]) -> None:
+@contextlib.asynccontextmanager
+async def _handles(client: "httpx.AsyncClient", asked: _Asked) -> AsyncIterator["Handles"]:
+    """A handle that is renewed in time; all that were issued end with this."""
+    from proxy.shim.handles import Handles
+
+    async def issue(task: str | None) -> dict[str, Any]:
+        return await request(client, "POST", "/v1/handles", asked.handle() | ({"task": task} if task else {}))
+
+    handles = Handles(issue)
+    try:
+        await handles.token()  # who may have none is told so before the program starts
+        yield handles
+    finally:
+        for made in handles.issued:
+            await _revoke(client, made)
+
+
+async def _revoke(client: "httpx.AsyncClient", made: Mapping[str, Any]) -> None:
     """The program has ended; what it ended with stands, whether or not the server is still there."""
     try:
         await request(client, "POST", f"/v1/handles/{made['id']}/revoke", {"reason": "the program has ended"})

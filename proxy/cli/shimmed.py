@@ -15,7 +15,7 @@ from proxy.cli.shim_wanted import ShimWanted
 from proxy.errors import CountersignError
 from proxy.shim.choice import Choice, Surroundings, means_of, read_choices
 from proxy.shim.relay import open_shim
-from proxy.shim.sources import SourceFailed
+from proxy.shim.sources import SourceFailed, TokenSource
 from proxy.shim.task_tokens import Fields, Post, Show, by_handle, read_agent_key
 from proxy.shim.way import Way, read_way
 
@@ -64,7 +64,7 @@ async def shimmed_environment(
     wanted: ShimWanted,
     choices: Sequence[Choice],
     server: Server | None,
-    handle: str,
+    handle: TokenSource | None,
     user: tuple[int, int] | None,
 ) -> AsyncIterator[dict[str, str]]:
     """The program's environment, good for as long as this is not left."""
@@ -145,10 +145,10 @@ def _posting(client: "httpx.AsyncClient", url: str) -> Post:
     return post
 
 
-def _show(wanted: ShimWanted, handle: str) -> Show | None:
+def _show(wanted: ShimWanted, handle: TokenSource | None) -> Show | None:
     """How the agent shows itself to the token endpoint: by its key, else by the handle."""
     if wanted.key is None:
-        return by_handle(handle) if handle else None
+        return by_handle(handle) if handle is not None else None
     if wanted.token_url is not None:
         issuer = wanted.token_url.removesuffix(TOKEN_PATH)
     else:

@@ -23,7 +23,7 @@ log = logging.getLogger("countersign.identity")
 # JWT-SVID section 2.1: nothing else, and no EdDSA.
 _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 ALGORITHMS = (*_RSA, "ES256", "ES384", "ES512")
-JWT_SVID, X509_SVID, WIT_SVID = "jwt-svid", "x509-svid", "wit-svid"
+JWT_SVID, WIT_SVID = "jwt-svid", "wit-svid"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ ALGORITHMS: dict[str, tuple[str, str]] = {
     "EdDSA": ("OKP", "Ed25519"),
 }
 
+# The issuer under which the inventory names users of this machine. No token may speak for them.
+LOCAL = "unix"
+
 _BASE_CLAIMS = ("iss", "sub", "aud", "exp", "iat")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _ISSUER = re.compile(r"[\x21-\x7b\x7d\x7e]{1,512}")
@@ -57,6 +60,8 @@ class IssuerSettings:
             raise ValueError("`issuer` is at most 512 visible ASCII characters without `|`")
         if any(not _ISSUER.fullmatch(one) for one in self.endorses):
             raise ValueError("`endorses` are issuers: at most 512 visible ASCII characters without `|`")
+        if self.issuer == LOCAL:
+            raise ValueError(f"`{LOCAL}` stands for processes of this machine, and cannot be the issuer of tokens")
         self._check_algorithms()
         if not _MEDIA_TYPE.fullmatch(self.typ) or self.typ.startswith("application/"):
             raise ValueError(f"typ `{self.typ}` is not a lower-case media type without `application/`")

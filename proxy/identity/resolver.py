@@ -1,5 +1,6 @@
 """From evidence to exactly one agent, and from there to who it acts for and which person answers for it."""
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterator
@@ -173,8 +174,7 @@ class Resolver:
 
     async def refresh(self, now: float) -> None:
         """Keys that are due are read again, so that what they proved ends with them."""
-        await self._tokens.refresh(now)
-        await self._workloads.refresh(now)
+        await asyncio.gather(self._tokens.refresh(now), self._workloads.refresh(now))
 
     def _resolve_own(self, token: TaskToken) -> Proven:
         assert self._own is not None  # it has just read the token

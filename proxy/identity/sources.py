@@ -85,6 +85,8 @@ class Source[D: Document]:
         return self._document or lacking
 
     async def _refresh_aged(self, now: float) -> None:
+        if self._document is not None and self._lock.locked():
+            return  # somebody asks already; a slow origin must not hold up those for whom the last good one counts
         async with self._lock:  # one fetch at a time; those who waited find it done
             wait = self._origin.interval if self._document is not None else _RETRY_WITHOUT_KEYS
             if abs(now - self._aged_attempt) < min(wait, self._origin.interval):

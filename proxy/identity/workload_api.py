@@ -5,9 +5,7 @@ What comes is read as bytes and judged by our own readers. The package's readers
 
 import asyncio
 import base64
-import importlib.util
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -18,40 +16,18 @@ from policies.model import Json
 from proxy.identity.key_sets import MAX_BYTES, listed_keys
 from proxy.identity.origins import Fetched, FetchFailed
 from proxy.identity.spiffe_id import SCHEME
+from proxy.identity.workload_address import target_of
 from proxy.strict_json import loads
 
-ENDPOINT = "SPIFFE_ENDPOINT_SOCKET"
 _SERVICE = "/SpiffeWorkloadAPI/"
 _METADATA = (("workload.spiffe.io", "true"),)
-_WITHIN = 5.0
+_WITHIN = 2.0
 _SHARED_FOR = 1.0
 _MOST = 8 << 20
 
+_BROKEN = b"\x00"  # neither a row of certificates nor a key set
+
 type Snapshot = Mapping[str, bytes]
-
-
-def available() -> bool:
-    """Whether the extra `spiffe` is installed."""
-    return importlib.util.find_spec("spiffe") is not None
-
-
-def target_of(address: str) -> str:
-    """What grpc calls this address (`unix:///path`, `/path` or `tcp://ip:port`); empty is that of the environment.
-
-    Raises `ValueError` with words.
-    """
-    address = address or os.environ.get(ENDPOINT, "")
-    if not address:
-        raise ValueError(f"no Workload API: name its socket, or set {ENDPOINT}")
-    if address.startswith("/"):
-        return f"unix:{address}"
-    kind, _, place = address.partition(":")
-    path = "/" + place.lstrip("/")
-    if kind == "unix" and place.startswith("/") and path != "/":
-        return f"unix:{path}"
-    if kind == "tcp" and place.startswith("//") and place.count(":") and not place[2:].count("/"):
-        return place[2:]
-    raise ValueError("the Workload API is at `unix:///path` or `tcp://ip:port`")
 
 
 class WorkloadApiOrigin:
@@ -103,12 +79,9 @@ class WorkloadApi:
         except grpc.RpcError as error:
             code = error.code().name if hasattr(error, "code") else type(error).__name__
             raise FetchFailed(f"Workload API at {self._target}: {code}") from error
-        names = {*authorities.bundles, *keys.bundles}
+        roots, jwks = _by_domain(authorities.bundles), _by_domain(keys.bundles)
         return MappingProxyType(
-            {
-                name.removeprefix(SCHEME): _document(authorities.bundles.get(name, b""), keys.bundles.get(name, b""))
-                for name in names
-            }
+            {name: _document(roots.get(name, b""), jwks.get(name, b"")) for name in roots.keys() | jwks.keys()}
         )
 
 
@@ -127,6 +100,15 @@ def _first(channel: Any, name: str, request: Any, response: Any) -> Any:  # noqa
     raise FetchFailed(f"Workload API: {name} ended without an answer")
 
 
+def _by_domain(bundles: Mapping[str, bytes]) -> dict[str, bytes]:
+    """By the name of the trust domain, which servers write as its SPIFFE ID. Two answers for one are none."""
+    found: dict[str, bytes] = {}
+    for name, data in bundles.items():
+        domain = name.removeprefix(SCHEME)
+        found[domain] = _BROKEN if domain in found else data
+    return found
+
+
 def _document(authorities: bytes, keys: bytes) -> bytes:
     """Both halves of a bundle as the one document that is read everywhere else.
 
@@ -139,7 +121,7 @@ def _document(authorities: bytes, keys: bytes) -> bytes:
         ]
         listed = listed_keys(loads(keys, max_bytes=MAX_BYTES, max_depth=16)) if keys else []
     except ValueError:
-        return b"broken"
+        return _BROKEN
     of_a_token: dict[str, Json] = {"use": "jwt-svid"}
     entries += [of_a_token | entry if isinstance(entry, dict) else entry for entry in listed]
     return json.dumps({"keys": entries}).encode()

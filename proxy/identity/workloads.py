@@ -1,5 +1,6 @@
 """What workloads show of themselves: SVIDs, service-account tokens, and the process at the end of a UNIX socket."""
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from proxy.errors import Refused
 from proxy.identity.clusters import ClusterSettings
 from proxy.identity.compact import read
 from proxy.identity.federation import BundleSource
+from proxy.identity.issuers import LOCAL
 from proxy.identity.kubernetes import ServiceAccountVerifier
 from proxy.identity.signed_tokens import digest_of
 from proxy.identity.sources import keep_current
@@ -17,7 +19,6 @@ from proxy.identity.token_cache import VerifiedToken
 from proxy.stages import LocalPeer
 
 PEER = "peercred"
-UNIX = "unix"
 _MOST_ROUTED = 10_000
 _STEP = 60.0
 
@@ -51,8 +52,7 @@ class Workloads:
 
     async def refresh(self, now: float) -> None:
         """Bundles and keys that are due are read again, so that their end is noticed even if nobody connects."""
-        await keep_current(self._domains, now)
-        await self._accounts.refresh(now)
+        await asyncio.gather(keep_current(self._domains, now), self._accounts.refresh(now))
 
     async def token(self, token: str, now: float) -> VerifiedToken | None:
         """What a token of a cluster or a trust domain proves at `now`, or its refusal; None if it is of neither."""
@@ -83,7 +83,7 @@ class Workloads:
         """
         said = f"uid={peer.uid} gid={peer.gid} pid={peer.pid}"
         return VerifiedToken(
-            issuer=UNIX,
+            issuer=LOCAL,
             subject=f"uid={peer.uid}",
             token_id=f"uid={peer.uid}",
             issued_at=0.0,

@@ -1,6 +1,7 @@
 """The way in for processes of this machine: a UNIX socket, at which the kernel says whose process it is."""
 
 import asyncio
+import errno
 import os
 import socket
 import stat
@@ -56,7 +57,8 @@ def _clear(path: Path) -> None:
     if not stat.S_ISSOCK(path.lstat().st_mode):
         raise CountersignError(f"{path}: there is something here that is not a socket; move it away")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        if probe.connect_ex(str(path)) == 0:
+        probe.settimeout(0)  # a listener whose queue is full is one, too
+        if probe.connect_ex(str(path)) != errno.ECONNREFUSED:
             raise CountersignError(f"{path}: another Countersign is serving here; stop it first")
     path.unlink()
 

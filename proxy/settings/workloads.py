@@ -10,8 +10,9 @@ from pydantic import Field
 from proxy.documents import Document
 from proxy.errors import Mistake
 from proxy.identity.clusters import SERVICE_ACCOUNT, ClusterSettings
+from proxy.identity.spiffe_id import SCHEME
 from proxy.identity.trust_domains import TrustDomainSettings
-from proxy.identity.workload_api import available, target_of
+from proxy.identity.workload_address import available, target_of
 from proxy.settings.files import check_file, check_pem
 from proxy.settings.group import Group
 
@@ -47,7 +48,9 @@ class Cluster(Group):
         None, description="Or ask its API server: https://HOST/apis/authentication.k8s.io/v1/tokenreviews"
     )
     ca_bundle: Path | None = Field(None, description="PEM bundle that this URL is verified with.")
-    token_file: Path = Field(SERVICE_ACCOUNT / "token", description="What we show that API server.")
+    token_file: Path = Field(
+        SERVICE_ACCOUNT / "token", description="What we show there; it must be allowed to create TokenReviews."
+    )
     max_lifetime_seconds: int = Field(3600, description="Tokens that live longer are refused.")
 
 
@@ -103,6 +106,11 @@ def workload_mistakes(
         yield from check_pem(document, cluster.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
         if cluster.issuer in issuers | {one.issuer for one in clusters[:index]}:
             yield document.mistake(at, "has the `issuer` of another, or of one of `issuers`; keep one")
+    # Whoever could sign tokens as the issuer that stands for a trust domain would name any of its workloads.
+    for index, domain in enumerate(domains):
+        if SCHEME + domain.trust_domain in issuers | {one.issuer for one in clusters}:
+            text = f"`{SCHEME}{domain.trust_domain}` is the `issuer` of other tokens too; keep one"
+            yield document.mistake(("identity", "trust_domains", index), text)
 
 
 def _wrong(document: Document, at: tuple[str | int, ...], made: Callable[[], object]) -> Iterator[Mistake]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from proxy.errors import CountersignError
 from proxy.shim.relay import Means
-from proxy.shim.sources import CertificateFiles, CertificateSource, FixedToken, NoCertificate, TokenFile, TokenSource
+from proxy.shim.sources import CertificateFiles, CertificateSource, NoCertificate, TokenFile, TokenSource
 from proxy.shim.task_tokens import Post, Show, TaskTokens
 from proxy.shim.way import Way
 from proxy.shim.workload import JwtSvids, X509Svids
@@ -40,7 +40,7 @@ class Surroundings:
 
     way: Way
     roots: Path
-    handle: str = ""
+    handle: TokenSource | None = None
     post: Post | None = None
     show: Show | None = None
 
@@ -81,7 +81,7 @@ def _read(text: str) -> Choice:
 def _token(choice: Choice, around: Surroundings) -> TokenSource | None:
     match choice.kind:
         case "handle":
-            return FixedToken(around.handle)
+            return around.handle
         case "k8s":
             return TokenFile(Path(choice.rest))
         case "svid":

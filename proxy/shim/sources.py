@@ -67,16 +67,6 @@ class Renewed[T]:
         self._value, self._ends_at, self._renew_at = value, ends_at, now + max(0.0, ends_at - now) / 2
 
 
-class FixedToken:
-    """A token that lasts as long as the program: the connection handle."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    async def token(self) -> str:
-        return checked(self._token, "the handle")
-
-
 class TokenFile:
     """A file that somebody else keeps fresh, such as the kubelet: read at each use."""
 

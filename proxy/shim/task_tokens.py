@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from proxy.errors import CountersignError
-from proxy.shim.sources import Renewed, SourceFailed, checked
+from proxy.shim.sources import Renewed, SourceFailed, TokenSource, checked
 
 TYPE = "countersign_task"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -21,7 +21,7 @@ ASSERTION_SECONDS = 30
 
 type Fields = Mapping[str, str]
 type Post = Callable[[Fields, Fields], Awaitable[tuple[int, Any]]]  # form, headers; status, JSON
-type Show = Callable[[], tuple[Fields, Fields]]  # form, headers
+type Show = Callable[[], Awaitable[tuple[Fields, Fields]]]  # form, headers
 
 
 class TaskTokens:
@@ -46,7 +46,7 @@ class TaskTokens:
         return await self._token.get()
 
     async def _fetch(self) -> tuple[str, float]:
-        form, headers = self._show()
+        form, headers = await self._show()
         wanted = {"grant_type": "client_credentials", "authorization_details": json.dumps([self._detail])}
         now = self._clock()
         status, answer = await self._post({**wanted, **form}, headers)
@@ -70,7 +70,7 @@ class AgentKey:
     key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
     key_id: str | None
 
-    def show(self) -> tuple[Fields, Fields]:
+    async def show(self) -> tuple[Fields, Fields]:
         """A fresh assertion for one request."""
         now = int(time.time())
         claims = {"iss": self.agent, "sub": self.agent, "aud": self.issuer, "iat": now, "jti": token_hex(16)}
@@ -80,9 +80,13 @@ class AgentKey:
         return {"client_assertion_type": ASSERTION, "client_assertion": signed}, {}
 
 
-def by_handle(handle: str) -> Show:
+def by_handle(handle: TokenSource) -> Show:
     """The connection handle, as a way to show itself."""
-    return lambda: ({}, {"authorization": f"Bearer {handle}"})
+
+    async def show() -> tuple[Fields, Fields]:
+        return {}, {"authorization": f"Bearer {await handle.token()}"}
+
+    return show
 
 
 def read_agent_key(path: Path, agent: str, issuer: str) -> AgentKey:

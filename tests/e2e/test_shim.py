@@ -1,5 +1,6 @@
 """`countersign run` as the local shim, before a real server: real clients, and no usable credential in their hands."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -7,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,15 @@ from typing import Any
 import httpx
 import pytest
 
+from proxy.app.local import open_control
+from proxy.cli.api import request
 from proxy.demo.stage import Stage, end, open_stage, start_server
+from proxy.settings import load_settings
+from proxy.shim.handles import Handles
 from tests.e2e.conftest import replace
-from tests.e2e.driving import CRM, Program, python_client, records, until
+from tests.e2e.driving import CRM, Program, proxied, python_client, records, until
 from tests.e2e.test_http_clients import command
+from tests.fakes.world import Clock
 
 LISTEN = '"127.0.0.1:0", control'
 ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)), flush=True)"
@@ -98,6 +105,31 @@ def test_others_on_this_machine_are_not_served(stage: Stage) -> None:
             proxy = f"http://{shown}127.0.0.1:{port}"
             with httpx.Client(proxy=proxy, trust_env=False) as other, pytest.raises(httpx.ProxyError, match="407"):
                 other.get(f"{CRM}/v1/customers/c-7")
+
+
+def test_a_handle_is_renewed_for_its_task(stage: Stage) -> None:
+    """What the shim asks of the control API when half of a handle's life is over is granted, for the same task."""
+
+    async def run() -> tuple[str, str]:
+        clock = Clock(time.time())
+        async with open_control(load_settings(stage.config), running=True) as client:
+
+            async def again(task: str | None) -> dict[str, Any]:
+                wanted = {"agent": "support-bot", "on_behalf_of": "alice", "purpose": "e2e"}
+                return await request(client, "POST", "/v1/handles", wanted | ({"task": task} if task else {}))
+
+            handles = Handles(again, clock)
+            first = await handles.token()
+            clock.now += 1801
+            return first, await handles.token()
+
+    first, second = asyncio.run(run())
+    assert first != second
+    for handle in (first, second):
+        with proxied(stage, handle) as agent:
+            assert agent.get(f"{CRM}/v1/customers/c-7").status_code == 200
+    tasks = {record["task"] for record in records(stage, type="call.decided")[-2:]}
+    assert len(tasks) == 1
 
 
 def test_task_tokens(stage: Stage) -> None:

@@ -156,7 +156,11 @@ def head(method: str = "GET", path: str = "/", host: str = "a.test") -> Headers:
 
 async def h2_connect(rig: Rig, *, window: int = 65535, host: str = "a.test", port: int = 443) -> H2Agent:
     """Through CONNECT and TLS. `window` is what each stream may send before it must wait."""
-    wire = await rig.tunnel(host, port, tls=False)
+    return await h2_begin(rig, await rig.tunnel(host, port, tls=False), window=window, host=host)
+
+
+async def h2_begin(rig: Rig, wire: Wire, *, window: int = 65535, host: str = "a.test") -> H2Agent:
+    """In TLS on this tunnel."""
     context = rig.trust()
     context.set_alpn_protocols(["h2", "http/1.1"])
     await wire.start_tls(context, host)
@@ -173,6 +177,15 @@ async def h2_connect(rig: Rig, *, window: int = 65535, host: str = "a.test", por
     agent = H2Agent(wire, connection)
     agent.flush()
     return agent
+
+
+@contextlib.asynccontextmanager
+async def h2_over(rig: Rig, wire: Wire) -> AsyncIterator[H2Agent]:
+    agent = await h2_begin(rig, wire)
+    try:
+        yield agent
+    finally:
+        await agent.close()
 
 
 @contextlib.asynccontextmanager

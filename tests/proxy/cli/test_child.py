@@ -118,6 +118,7 @@ def test_a_child_of_another_user_has_no_way_back() -> None:
         "import os, sys\n"
         "sys.exit(7) if os.getresuid() != (4711,) * 3 or os.getresgid() != (4712,) * 3 else None\n"
         "sys.exit(8) if os.getgroups() != [4712, 4713] else None\n"
+        "sys.exit(6) if os.getsid(0) != os.getpid() else None\n"
         "try:\n    os.setuid(0)\nexcept PermissionError:\n    sys.exit(0)\nsys.exit(9)\n"
     )
     bot = Account("bot", 4711, 4712, (4712, 4713), "/", "/bin/sh")

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.errors import Refused
 from proxy.identity.clusters import ClusterSettings, check_account
@@ -55,6 +57,29 @@ def test_a_token_names_its_pod() -> None:
     assert judge(account_token()) == f"{POD['name']}/{POD['uid']}"
     assert judge(account_token(**bound(pod=None))) == ""
     assert judge(account_token({"typ": "JWT"}))
+
+
+SOME_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "uid", "x"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@given(
+    members=st.dictionaries(st.sampled_from(["namespace", "serviceaccount", "pod", "x"]), SOME_JSON, max_size=3),
+    changes=st.dictionaries(
+        st.sampled_from(["sub", "aud", "exp", "iat", "nbf", "kubernetes.io"]), SOME_JSON, max_size=1
+    ),
+)
+def test_any_claims_are_an_account_or_a_refusal(members: dict[str, Any], changes: dict[str, Any]) -> None:
+    """A pod or none, or a refusal; never anything else."""
+    try:
+        assert isinstance(judge(account_token(**(bound(**members) | changes))), str)
+    except Refused:
+        return
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ def test_good_settings(changes: dict[str, Any]) -> None:
         ({"issuer": ""}, "issuer"),
         ({"issuer": "a|b"}, "visible ASCII"),
         ({"issuer": "a b"}, "visible ASCII"),
+        ({"issuer": "unix"}, "processes of this machine"),
         ({"audience": ""}, "audience"),
         ({"algorithms": ()}, "one or two"),
         ({"algorithms": ("ES256", "ES384", "RS256")}, "one or two"),

@@ -130,6 +130,25 @@ def test_one_fetch_serves_all_who_wait() -> None:
     run(story)
 
 
+def test_nobody_waits_for_a_slow_origin_while_the_last_set_is_good() -> None:
+    """One asks again; the others go on with what there is, until it is too old to count."""
+
+    async def story() -> None:
+        origin = Scripted(ONE, TWO)
+        source = KeySource(by_url(), origin)
+        await source.current(NOW)
+        origin.gate = asyncio.Event()
+        first = asyncio.ensure_future(source.current(NOW + 300))
+        await asyncio.sleep(0)
+        assert list((await source.current(NOW + 300)).keys) == ["k1"]
+        with pytest.raises(Refused):
+            await source.current(NOW + 3601)
+        origin.gate.set()
+        assert list((await first).keys) == ["k1", "k2"]
+
+    run(story)
+
+
 def test_a_caller_who_leaves_does_not_stop_the_fetch() -> None:
     """Whoever hangs up in the middle of a fetch leaves the keys to the next one."""
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.errors import Refused
 from proxy.identity import token_review
@@ -16,6 +18,7 @@ from tests.fakes.cluster import ACCOUNT, CLUSTER, US, ApiServer
 from tests.fakes.issuer import NOW
 
 TOKEN = "header.claims.signature"
+UNASKED = TokenReviewer(ClusterSettings(CLUSTER, US, review_url="https://127.0.0.1/", token_file=Path("/none")))
 
 
 @pytest.fixture
@@ -95,6 +98,21 @@ def test_anything_short_of_yes_is_no(server: ApiServer, own: Path, changes: dict
     for name, value in changes.items():
         setattr(server, name, value)
     assert asyncio.run(ask(reviewer(server, own))) == (407, code)
+
+
+SOME_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=5,
+)
+MEMBERS = st.sampled_from(["authenticated", "error", "user", "audiences"])
+
+
+@given(status=SOME_JSON | st.dictionaries(MEMBERS, SOME_JSON | st.just(True) | st.just([US]), max_size=4))
+def test_any_status_is_a_yes_or_a_refusal(status: Any) -> None:
+    """Whatever the API server says of a token: never anything else, and never a yes by accident."""
+    with pytest.raises(Refused):
+        UNASKED._judge({"status": status}, ACCOUNT)
 
 
 def test_our_own_token_is_read_freshly(server: ApiServer, own: Path) -> None:

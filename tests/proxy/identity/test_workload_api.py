@@ -16,7 +16,8 @@ from proxy.identity.bundles import Bundle
 from proxy.identity.federation import BundleSource
 from proxy.identity.origins import FetchFailed
 from proxy.identity.trust_domains import TrustDomainSettings
-from proxy.identity.workload_api import WorkloadApi, available, split_der, target_of
+from proxy.identity.workload_address import target_of
+from proxy.identity.workload_api import WorkloadApi, split_der
 from tests.fakes.issuer import NOW, jwk
 from tests.fakes.trust_domain import DOMAIN, OURS, TrustDomain, authority, certify
 from tests.fakes.workload_api_server import WorkloadApiServer
@@ -96,8 +97,9 @@ def test_the_last_good_bundle_outlives_a_failure(api: WorkloadApiServer, code: g
         lambda api: api.authorities.update({"spiffe://prod.example": b"\x30\x82"}),
         lambda api: api.keys.update({"spiffe://prod.example": b"{"}),
         lambda api: api.keys.update({"spiffe://prod.example": b'{"keys": [], "keys": []}'}),
+        lambda api: api.authorities.update({"prod.example": OTHER.root.der}),
     ],
-    ids=["roots cut short", "keys that are no JSON", "keys twice"],
+    ids=["roots cut short", "keys that are no JSON", "keys twice", "two answers"],
 )
 def test_a_broken_half_spoils_its_own_trust_domain_alone(
     api: WorkloadApiServer, spoil: Callable[[WorkloadApiServer], None]
@@ -136,34 +138,6 @@ def test_a_server_that_says_nothing_is_a_failure(api: WorkloadApiServer) -> None
     api.silent = True
     with pytest.raises(FetchFailed, match="ended without an answer"):
         WorkloadApi(target_of(api.address)).snapshot()
-
-
-@pytest.mark.parametrize(
-    ("address", "target"),
-    [
-        ("unix:///run/api.sock", "unix:/run/api.sock"),
-        ("unix:/run/api.sock", "unix:/run/api.sock"),
-        ("/run/api.sock", "unix:/run/api.sock"),
-        ("tcp://127.0.0.1:8000", "127.0.0.1:8000"),
-    ],
-)
-def test_addresses_are_those_of_the_specification(address: str, target: str) -> None:
-    """UNIX sockets and TCP."""
-    assert target_of(address) == target
-
-
-@pytest.mark.parametrize(
-    "address", ["api.sock", "unix:", "unix:///", "http://x", "tcp:x", "tcp://h", "tcp://h:1/p", "-"]
-)
-def test_any_other_address_is_a_mistake(address: str) -> None:
-    """Told in words."""
-    with pytest.raises(ValueError, match="Workload API"):
-        target_of(address)
-
-
-def test_the_extra_is_there_for_tests() -> None:
-    """The package is installed here; where it is not, the configuration says so."""
-    assert available()
 
 
 @given(st.binary(max_size=40) | st.lists(st.just(HOME.root.der), max_size=3).map(b"".join))

@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes.agents import CREDENTIAL, rig
 from tests.fakes.client_certificates import issue
+from tests.fakes.h2_agent import h2_over
 from tests.fakes.upstream import Seen, answer
 
 ANY = ("127.0.0.1", 0)
@@ -209,5 +210,18 @@ def test_draining_and_too_many(tmp_path: Path) -> None:
             await r.listener.stop(1)
             assert await first.rest() == b""
             await first.close()
+
+    asyncio.run(run())
+
+
+def test_http2_inside() -> None:
+    """What is spoken inside the tunnel makes no difference."""
+
+    async def run() -> None:
+        async with rig(http2=True, proxy_tls=ANY) as r:
+            wire = await r.tunnel_over(await r.dial_tls(), tls=False)
+            async with h2_over(r, wire) as agent:
+                assert (await agent.answer(agent.get())).status == 200
+                assert bytes(agent.answers[1].body) == b"hello"
 
     asyncio.run(run())

@@ -78,6 +78,14 @@ def test_a_cluster_becomes_what_the_verifier_takes(tmp_path: Path) -> None:
          "3: identity.kubernetes[0]: has the `issuer` of another, or of one of `issuers`"),
         (CLUSTER + "    jwks_file: bundle.json\n  - {issuer: https://k, audience: x, jwks_file: bundle.json}\n",
          "6: identity.kubernetes[1]: has the `issuer` of another"),
+        (DOMAIN + "    bundle_file: bundle.json\n"
+         "  issuers:\n  - {issuer: 'spiffe://prod.example', audience: x, jwks_file: bundle.json}\n",
+         "3: identity.trust_domains[0]: `spiffe://prod.example` is the `issuer` of other tokens too"),
+        (DOMAIN + "    bundle_file: bundle.json\n"
+         "  kubernetes:\n  - {issuer: 'spiffe://prod.example', audience: x, jwks_file: bundle.json}\n",
+         "3: identity.trust_domains[0]: `spiffe://prod.example` is the `issuer` of other tokens too"),
+        (CLUSTER.replace("https://k", "unix") + "    jwks_file: bundle.json\n",
+         "3: identity.kubernetes[0]: `unix` stands for processes of this machine"),
         ("identity:\n  peer_seconds: 1\n", "2: identity.peer_seconds: must be at least 60"),
     ],
 )  # fmt: skip

@@ -7,9 +7,10 @@ import pytest
 
 from proxy.errors import CountersignError
 from proxy.shim.choice import Surroundings, means_of, read_choices
-from proxy.shim.sources import CertificateFiles, FixedToken, NoCertificate, TokenFile
+from proxy.shim.sources import CertificateFiles, NoCertificate, TokenFile
 from proxy.shim.task_tokens import TaskTokens, by_handle
 from proxy.shim.way import Way
+from tests.fakes.tokens import FixedToken
 
 PLAIN, TLS, LOCAL = Way("127.0.0.1", 8080), Way("gov.test", 8443, tls=True), Way(path="/run/p.sock")
 
@@ -37,7 +38,8 @@ def around(way: Way, **more: Any) -> Surroundings:
 )
 def test_choices(texts: list[str], way: Way, token: type | None, certificate: type | None) -> None:
     """Each becomes a source, on the way that fits it."""
-    given = around(way, handle="csh_x", post=nobody, show=by_handle("csh_x"))
+    handle = FixedToken("csh_x")
+    given = around(way, handle=handle, post=nobody, show=by_handle(handle))
     means = means_of(read_choices(texts), given)
     assert type(means.token) is (token or type(None))
     assert type(means.certificate) is (certificate or type(None))

@@ -15,12 +15,13 @@ import pytest
 
 from proxy.shim import relay
 from proxy.shim.relay import Means, open_shim
-from proxy.shim.sources import CertificateFiles, FixedToken, NoCertificate, TokenFile
+from proxy.shim.sources import CertificateFiles, NoCertificate, TokenFile
 from proxy.shim.way import Way
 from proxy.stages import Reply
 from tests.fakes.agents import Rig, Wire, rig
 from tests.fakes.client_certificates import issue
 from tests.fakes.gate import ASK_WHO, FakeGate
+from tests.fakes.tokens import FixedToken
 from tests.fakes.upstream import Handler, Seen, answer, hello
 
 PASSWORD = "the-local-password"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from proxy.shim.sources import CertificateFiles, FixedToken, NoCertificate, Renewed, SourceFailed, TokenFile
+from proxy.shim.sources import CertificateFiles, NoCertificate, Renewed, SourceFailed, TokenFile
 from tests.fakes.client_certificates import issue
 from tests.fakes.world import Clock
 
@@ -34,13 +34,6 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """Said in words, which name the file."""
     with pytest.raises(SourceFailed, match="token` cannot be read: no such file"):
         asyncio.run(TokenFile(tmp_path / "token").token())
-
-
-def test_a_handle_is_the_same_each_time() -> None:
-    """And nothing but one token."""
-    assert asyncio.run(FixedToken("csh_x").token()) == "csh_x"
-    with pytest.raises(SourceFailed):
-        asyncio.run(FixedToken("").token())
 
 
 class Fetching:

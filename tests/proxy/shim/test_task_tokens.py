@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from proxy.errors import CountersignError
 from proxy.shim.sources import SourceFailed
 from proxy.shim.task_tokens import TaskTokens, by_handle, read_agent_key
+from tests.fakes.tokens import FixedToken
 from tests.fakes.world import Clock
 
 GIVEN = {"access_token": "a.b.c", "expires_in": 600, "authorization_details": [{"task_id": "task_1"}]}
@@ -37,7 +38,9 @@ def test_the_first_token_begins_a_task_and_the_next_is_of_the_same() -> None:
 
     async def run() -> None:
         endpoint, clock = Endpoint((200, GIVEN)), Clock(0.0)
-        source = TaskTokens(endpoint, ("crm/get_customer", "read:customers", "notes/*"), by_handle("csh_x"), clock)
+        source = TaskTokens(
+            endpoint, ("crm/get_customer", "read:customers", "notes/*"), by_handle(FixedToken("csh_x")), clock
+        )
         assert await source.token() == await source.token() == "a.b.c"
         clock.now = 300.0
         await source.token()
@@ -68,7 +71,7 @@ def test_the_first_token_begins_a_task_and_the_next_is_of_the_same() -> None:
 def test_no_token(answer: tuple[int, Any], words: str) -> None:
     """The endpoint's own words where it has some."""
     with pytest.raises(SourceFailed, match=words):
-        asyncio.run(TaskTokens(Endpoint(answer), ("crm/x",), by_handle("csh_x")).token())
+        asyncio.run(TaskTokens(Endpoint(answer), ("crm/x",), by_handle(FixedToken("csh_x"))).token())
 
 
 @pytest.mark.parametrize("kind", ["ec", "ed"])
@@ -85,7 +88,7 @@ def test_an_agents_key_signs_a_fresh_assertion_each_time(tmp_path: Path, kind: s
     agent_key = read_agent_key(path, "support-bot", "https://gov.test")
     assertions = []
     for _ in range(2):
-        shown, headers = agent_key.show()
+        shown, headers = asyncio.run(agent_key.show())
         assert headers == {}
         claims = jwt.decode(
             shown["client_assertion"], key.public_key(), algorithms=["ES256", "EdDSA"], audience="https://gov.test"
