@@ -186,8 +186,15 @@ def _assemble(
         settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, ownership, documents,
         holds, broker, pipeline, resolver, tokens, signals, signer, own, workloads,
     )  # fmt: skip
+    return _with_tokens(core, at_own_host)
+
+
+def _with_tokens(core: Core, at_own_host: dict[str, OwnEndpoint]) -> Core:
+    """The core with what answers for tokens, at our own host too; the same core if none are made here."""
     server = token_server(core)
-    at_own_host.update(own_endpoints(server) if server is not None else {})
+    if server is None:
+        return core
+    at_own_host.update(own_endpoints(server))
     return replace(core, token_server=server)
 
 
