@@ -105,7 +105,10 @@ class Log:
         if self.broken:
             raise AuditUnavailable("the disk is full")
         index = len(self.records)
-        self.records.append({"ts": timestamp(self._clock()), **record, "idx": index, "log": "test", "id": f"r{index}"})
+        said = dict(record)
+        at = said.pop("at", None)  # as the real one: it becomes the time of the record
+        ts = timestamp(at if isinstance(at, float) else self._clock())
+        self.records.append({"ts": ts, **said, "idx": index, "log": "test", "id": f"r{index}"})
         return index
 
     async def recent(self, limit: int) -> list[dict[str, Any]]:
