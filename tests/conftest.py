@@ -5,6 +5,11 @@ import re
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test is timed: how long an example takes says how busy the machine is.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 # The words in which a test says that a part is not there which it needs: a browser, a program, a package.
 MISSING_PART = re.compile(r"missing|there is no|not installed|could not import|not found", re.IGNORECASE)

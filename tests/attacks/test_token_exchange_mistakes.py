@@ -37,7 +37,7 @@ def endorsing(house: TokenHouse) -> TokenHouse:
         issuer=ISSUER, audience=AUDIENCE, algorithms=("ES256",), jwks_file=house.folder / "jwks.json",
         endorses=(ISSUER,),
     )  # fmt: skip
-    house.serve(tokens=TokenVerifier([profile]))
+    house.serve_tokens(tokens=TokenVerifier([profile]))
     return house
 
 

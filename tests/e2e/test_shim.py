@@ -35,8 +35,6 @@ def all_doors(stage: Stage) -> None:
     """TLS to the proxy, a UNIX socket, and a token endpoint."""
     local = stage.directory / "run" / "proxy.sock"
     replace(stage.config, LISTEN, f'"127.0.0.1:0", proxy_tls: "127.0.0.1:0", local: "{local}", control')
-    with stage.config.open("a") as file:
-        file.write("identity: {token_issuer: 'https://gov.test'}\n")
 
 
 @pytest.fixture(scope="module")

@@ -99,12 +99,13 @@ def place() -> Iterator[Place]:
         def prepare(stage: Stage) -> None:
             doors = f'proxy_tls: "127.0.0.1:0", local: "{folder}/proxy.sock"'
             replace(stage.config, LISTEN, f'"127.0.0.1:0", {doors}, control')
-            with stage.config.open("a") as file:
-                file.write(
-                    f"identity:\n  trust_domains:\n    - {{trust_domain: {DOMAIN}, audience: '{OURS}', "
-                    f"bundle_file: {folder}/bundle.json}}\n  kubernetes:\n    - {{issuer: '{CLUSTER}', "
-                    f"audience: {US}, jwks_file: {folder}/cluster.json}}\n"
-                )
+            replace(
+                stage.config,
+                "identity: {",
+                f"identity: {{trust_domains: [{{trust_domain: {DOMAIN}, audience: '{OURS}', "
+                f"bundle_file: {folder}/bundle.json}}], kubernetes: [{{issuer: '{CLUSTER}', "
+                f"audience: {US}, jwks_file: {folder}/cluster.json}}], ",
+            )
             replace(stage.agents_file, "    environment: production\n", f"    environment: production\n{IDENTITIES}")
             replace(stage.agents_file, "services:\n", OTHER)
 

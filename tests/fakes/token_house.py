@@ -76,9 +76,9 @@ class TokenHouse(House):
             certificates=True,
         )  # fmt: skip
         self._count = 0
-        self.serve()
+        self.serve_tokens()
 
-    def serve(self, **changes: Any) -> None:
+    def serve_tokens(self, **changes: Any) -> None:
         """The application, with these parts of the token endpoint changed."""
         self.oauth = replace(self.oauth, **changes)
         self.server = TokenServer(self.oauth)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.facts import Agent, Instances, Inventory, Partner, Person, Process, Subject
-from proxy.identity.subjects import Match, Subjects, instance_owner
+from proxy.identity.subjects import Match, Subjects
 
 TD = "spiffe://prod.example"
 DATES = {"expires": date(2099, 1, 1), "review_due": date(2099, 1, 1)}
@@ -115,19 +115,6 @@ def test_a_partners_agent_is_known_by_what_the_partner_issues() -> None:
     assert index.find(TD, f"{TD}/b") is None
     assert index.find(TD, f"{TD}/b/1") is None
     assert subjects(theirs).find("https://a", "s") is None
-
-
-def test_an_instance_may_have_an_owner_of_its_own() -> None:
-    """Only for exactly that instance of that template."""
-    one = agent("a", template=f"{TD}/bot/{{instance}}")
-    assert instance_owner(one, TD, f"{TD}/bot/7", "7") == "alice"
-    for issuer, subject, instance in (
-        (TD, f"{TD}/bot/8", "8"),
-        (TD, f"{TD}/bot/8", "7"),
-        ("https://idp", f"{TD}/bot/7", "7"),
-        (TD, f"{TD}/bot/{{instance}}", ""),
-    ):
-        assert instance_owner(one, issuer, subject, instance) is None
 
 
 @given(

@@ -94,7 +94,7 @@ def test_an_agent_shows_itself_by_its_svid(house: TokenHouse) -> None:
     async def story() -> None:
         shown = by_svid(house)
         assert error(await ask(house, **shown)) == "invalid_client"  # no trust domain is known to the endpoint
-        house.serve(svids=house.svids)
+        house.serve_tokens(svids=house.svids)
         for name in ("", "support-bot", BOT_SVID):
             assert good(await ask(house, **shown, client_id=name))["expires_in"] == 300
         assert error(await ask(house, **shown, client_id="builder")) == "invalid_client"
@@ -123,7 +123,7 @@ def test_an_svid_that_is_not_for_us_shows_nobody(house: TokenHouse, changes: dic
 
     async def story() -> None:
         shown = by_svid(house, **changes)
-        house.serve(svids=house.svids)
+        house.serve_tokens(svids=house.svids)
         assert error(await ask(house, **shown)) == "invalid_client"
         swapped = {"client_assertion_type": ASSERTION, "client_assertion": house.svid(BOT_SVID)}
         assert error(await ask(house, **swapped)) == "invalid_client"

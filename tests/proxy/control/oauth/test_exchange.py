@@ -65,7 +65,7 @@ def test_a_process_by_its_svid(house: TokenHouse) -> None:
     """Nothing else of it is needed."""
 
     async def story() -> None:
-        house.serve(svids=house.svids)
+        house.serve_tokens(svids=house.svids)
         form = {"subject_token": house.svid(), "subject_token_type": JWT}
         body = good(await for_process(house, **form))
         assert body["expires_in"] == 300
@@ -158,7 +158,7 @@ def endorsing(house: TokenHouse, *endorses: str) -> None:
     )
     tokens = TokenVerifier([profile])
     house.resolver._tokens = tokens
-    house.serve(tokens=tokens)
+    house.serve_tokens(tokens=tokens)
 
 
 def test_without_a_word_in_the_configuration_no_chain_comes_in(house: TokenHouse) -> None:

@@ -116,7 +116,7 @@ def test_only_the_agent_that_the_inventory_names_goes_on(house: TokenHouse, chan
         planner = house.facts.services["planner"].model_copy(update=update)
         house.facts = house.facts.model_copy(update={"services": {**house.facts.services, "planner": planner}})
         if change == "no minter":
-            house.serve(txn_tokens=None)
+            house.serve_tokens(txn_tokens=None)
             assert await refused(house, token) == "invalid_request"
         else:
             assert await refused(house, token) == "unauthorized_client"

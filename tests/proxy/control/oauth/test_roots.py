@@ -81,7 +81,7 @@ def test_a_process_shows_itself_by_its_svid(house: TokenHouse) -> None:
         token = house.svid()
         with pytest.raises(Exception, match="identity_invalid"):
             await root_of(token, house.oauth)
-        house.serve(svids=house.svids)
+        house.serve_tokens(svids=house.svids)
         root = await root_of(token, house.oauth)
         assert (root.principal, root.method, root.expires) == (NIGHTLY, "jwt_svid", NOW + 300)
         assert f"principal:spiffe://prod.example|{CRON_SVID}" in root.ends

@@ -11,7 +11,7 @@ from proxy.control.signals.model import Transmitter
 from proxy.control.signals.sets import SetReader
 from proxy.errors import Refused
 from proxy.identity.issuers import IssuerSettings
-from proxy.identity.keys import FetchFailed
+from proxy.identity.origins import FetchFailed
 from tests.fakes.issuer import ISSUER, NOW, jwk, key_set
 from tests.fakes.signal_house import OURS, set_token
 
