@@ -28,8 +28,7 @@ HANDLE = "urn:countersign:token-type:handle"
 
 def handed_on(stage: Stage) -> None:
     """A person's task, a part of which one agent hands to another; the task ends, and so does that part."""
-    ledger = start_ledger(stage)
-    with stage.person("olivia") as olivia:
+    with _ledger(stage) as ledger, stage.person("olivia") as olivia:
         asked = {
             "agent": "support-bot",
             "purpose": "compare the refunds with the ledger",
@@ -54,6 +53,16 @@ def handed_on(stage: Stage) -> None:
             expect(line["status"] == 403, "with the task, what was handed on ends", line)
             expect(took < 1.0, "within a second", took)
     tell.words(f"Refused {took * 1000:.0f} ms after the end. The ledger heard nothing of it.")
+
+
+@contextlib.contextmanager
+def _ledger(stage: Stage) -> Iterator[subprocess.Popen[str]]:
+    """The internal service, for as long as the story lasts: a second one at its socket would hear half of the calls."""
+    process = start_ledger(stage)
+    try:
+        yield process
+    finally:
+        end(process)
 
 
 def _known(ledger: subprocess.Popen[str]) -> None:
