@@ -106,7 +106,8 @@ def place() -> Iterator[Place]:
                 f"bundle_file: {folder}/bundle.json}}], kubernetes: [{{issuer: '{CLUSTER}', "
                 f"audience: {US}, jwks_file: {folder}/cluster.json}}], ",
             )
-            replace(stage.agents_file, "    environment: production\n", f"    environment: production\n{IDENTITIES}")
+            purpose = "    purpose: answer customers and refund small amounts\n"
+            replace(stage.agents_file, purpose, f"{purpose}{IDENTITIES}")
             replace(stage.agents_file, "services:\n", OTHER)
 
         with open_stage(agent=False, prepare=prepare) as stage:
