@@ -3,6 +3,7 @@
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 
 MAX_BYTES = 16 * 1024
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
@@ -15,6 +16,7 @@ UNREADABLE = (
     x509.ExtensionNotFound,
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
+    CryptographyDeprecationWarning,  # where warnings are errors
 )
 
 
@@ -27,6 +29,8 @@ def read_certificate(der: bytes) -> x509.Certificate:
         key, _ = certificate.public_key(), certificate.extensions
     except UNREADABLE as error:
         raise ValueError(f"not a readable certificate ({type(error).__name__})") from error
+    if certificate.serial_number < 1:
+        raise ValueError("a serial number that is not positive (RFC 5280 section 4.1.2.2)")
     if isinstance(key, rsa.RSAPublicKey) and not 2048 <= key.key_size <= 8192:
         raise ValueError(f"an RSA key of {key.key_size} bits")
     on_a_curve = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES)

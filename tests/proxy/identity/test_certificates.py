@@ -49,6 +49,13 @@ def test_any_bytes_are_a_certificate_or_a_value_error(data: bytes) -> None:
         may_sign_others(read_certificate(data))
 
 
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+def test_a_serial_number_is_positive() -> None:
+    """One that is not is only warned of by the library; whether warnings are errors makes no difference to us."""
+    with pytest.raises(ValueError, match="serial number"):
+        read_certificate(LEAF[:15] + b"\x80" + LEAF[16:])
+
+
 def test_too_much_is_not_read() -> None:
     """A certificate has a largest size."""
     with pytest.raises(ValueError, match="more than"):
