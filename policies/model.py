@@ -29,9 +29,12 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PersonFacts:
+    """`left`: inactive, but only since the inventory was written."""
+
     id: str
     teams: tuple[str, ...] = ()
     active: bool = True
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,10 @@ def _hold(reader: _Reader, reason: str) -> Requirement:
 
 
 def _check_eligible(reader: _Reader, clauses: Sequence[Clause]) -> None:
-    """A sign-off that nobody could ever give is a mistake, when the inventory alone shows it."""
+    """A sign-off that nobody could ever give is a mistake, when the inventory alone shows it.
+
+    Who left after it was written still counts: else no other edit could come into force until somebody mends this.
+    """
     if reader.wrong:
         return
     for clause in clauses:
@@ -144,7 +147,7 @@ def _check_eligible(reader: _Reader, clauses: Sequence[Clause]) -> None:
         able = {
             person.id
             for person in reader.catalogue.people
-            if person.active
+            if (person.active or person.left)
             and (f"person:{person.id}" in clause.roles or any(f"team:{team}" in clause.roles for team in person.teams))
         }
         if len(able) < clause.at_least:

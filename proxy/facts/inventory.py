@@ -13,7 +13,8 @@ from proxy.facts.services import Dataset, Service
 class Inventory(BaseModel):
     """One consistent snapshot, looked up by id. `version` is the SHA-256 of what was read from files.
 
-    `attestations`, by `agent:ID` or `process:ID`, and the activity of people also say what the store holds.
+    `attestations`, by `agent:ID` or `process:ID`, and the activity of people also say what the store holds; `left` are
+    those whom the files call active, and the store does not.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -27,4 +28,5 @@ class Inventory(BaseModel):
     processes: Mapping[str, Process] = Field(default_factory=dict)
     partners: Mapping[str, Partner] = Field(default_factory=dict)
     attestations: Mapping[str, Attestation] = Field(default_factory=dict)
+    left: frozenset[str] = frozenset()
     rules: OwnershipRules = Field(default_factory=OwnershipRules)

@@ -19,5 +19,11 @@ def in_force(inventory: Inventory, held: Held, rules: OwnershipRules) -> Invento
         people = {**people, **inactive}
         version = "sha256:" + hashlib.sha256("\0".join([version, *sorted(gone)]).encode()).hexdigest()
     return inventory.model_copy(
-        update={"version": version, "people": people, "attestations": held.attestations, "rules": rules}
+        update={
+            "version": version,
+            "people": people,
+            "attestations": held.attestations,
+            "left": gone,
+            "rules": rules,
+        }
     )

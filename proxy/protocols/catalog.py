@@ -112,7 +112,10 @@ class Catalog:
         inventory = self.inventory
         return Catalogue(
             version=self.version,
-            people=tuple(PersonFacts(one.id, one.teams, one.active) for one in inventory.people.values()),
+            people=tuple(
+                PersonFacts(one.id, one.teams, one.active, one.id in inventory.left)
+                for one in inventory.people.values()
+            ),
             agents=tuple(
                 AgentFacts(
                     one.id,

@@ -43,6 +43,9 @@ class House:
     def write(self, **files):
         write_files(self.folder, **files)
 
+    def policies(self):
+        return (self.folder / "policies" / "support.cedar").read_text()
+
     def look(self, times=3):
         async def main():
             for _ in range(times):
@@ -288,6 +291,21 @@ def test_an_edit_keeps_what_is_held(house):
     assert world.inventory.agents["support-bot"].purpose == "all"
     assert [name for name, one in world.inventory.people.items() if not one.active] == ["olivia", "bob"]
     assert house.types() == ["inventory.changed"]
+
+
+def test_who_leaves_the_last_of_their_team_does_not_stop_the_watching_of_files(house):
+    """A sign-off that nobody left could give is impossible, and no mistake of the files: edits go on coming into force."""
+    house.write(policies=POLICIES.replace('@hold("owner")', '@hold("team:security")'))
+    house.look()
+    house.keeper.hold(Held(deactivated=frozenset({"bob"})))
+    house.look()
+    assert not house.keeper.world.inventory.people["bob"].active
+    house.write(
+        inventory=INVENTORY.replace("purpose: refunds", "purpose: all"), policies=house.policies() + "// a remark\n"
+    )
+    house.look()
+    assert house.keeper.world.inventory.agents["support-bot"].purpose == "all"
+    assert house.types() == ["policy.changed", "policy.changed", "inventory.changed"]
 
 
 DOCUMENT = b'{"people": [{"id": "zoe", "name": "Zoe"}]}'
