@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import hashlib
+import json
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import orjson
 
 from policies.model import Json
 from proxy.documents import read_tree
@@ -107,7 +106,7 @@ def _as_read(raw: bytes, value: dict[str, Json]) -> bytes:
     document = read_tree(raw, "", mistakes)
     if document is not None and not mistakes and document.data == value:
         return raw
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    return json.dumps(value, ensure_ascii=False, indent=2).encode()  # orjson has no integers beyond 64 bits
 
 
 def keep(path: Path, raw: bytes) -> None:

@@ -294,7 +294,7 @@ def test_an_edit_keeps_what_is_held(house):
 
 
 def test_who_leaves_the_last_of_their_team_does_not_stop_the_watching_of_files(house):
-    """A sign-off that nobody left could give is impossible, and no mistake of the files: edits go on coming into force."""
+    """A sign-off that nobody is left to give is no mistake of the files: edits go on coming into force."""
     house.write(policies=POLICIES.replace('@hold("owner")', '@hold("team:security")'))
     house.look()
     house.keeper.hold(Held(deactivated=frozenset({"bob"})))

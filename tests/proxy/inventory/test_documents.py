@@ -112,6 +112,14 @@ def test_a_disk_that_takes_nothing_leaves_the_last(tmp_path):
         keep(blocked / "cmdb.json", GOOD)
 
 
+def test_a_number_beyond_64_bits_is_no_failure(tmp_path):
+    """It is written as it was said, for the judge to call it a mistake of its field."""
+    judge = Judge()
+    raw = b'{"people":\t[{"id": 123456789012345678901234567890}]}'
+    assert asyncio.run(made(tmp_path, judge).accept("cmdb", raw, Told())) == ()
+    assert loads(*judge.asked[0].values()) == loads(raw)
+
+
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | _TEXT,
