@@ -73,6 +73,8 @@ class EndingDesk:
         if not levers.lift(standing):
             raise _not_over(standing)
         await self._journal.write("revocation.lifted", scope, kind="lift", reason=why)
+        if self._standing(scope) != standing:  # writing takes a while, and this is not what was looked at
+            raise Declined(409, "stale", "somebody has changed this meanwhile; look again, and decide then")
         await self._deps.revocations.lift(scope)
 
     async def _stop(self, scope: str, reason: str, kind: RevocationKind) -> Done:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from policies.model import Json
-from proxy.errors import CountersignError, StoreUnavailable
+from proxy.errors import CountersignError, Declined, StoreUnavailable
 from proxy.tasks.epochs import replaces
 from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.interfaces import Revocation, RevocationKind, RevocationStore
@@ -57,6 +57,9 @@ class RevocationService:
         self._file_differs = False
         self._settling = asyncio.Lock()  # one at a time
         self._writing = asyncio.Lock()  # of the file, held for no longer than that takes
+        self._lifts = asyncio.Lock()  # one at a time
+        self._lifting = ""
+        self._anew: Revocation | None = None  # what was ended while it was being lifted
 
     async def revoke(
         self, scope: str, by: str, reason: str, now: float, *, kind: RevocationKind = "revoke"
@@ -65,6 +68,7 @@ class RevocationService:
         revocation = self._next(scope, by, reason, now, kind)
         await self._store.put_revocation(revocation)
         self._feed.apply(revocation)
+        self._note(revocation)
         return revocation
 
     async def stop(
@@ -77,24 +81,32 @@ class RevocationService:
         """
         revocation = self._next(scope, by, reason, now, kind)
         self._feed.hold(revocation)
+        self._note(revocation)
         recorded = await self._recorded(entry)
         stored = await self._stored(revocation)
         row = Unstored(revocation, None if recorded else entry, stored)
-        if row.done:
-            return Stopped(revocation, stored=True, kept=False, recorded=True)
-        async with self._writing:
-            self._open.append(row)
-            kept = await self._kept(row)
+        kept = not row.done and await self._kept_open(row)
         return Stopped(revocation, stored, kept, recorded)
 
     async def lift(self, scope: str) -> bool:
-        """Let what is under it live again; false if the scope was not revoked. Never without the store."""
-        checked_scope(scope)
-        waiting = any(row.revocation.scope == scope and not row.stored for row in self._open)
-        if waiting or self._file_differs:  # the next start would bring back what the file still has
-            await self.settle()
-        lifted = await self._store.lift_revocation(scope)
-        self._feed.apply_lift(scope)
+        """Let what is under it live again; false if the scope was not revoked. Never without the store.
+
+        What is lifted is what stood when this was called: what is ended anew meanwhile stays ended.
+        """
+        standing = self._feed.epochs.by_scope.get(checked_scope(scope))
+        async with self._lifts:
+            if self._feed.epochs.by_scope.get(scope) != standing:
+                raise _ended_anew()
+            self._lifting = scope
+            try:
+                lifted = await self._lift_stored(scope)
+            finally:  # however it went: the store may have lost what it was given meanwhile
+                anew = self._ended_meanwhile()
+                if anew is not None:
+                    await self._put_back(anew)
+            if anew is not None:
+                raise _ended_anew()
+            self._feed.apply_lift(scope)
         return lifted
 
     def in_force(self) -> list[Revocation]:
@@ -165,6 +177,27 @@ class RevocationService:
         revocation = Revocation(scope, at, by, reason, kind)
         return revocation if known is None or replaces(revocation, known) else known
 
+    def _note(self, revocation: Revocation) -> None:
+        if revocation.scope == self._lifting:
+            self._anew = revocation
+
+    def _ended_meanwhile(self) -> Revocation | None:
+        anew, self._anew, self._lifting = self._anew, None, ""
+        return anew
+
+    async def _lift_stored(self, scope: str) -> bool:
+        waiting = any(row.revocation.scope == scope and not row.stored for row in self._open)
+        if waiting or self._file_differs:  # the next start would bring back what the file still has
+            await self.settle()
+        return await self._store.lift_revocation(scope)
+
+    async def _put_back(self, revocation: Revocation) -> None:
+        """In force and stored, or at least kept, although its scope was lifted in the store after it was put there."""
+        self._feed.hold(revocation)
+        row = Unstored(revocation, None, await self._stored(revocation))
+        if not row.done:
+            await self._kept_open(row)
+
     async def _recorded(self, entry: Mapping[str, Json]) -> bool:
         if self._record is None:
             return True
@@ -187,6 +220,12 @@ class RevocationService:
         putting.result()
         self._feed.stored(revocation)
         return True
+
+    async def _kept_open(self, row: Unstored) -> bool:
+        """Something is still to be done about it: known to `settle`, and kept in the file, if that can be."""
+        async with self._writing:
+            self._open.append(row)
+            return await self._kept(row)
 
     async def _kept(self, row: Unstored) -> bool:
         if self._file is None:
@@ -217,6 +256,10 @@ class RevocationService:
         except OSError as error:
             raise StoreUnavailable(f"the file of unstored revocations cannot be changed: {error.strerror}") from error
         self._file_differs = False
+
+
+def _ended_anew() -> Declined:
+    return Declined(409, "stale", "somebody has ended this anew meanwhile, so it stays ended; look again")
 
 
 def _heard(putting: asyncio.Future[None]) -> None:

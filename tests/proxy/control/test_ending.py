@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from policies.model import Json
 from proxy.endings import Reach
 from telemetry.errors import AuditUnavailable
 from tests.fakes.control_house import House
@@ -220,6 +221,31 @@ def test_what_is_open_under_a_scope_is_told(house: House) -> None:
         async with house.operator() as client:
             done = (await post(client, "global")).json()
         assert (done["connections"], done["calls"]) == (3, 2)
+
+    asyncio.run(scenario())
+
+
+def test_a_lift_does_not_undo_what_another_ended_meanwhile(house: House) -> None:
+    """While an owner's lift is being written down, the operator ends the same scope: it stays ended."""
+    record = house.log.append
+
+    async def meanwhile(entry: Mapping[str, Json]) -> int:
+        if entry["type"] == "revocation.lifted":
+            async with house.operator() as operator:
+                assert (await post(operator, "agent:support-bot", "an incident")).status_code == 201
+        return await record(entry)
+
+    async def scenario() -> None:
+        async with await house.person("alice") as client:
+            await post(client, "agent:support-bot", kind="freeze")
+            house.deps = replace(house.deps, record=meanwhile)
+            house.serve()
+        async with await house.person("alice") as client:
+            answer = await delete(client, "agent:support-bot")
+        assert (answer.status_code, answer.json()["code"]) == (409, "stale")
+        (row,) = house.revocations.in_force()
+        assert (row.kind, row.reason) == ("revoke", "an incident")
+        assert await house.store.all_revocations() == [row]
 
     asyncio.run(scenario())
 

@@ -313,6 +313,38 @@ def test_lifting() -> None:
         asyncio.run(service.lift("agents:a"))
 
 
+@pytest.mark.parametrize("how", ["stop", "revoke"])
+@pytest.mark.parametrize("heard", [False, True])
+def test_what_is_ended_while_it_is_lifted_stays_ended(tmp_path: Path, how: str, heard: bool) -> None:
+    """The lift is of what stood before: whoever ended it anew meanwhile was told that it is ended, and it is."""
+
+    class Meanwhile(MemoryRevocationStore):
+        async def lift_revocation(self, scope: str) -> bool:
+            if how == "stop":
+                await service.stop(scope, "operator:uid=0", "worse", 200.0, kind="revoke", entry=ENTRY)
+            else:
+                await service.revoke(scope, "operator:uid=0", "worse", 200.0)
+            lifted = await super().lift_revocation(scope)
+            if heard:
+                await feed.poll(201.0)
+            return lifted
+
+    async def story() -> None:
+        await stop(service, kind="freeze")
+        with pytest.raises(CountersignError, match="meanwhile"):
+            await service.lift("agent:a")
+        newer = Revocation("agent:a", 200.0, "operator:uid=0", "worse")
+        assert feed.epochs.dead(SCOPES, 50.0) == newer
+        await feed.poll(202.0)
+        assert feed.epochs.dead(SCOPES, 50.0) == newer
+        assert room.store.rows == {"agent:a": newer}
+        assert service.unstored() == frozenset()
+
+    room = Room(tmp_path, Meanwhile())
+    feed, service = room.enter()
+    asyncio.run(story())
+
+
 # --- against a model ----------------------------------------------------------------------------
 
 SOME = ("global", "agent:a", "agent:b", "principal:alice", "task:t-1", "service:crm", "handle:h-1")
