@@ -33,6 +33,8 @@ class Ownership:
 
     async def set_state(self, state: PersonState) -> None:
         """In force when this returns; the tokens and sessions of who was deactivated are dead for good."""
+        if state.active:  # before they count again: what could not be ended when they left, or came about meanwhile
+            await self._people.revoke_all(state.person, state.at)
         await self._store.put_person_state(state)
         await self._overlay.hear()
         if not state.active:

@@ -50,3 +50,25 @@ def test_a_store_that_is_down_changes_nothing(house: House) -> None:
         assert house.facts.people["alice"].active
 
     asyncio.run(scenario())
+
+
+def test_what_was_not_ended_when_somebody_left_is_ended_before_they_are_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store fails between the state and the tokens: they are dead all the same when the person is active again."""
+
+    async def down(*_: object) -> int:
+        raise StoreUnavailable("the store is down")
+
+    async def scenario() -> None:
+        token, cookie = await house.token("alice"), await house.session("alice")
+        with monkeypatch.context() as broken, pytest.raises(StoreUnavailable):
+            broken.setattr(house.people, "revoke_all", down)
+            await house.ownership.set_state(state("alice"))
+        assert not house.facts.people["alice"].active
+        await house.ownership.set_state(state("alice", active=True))
+        assert house.facts.people["alice"].active
+        assert await house.people.prove_token(token, house.now) is None
+        assert await house.people.prove_session(cookie, house.now) is None
+
+    asyncio.run(scenario())
