@@ -5,7 +5,7 @@ People, their names and teams are the inventory's; what a provider sends of thos
 
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -191,15 +191,20 @@ def _wanted(body: Mapping[str, Json]) -> bool | None:
             raise ScimMistake(400, "invalidSyntax", "an operation is `add`, `replace` or `remove`")
         if path is not None and not isinstance(path, str):
             raise ScimMistake(400, "invalidPath", "a `path` is text")
-        if path is None and isinstance(value, dict):
-            said = [inner for name, inner in value.items() if name.lower() in _ACTIVE]
-        else:
-            said = [value] if path is not None and path.lower() in _ACTIVE else []
-        for one in said:
+        for one in _said_of_active((path or USER).lower(), value):
             if kind.lower() == "remove":
                 raise ScimMistake(400, "mutability", "`active` cannot be removed; replace it")
             wanted = _bool(one)
     return wanted
+
+
+def _said_of_active(path: str, value: Json) -> Iterator[Json]:
+    """What this value at this path says of `active`: itself, or as a member of the user that it describes."""
+    if path in _ACTIVE:
+        yield value
+    elif path == USER.lower() and isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _said_of_active(name.lower(), inner)
 
 
 def _bool(value: Json) -> bool:

@@ -57,6 +57,8 @@ OFF = {
     "Entra": patch_op({"op": "Replace", "path": "active", "value": "False"}),
     "with a path": patch_op({"op": "replace", "path": "active", "value": False}),
     "fully named": patch_op({"op": "add", "path": f"{USER}:active", "value": False}),
+    "under its schema": patch_op({"op": "replace", "value": {USER: {"active": False}}}),
+    "at its schema": patch_op({"op": "replace", "path": USER, "value": {"active": False}}),
     "in other case": {"schemas": [PATCH], "operations": [{"OP": "REPLACE", "Path": "Active", "Value": "false"}]},
     "among others": patch_op(
         {"op": "replace", "path": "displayName", "value": "X"},
