@@ -185,9 +185,12 @@ async def crm(seen: Seen, writer: asyncio.StreamWriter) -> bool | None:
 
 @contextlib.asynccontextmanager
 async def ending_house(
-    folder: Path, clock: Callable[[], float] = time.time, edit: Callable[[str], str] = str
+    folder: Path, clock: Callable[[], float] = time.time, edit: Callable[[str], str] = str, more: str = ""
 ) -> AsyncIterator[EndingHouse]:
-    """Everything real but the two services behind it, which are in this process too. `edit` changes the inventory."""
+    """Everything real but the two services behind it, which are in this process too.
+
+    `edit` changes the inventory, `more` are further lines of the settings.
+    """
     heard: list[float] = []
 
     async def echo(socket: websockets.ServerConnection) -> None:
@@ -200,7 +203,7 @@ async def ending_house(
         chat = next(iter(talking.sockets)).getsockname()[1]
         inventory = on_loopback(there.port).replace("datasets:\n", CHAT.replace("PORT", str(chat)))
         inventory = inventory.replace("      - name: create_refund\n", f"{EVENTS}      - name: create_refund\n")
-        settings = configured(folder, inventory=edit(inventory))
+        settings = configured(folder, inventory=edit(inventory), more=more)
         async with (
             open_core(settings, clock) as core,
             serving(core) as running,
