@@ -107,12 +107,19 @@ class EndingDesk:
         await self._allow(scope)
         await self._require_known(scope)
 
-    async def levers(self) -> Levers:
-        """What this caller may do about what is ended, and about what is not."""
+    async def levers(self, scope: str = "") -> Levers:
+        """What this caller may do about what is ended, and about what is not.
+
+        Of tasks only the newest are known, and the one of `scope`.
+        """
         deps = self._deps
         if self._caller.is_operator:  # whom no store is asked about
             return Levers(self._caller, deps.inventory(), (), deps.responders, deps.clock())
         tasks = {task.id: task.agent for task in await deps.tasks.list(live=True)}
+        kind, _, name = scope.partition(":")
+        named = await deps.tasks.find(name) if kind == "task" and name not in tasks else None
+        if named is not None:
+            tasks[name] = named.agent
         handles = await deps.handles.list()
         return Levers(self._caller, deps.inventory(), handles, deps.responders, deps.clock(), tasks)
 
@@ -121,7 +128,7 @@ class EndingDesk:
             checked_scope(scope)
         except CountersignError as error:
             raise Declined(422, "scope_invalid", str(error)) from error
-        levers = await self.levers()
+        levers = await self.levers(scope)
         if not levers.end(scope):
             raise Declined(403, "not_yours", "you may end only agents that you answer for, and their tasks and handles")
         return levers

@@ -13,6 +13,7 @@ import pytest
 
 from policies.model import Json
 from proxy.endings import Reach
+from proxy.tasks.task import NewTask
 from telemetry.errors import AuditUnavailable
 from tests.fakes.control_house import House
 
@@ -332,5 +333,26 @@ def test_a_task_and_a_handle_are_known_by_what_was_given(house: House) -> None:
             for scope in (f"task:{made['task']}", f"handle:{made['id']}"):
                 assert (await post(client, scope)).status_code == 201
             assert len(scopes(house)) == 2
+
+    asyncio.run(scenario())
+
+
+def test_an_owner_ends_a_task_of_theirs_however_many_are_newer(house: House) -> None:
+    """A house has thousands of live tasks: the one that runs wild is ended by who answers for it."""
+
+    async def scenario() -> None:
+        tasks = [
+            await house.tasks.create(
+                NewTask("support-bot", "refunds", house.now + 600, ("payments/*",)), by="test", now=house.now + age
+            )
+            for age in range(201)
+        ]
+        first = tasks[0].id
+        async with await house.person("alice") as client:
+            assert (await post(client, f"task:{first}", kind="freeze")).status_code == 201
+            assert (await delete(client, f"task:{first}")).status_code == 200
+            assert (await post(client, f"task:{first}")).status_code == 201
+        async with await house.person("bob") as client:
+            assert (await post(client, f"task:{first}")).status_code == 403
 
     asyncio.run(scenario())
