@@ -153,15 +153,16 @@ async def show_call(request: Request, desk: Desk) -> Response:
 
 
 async def events(request: Request, desk: Desk, door: Door) -> Response:
-    """Server-sent events; the stream ends when the caller's proof does."""
+    """Server-sent events, of what the caller may see at that moment; the stream ends when the caller's proof does."""
 
     async def follow() -> AsyncIterator[bytes]:
         async for event in desk.subscription.events(request.headers.get("last-event-id", "")):
             try:
-                await door.desk_of(request)
+                now = await door.desk_of(request)
             except Declined:
                 return
-            yield lines(event)
+            if event is None or now.subscription.sees(event):
+                yield lines(event)
 
     headers = {"x-accel-buffering": "no"}
     return StreamingResponse(follow(), media_type="text/event-stream", headers=headers)

@@ -163,10 +163,11 @@ class Subscription:
                     yield None
                 for event in fresh:
                     number = event.number
-                    if self._sees(event):
+                    if self.sees(event):
                         yield event
 
-    def _sees(self, event: Event) -> bool:
+    def sees(self, event: Event) -> bool:
+        """Whether this caller may see what changed, as they were when they were proven."""
         subject = event.subject
         if subject is None:
             return True

@@ -51,3 +51,26 @@ def test_the_events_end_with_the_callers_proof(house: House, monkeypatch: pytest
         assert house.feed._listeners == 0
 
     asyncio.run(scenario())
+
+
+def test_the_events_are_those_that_the_caller_may_see_now(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An auditor who leaves the team hears nothing more on the stream that they opened before."""
+    monkeypatch.setattr(events, "HEARTBEAT", 0.01)
+    monkeypatch.setattr(events, "LOOK_EVERY", 0.0)
+
+    async def scenario() -> None:
+        async with await house.person("carol") as client, asyncio.timeout(5):
+            asked = asyncio.create_task(client.get("/v1/events"))
+            while house.feed._looking is None:  # noqa: ASYNC110 - nobody is told when a listener comes
+                await asyncio.sleep(0)
+            people = house.facts.people
+            left = people["carol"].model_copy(update={"teams": ()})
+            house.facts = house.facts.model_copy(update={"people": {**people, "carol": left}})
+            await house.tell_calls()
+            while house.feed._number == 0:  # noqa: ASYNC110 - nobody is told when something is told
+                await asyncio.sleep(0)
+            await house.people.revoke_all("carol", house.now)
+            answer = await asked
+        assert "call.changed" not in answer.text
+
+    asyncio.run(scenario())
