@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from weakref import WeakValueDictionary
 
 from policies.model import Json
-from proxy.facts import Inventory
+from proxy.facts import Agent, Inventory, Person, accountable
 from proxy.holds.account import account_of
 from proxy.holds.interfaces import HoldStore
 from proxy.holds.machine import apply
@@ -106,7 +106,17 @@ class Ledger:
         """What has become of the ground that this hold stands on."""
         inventory = self.inventory()
         agent = inventory.agents.get(hold.key.agent)
-        owner = inventory.people.get(agent.owner) if agent and agent.owner else None
+        today = datetime.fromtimestamp(self.clock(), UTC).date()
+        owner = _answering(hold.owner, agent, inventory, today) if agent is not None else None
         people = (inventory.people.get(vote.person) for vote in hold.votes)
         active = frozenset(person.id for person in people if person and person.active)
         return Recheck(owner.id if owner else None, hold.requirement, self.eligibility(hold), active)
+
+
+def _answering(named: str, agent: Agent, inventory: Inventory, today: date) -> Person | None:
+    """Who answers for the agent now: `named` itself, where that is the owner of single instances of it."""
+    own = inventory.people.get(named)
+    if own is not None and own.active and any(named in each.owners.values() for each in agent.instances):
+        return own
+    left = inventory.people.get(agent.owner) if agent.owner is not None else None
+    return accountable(agent, inventory, today) or left  # who left still is the owner, and can sign nothing

@@ -1,15 +1,19 @@
 """The one way in which a hold changes."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from policies.model import Clause
+from proxy.errors import Refused
+from proxy.facts import Instances, OwnershipRules
 from proxy.holds.mistakes import HoldNotFound
 from proxy.holds.model import State
 from proxy.holds.moves import Invalidate, Revoke, Tick
 from telemetry.errors import AuditUnavailable
-from tests.fakes.held_calls import NOW, Desk, decided
+from tests.fakes.held_calls import NOW, OWNER_SIGNS, Desk, decided, inventory
 from tests.proxy.holds.test_admission import parked, told
 
 
@@ -118,5 +122,36 @@ def test_time_alone_changes_nothing_too_early(tmp_path: Path) -> None:
         hold = await desk.service._ledger.current(await parked(desk))
         assert await desk.service._ledger.move(hold, Tick()) == hold
         assert (await desk.service._ledger.current(hold.id)).row_version == 1
+
+    told(tmp_path, story)
+
+
+@pytest.mark.parametrize("approver", ["olga", "dan", "dora"])
+def test_an_approval_stands_while_the_same_person_answers(tmp_path: Path, approver: str) -> None:
+    """The owner, the deputy of one who left, the owner of one instance: their word is used, until another answers."""
+    world = inventory(inactive=("olga",) if approver == "dan" else ())
+    copies = Instances(issuer="https://id.example", subject="refunds/{instance}", owners={"blue": "dora"})
+    agent = world.agents["refunds"].model_copy(update={"instances": (copies,)})
+    rules = OwnershipRules(when_owner_leaves="deputy")
+    world = world.model_copy(update={"agents": {"refunds": agent}, "rules": rules})
+    left = {**world.people, approver: world.people[approver].model_copy(update={"active": False})}
+
+    async def story(desk: Desk) -> None:
+        asked = decided(requirement=replace(OWNER_SIGNS, clauses=(Clause(("owner", f"person:{approver}")),)))
+        attributed = asked.described.attributed
+        identity = replace(attributed.identity, owner=world.people[approver])
+        asked = replace(asked, described=replace(asked.described, attributed=replace(attributed, identity=identity)))
+        desk.world = world
+        with pytest.raises(Refused):
+            await desk.service.admit(asked, prefer_wait=None)
+        (view,) = await desk.service.list()
+        await desk.approve(view.id, approver)
+        ledger = desk.service._ledger
+        hold = await ledger.current(view.id)
+        assert await ledger.move(hold, ledger.recheck_of(hold)) == hold
+        desk.world = world.model_copy(update={"people": left})
+        moved = await ledger.move(hold, ledger.recheck_of(hold))
+        assert moved is not None
+        assert (moved.state, [vote.standing for vote in moved.votes]) == (State.PENDING, ["void"])
 
     told(tmp_path, story)
