@@ -12,6 +12,9 @@ from proxy.facts import Inventory, Service
 from proxy.tasks.interfaces import Revocation, RevocationKind
 from proxy.tasks.scopes import checked_scope
 
+_TRANSMITTER = "transmitter:"
+_HOUSE = "countersign"
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -87,7 +90,7 @@ class EndingDesk:
         if standing is not None and not levers.replace(standing):
             if standing.kind == kind:
                 raise _not_over(standing)
-            by, why = standing.by, f"{why} (by {self._caller.name}; frozen before: {standing.reason})"
+            by, why = _over(standing, self._caller.name, why)
         reach = self._deps.reach(scope) if self._deps.reach is not None else None
         now = self._deps.clock()
         entry = {"at": now, **self._journal.entry("revocation.put", scope, kind=kind, reason=why)}
@@ -191,6 +194,16 @@ _NAMES: Mapping[str, Callable[[Inventory], Collection[str]]] = {
     "service": lambda inventory: inventory.services,
     "credential": _credentials,
 }
+
+
+def _over(row: Revocation, caller: str, why: str) -> tuple[str, str]:
+    """In whose name a freeze becomes an end that its caller may not lift, and why.
+
+    Not in a transmitter's: receivers of events are not told of what transmitters ended, and this is a person's doing.
+    """
+    if row.by.startswith(_TRANSMITTER):
+        return _HOUSE, f"{why} (by {caller}; frozen before by {row.by}: {row.reason})"
+    return row.by, f"{why} (by {caller}; frozen before: {row.reason})"
 
 
 def _not_over(row: Revocation) -> Declined:

@@ -213,6 +213,23 @@ def test_an_owner_tightens_what_the_operator_froze_and_cannot_lift_it(house: Hou
     asyncio.run(scenario())
 
 
+def test_an_owner_ends_what_a_transmitter_froze_and_others_can_be_told(house: House) -> None:
+    """The end is not the transmitter's, of which receivers of events are told nothing; only the operator lifts it."""
+
+    async def scenario() -> None:
+        idp = "transmitter:https://idp.example"
+        await house.revocations.revoke("agent:support-bot", idp, "risk is high", house.now, kind="freeze")
+        async with house.operator() as operator, await house.person("alice") as owner:
+            assert (await post(owner, "agent:support-bot", "it is bad")).status_code == 201
+            (row,) = house.revocations.in_force()
+            assert (row.kind, row.by) == ("revoke", "countersign")
+            assert row.reason == f"it is bad (by person:alice; frozen before by {idp}: risk is high)"
+            assert (await delete(owner, "agent:support-bot")).status_code == 409
+            assert (await delete(operator, "agent:support-bot")).status_code == 200
+
+    asyncio.run(scenario())
+
+
 def test_what_is_open_under_a_scope_is_told(house: House) -> None:
     """The answer counts connections and calls that were open, for the one who ended them."""
 
