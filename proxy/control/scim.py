@@ -233,7 +233,7 @@ async def _body(request: Request) -> dict[str, Json]:
 def _number(text: str | None, default: int) -> int:
     if text is None:
         return default
-    if not text.lstrip("-").isdecimal() or len(text) > 9:
+    if not text.removeprefix("-").isdecimal() or len(text) > 9:
         raise ScimMistake(400, "invalidValue", "`startIndex` and `count` are whole numbers")
     return int(text)
 

@@ -219,7 +219,14 @@ def test_everybody_is_listed_a_page_at_a_time(house: ScimHouse) -> None:
             assert (page["totalResults"], page["startIndex"], page["itemsPerPage"]) == (6, 2, 2)
             assert [user["id"] for user in page["Resources"]] == ["bob", "carol"]
             assert (await client.get("/scim/v2/Users?count=0")).json()["Resources"] == []
-            for query in ("count=x", "startIndex=1.5", 'filter=userName sw "a"', 'filter=title eq "x"'):
+            for query in (
+                "count=x",
+                "startIndex=1.5",
+                "startIndex=--5",
+                "count=5-",
+                'filter=userName sw "a"',
+                'filter=title eq "x"',
+            ):
                 assert (await client.get(f"/scim/v2/Users?{query}")).status_code == 400
             assert (await client.get("/scim/v2/Users/nobody")).status_code == 404
             config = (await client.get("/scim/v2/ServiceProviderConfig")).json()
