@@ -161,7 +161,7 @@ class Resolver:
         match = self._subjects(inventory).find(token.issuer, token.subject)
         if match is None:
             raise _unknown_agent(f"{token.issuer}|{token.subject}")
-        task = _standing_task(token)
+        task, instance = _standing_task(token), match.instance or token.instance
         return Proven(
             agent=match.agent,
             method=token.method,
@@ -169,11 +169,12 @@ class Resolver:
             issued_at=token.issued_at,
             not_after=token.not_after,
             task=task,
-            instance=match.instance or token.instance,
+            instance=instance,
             scopes=(
                 f"token:{token.issuer}|{token.token_id}",
                 f"principal:{token.issuer}|{token.subject}",
                 f"task:{task}",
+                *_instance_scope(match.agent, instance),
             ),
             issuer=token.issuer,
             subject=token.subject,
@@ -197,7 +198,13 @@ class Resolver:
             issued_at=token.issued_at,
             not_after=token.not_after,
             task=token.task,
-            scopes=(f"token:{self._own.issuer}|{token.id}", f"task:{token.task}", *token.via),
+            instance=token.instance,
+            scopes=(
+                f"token:{self._own.issuer}|{token.id}",
+                f"task:{token.task}",
+                *token.via,
+                *_instance_scope(token.actor, token.instance),
+            ),
             evidence=f"sha256:{token.digest}",
             bound_to=token.bound_to,
             made_at=token.issued_at,
@@ -280,9 +287,7 @@ class Resolver:
         chain = _chain(proven, agent, inventory)
         restraints = dict.fromkeys(standing.restraints)
         parties = self._party_scopes(chain, agent, inventory, today, restraints)
-        ends = [*_agent_scopes(agent, owner, standing.deputy_for)]
-        if proven.instance:
-            ends.append(f"instance:{agent.id}/{proven.instance}")
+        ends = [*_agent_scopes(agent, owner, standing.deputy_for), *_instance_scope(agent.id, proven.instance)]
         scopes = tuple(dict.fromkeys(["global", *ends, *parties, *proven.scopes]))
         return Identity(agent, owner, chain, proven, scopes, tuple(restraints), standing.deputy_for)
 
@@ -357,6 +362,10 @@ def _agent_scopes(agent: Agent, owner: Person, deputy_for: str) -> Iterator[str]
         yield f"team:{agent.team}"
     if agent.partner is not None:
         yield f"partner:{agent.partner}"
+
+
+def _instance_scope(agent: str, instance: str) -> tuple[str, ...]:
+    return (f"instance:{agent}/{instance}",) if instance else ()
 
 
 def _unknown_agent(internal: str) -> Refused:

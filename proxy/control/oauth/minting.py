@@ -20,7 +20,7 @@ from proxy.tasks.bounds import touches_service
 from proxy.tasks.task import Task
 from telemetry.ids import new_id
 
-_ENDS = frozenset({"handle", "token", "principal"})
+_ENDS = frozenset({"handle", "token", "principal", "instance"})
 _MOST_ENDS = 32
 
 
@@ -40,7 +40,7 @@ class Mint:
         issued = int(now)
         if expires <= issued:
             raise OAuthMistake("invalid_grant", "what was shown ends now")
-        claims = self._claims(task, client, self._ends(what), issued, expires)
+        claims = self._claims(task, client, self._ends(what), issued, expires) | _copy(what, client)
         token = self._deps.sign(claims, TYP)
         if len(token) > MAX_BYTES:
             raise OAuthMistake("invalid_authorization_details", "too much for one token: declare `service/*`")
@@ -148,6 +148,15 @@ class Mint:
         change: dict[str, Json] = {"what": scope, "by": by, "kind": "revoke", "reason": "given back", "details": []}
         await self._deps.record({"type": "token.revoked", "task": known.task, "change": change})
         await self._deps.revoke(scope, by, "given back", now)
+
+
+def _copy(what: Granted, client: Identity) -> dict[str, Json]:
+    """Which running copy the token is for: else one could shed its own owner, and outlive its own end."""
+    own = client.proven.instance if client.agent.id == what.task.agent else ""
+    if own and what.instance and own != what.instance:
+        raise OAuthMistake("invalid_grant", "two running copies of one agent were shown")
+    instance = own or what.instance
+    return {"instance": instance} if instance else {}
 
 
 def _may_read(reader: Identity | Service, holder: Identity, task: Task) -> bool:
