@@ -15,10 +15,9 @@ from proxy.errors import Refused
 from proxy.facts import Instances
 from proxy.own_host import OWN_HOST
 from proxy.stages import Evidence, Identity, Reply, Request
-from tests.fakes.token_house import DOMAIN, PROXY, TokenHouse, details, error, good
+from tests.fakes.token_house import DOMAIN, PROXY, TokenHouse, details, good
 
 TOKEN = {"grant_type": "client_credentials", "authorization_details": details()}
-HALF = {"grant_type": "client_credentials", "authorization_details": details(ttl_seconds=300)}
 
 
 @pytest.fixture
