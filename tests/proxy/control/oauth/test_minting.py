@@ -80,6 +80,22 @@ def test_revoking_what_is_not_there_is_no_mistake_and_what_is_anothers_is(house:
     asyncio.run(story())
 
 
+def test_giving_back_what_has_ended_already_writes_nothing(house: TokenHouse) -> None:
+    """Nothing bounds how often this is asked: else one agent with one token could fill the log."""
+
+    async def story() -> None:
+        token = (await house.own())["access_token"]
+        house.now += 1
+        assert (await house.ask("revoke", token=token)).status_code == 200
+        told, known = len(house.log.records), house.revocations.in_force()
+        for _ in range(3):
+            house.now += 1
+            assert (await house.ask("revoke", token=token)).status_code == 200
+        assert (len(house.log.records), house.revocations.in_force()) == (told, known)
+
+    asyncio.run(story())
+
+
 def test_what_cannot_be_written_down_is_not_issued_nor_revoked(house: TokenHouse) -> None:
     """With a broken log there is no token, and none ends unseen."""
 
