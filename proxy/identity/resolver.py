@@ -14,7 +14,7 @@ from proxy.identity.agreement import HANDLE, OF_A_TASK, TASK_TOKEN, agreed
 from proxy.identity.challenges import unproven
 from proxy.identity.handles import PREFIX, HandleService
 from proxy.identity.possession import held, thumbprint
-from proxy.identity.processes import JudgeProcess, process_scopes
+from proxy.identity.processes import JudgeProcess, process_ends, process_scopes
 from proxy.identity.subjects import Subjects
 from proxy.identity.task_tokens import TaskToken, TaskTokenReader
 from proxy.identity.token_cache import VerifiedToken
@@ -231,6 +231,7 @@ class Resolver:
             on_behalf_of=human,
             scopes=tuple(dict.fromkeys(proven.scopes + basis.scopes)),
             chain=basis.chain,
+            behind=basis.behind,
         )
 
     def _subjects(self, inventory: Inventory) -> Subjects:
@@ -286,22 +287,30 @@ class Resolver:
             )
         chain = _chain(proven, agent, inventory)
         restraints = dict.fromkeys(standing.restraints)
-        parties = self._party_scopes(chain, agent, inventory, today, restraints)
+        parties = self._party_scopes(chain, proven.behind, agent, inventory, today, restraints)
         ends = [*_agent_scopes(agent, owner, standing.deputy_for), *_instance_scope(agent.id, proven.instance)]
         scopes = tuple(dict.fromkeys(["global", *ends, *parties, *proven.scopes]))
         return Identity(agent, owner, chain, proven, scopes, tuple(restraints), standing.deputy_for)
 
     def _party_scopes(
-        self, chain: Chain, caller: Agent, inventory: Inventory, today: date, restraints: dict[Restraint, None]
+        self,
+        chain: Chain,
+        behind: tuple[Principal, ...],
+        caller: Agent,
+        inventory: Inventory,
+        today: date,
+        restraints: dict[Restraint, None],
     ) -> Iterator[str]:
         """What ends the other parties of the chain; refuses a chain in which one of them does not stand today.
 
         What restrains one of them restrains who acts for it: it is added to `restraints`.
         """
-        for member in chain.members:
+        for member in (*behind, *chain.members):
             if member.kind == "human":
                 _require_person(member.id, inventory)
                 yield f"principal:{member.id}"
+            elif member.kind == "business_process" and member in behind:
+                yield from process_ends(member, inventory, today, self._process_standing, restraints)
             elif member.kind == "business_process":
                 yield from process_scopes(chain, inventory, today, self._process_standing, restraints)
             elif member.kind == "service" and "|" in member.id:

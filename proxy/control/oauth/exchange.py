@@ -70,8 +70,9 @@ class Exchange:
         agent = Principal("agent", actor.agent.id)
         members = (subject.principal, *(one.principal for one in subject.through if one.endorsed), agent)
         hops = tuple(Hop(one, other, "endorsed", "", "") for one, other in pairwise(members))
+        behind = tuple(one.principal for one in subject.through if not one.endorsed)
         try:
-            self._deps.living(replace(actor.proven, chain=Chain(subject.principal, hops)))
+            self._deps.living(replace(actor.proven, chain=Chain(subject.principal, hops), behind=behind))
         except Refused as refused:
             raise unacceptable("`subject_token`", refused.refusal) from refused
 
