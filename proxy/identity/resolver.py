@@ -242,7 +242,7 @@ class Resolver:
 
     def attribute(self, proven: Proven, inventory: Inventory, now: float) -> Identity:
         """The identity under this inventory at `now`; asked for every call, since people and owners change."""
-        if not now < _end_of(proven, inventory):
+        if not now < end_of(proven, inventory):
             raise refuse(
                 "identity_expired", 403, "The credential of this connection has expired. Connect with a new one."
             )
@@ -352,7 +352,7 @@ def _require_person(person_id: str, inventory: Inventory) -> None:
         raise refuse("principal_inactive", 403, "The person that this agent acts for is no longer active.")
 
 
-def _end_of(proven: Proven, inventory: Inventory) -> float:
+def end_of(proven: Proven, inventory: Inventory) -> float:
     """When this credential ends: for a privileged agent sooner, also if it was issued before it became one."""
     agent = inventory.agents.get(proven.agent)
     if agent is None or agent.agent_class != "privileged" or proven.method not in OF_A_TASK:

@@ -88,7 +88,7 @@ class Exchange:
         parent = await self._deps.tasks.find(proven.task)
         if parent is None:
             raise OAuthMistake("invalid_grant", "the task of the `subject_token` is not known")
-        end = min(proven.not_after, actor.expires if actor is not None else proven.not_after)
+        end = min(self._deps.end_of(holder), actor.expires if actor is not None else proven.not_after)
         shown = (*client.proven.scopes, *proven.scopes, *(actor.identity.proven.scopes if actor is not None else ()))
         asked = self._beginning.asked(form)
         if asked.task is not None:

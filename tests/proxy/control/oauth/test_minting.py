@@ -163,3 +163,31 @@ def test_a_privileged_agents_token_is_short(house: TokenHouse) -> None:
         assert task.deadline <= house.now + 1200
 
     asyncio.run(story())
+
+
+def test_what_a_privileged_agent_shows_ends_sooner_and_so_does_what_it_gets_for_it(house: TokenHouse) -> None:
+    """A handle of before the agent became privileged is cut short; its last token does not outlive it."""
+
+    async def story() -> None:
+        handle = await house.handle()
+        house.now += 100
+        bot = house.facts.agents["support-bot"].model_copy(update={"agent_class": "privileged"})
+        said = Attestation(
+            id="a1", what="agent:support-bot", owner="alice", agent_class="privileged", digest="sha256:1",
+            person="alice", at=house.now,
+        )  # fmt: skip
+        agents = {**house.facts.agents, "support-bot": bot}
+        rules = OwnershipRules(privileged_handle_seconds=120)
+        house.facts = house.facts.model_copy(
+            update={"agents": agents, "attestations": {"agent:support-bot": said}, "rules": rules}
+        )
+        await house.revocation_feed.poll(house.now)
+        shown = {"actor_token": handle, "actor_token_type": HANDLE, "subject_token": house.human()}
+        assert good(await house.for_frank(**shown))["expires_in"] <= 20
+        form = {"grant_type": "client_credentials", "authorization_details": details()}
+        async with house.client() as client:
+            headers = {"authorization": f"Bearer {handle}"}
+            answer = await client.post("/oauth2/token", data=form, headers=headers)
+        assert good(answer)["expires_in"] <= 20
+
+    asyncio.run(story())
