@@ -111,6 +111,10 @@ class Resolver:
 
     def _local(self, peer: LocalPeer, now: float, inventory: Inventory, *, alone: bool) -> Iterator[Proven]:
         """The agent that runs as this user. A user who runs no agent shows nothing: a shim brings other evidence."""
+        if not self._workloads.known_user(peer):
+            if alone:
+                raise unproven("identity_invalid", "peer_without_a_number_here")
+            return
         shown = self._workloads.peer(peer, now)
         if alone or self._subjects(inventory).claimed(shown.issuer, shown.subject):
             yield self._resolve(shown, inventory)

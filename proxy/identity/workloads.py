@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
+from pathlib import Path
 
 from proxy.errors import Refused
 from proxy.identity.clusters import ClusterSettings
@@ -19,6 +20,9 @@ from proxy.identity.token_cache import VerifiedToken
 from proxy.stages import LocalPeer
 
 PEER = "peercred"
+_OVERFLOW = Path("/proc/sys/kernel/overflowuid")
+# What the kernel says in place of every user that has no number in our user namespace (user_namespaces(7)).
+UNMAPPED = int(_OVERFLOW.read_text()) if _OVERFLOW.exists() else 65534
 _MOST_ROUTED = 10_000
 _STEP = 60.0
 
@@ -74,6 +78,10 @@ class Workloads:
     async def certificates(self, chain: Sequence[bytes], now: float) -> VerifiedToken:
         """What this chain proves of the peer, who has shown to hold its key; else a refusal."""
         return await self._x509_svids.verify(chain, now)
+
+    def known_user(self, peer: LocalPeer) -> bool:
+        """Whether the kernel names one user. In a container, all from outside may share one number."""
+        return peer.uid not in {UNMAPPED, -1}
 
     def peer(self, peer: LocalPeer, now: float) -> VerifiedToken:
         """What the kernel says of the other end of a UNIX socket.
