@@ -213,7 +213,7 @@ def test_evidence_that_disagrees_is_refused(house: House, more: dict[str, Any]) 
 
 def test_a_user_without_a_number_here_is_nobody(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container every user from outside has the same number: whoever was given it would be all of them."""
-    monkeypatch.setattr(workloads_module, "UNMAPPED", PEER.uid)
+    monkeypatch.setattr(workloads_module, "UNMAPPED", frozenset({PEER.uid}))
     assert house.refusal(local=PEER) == (407, "identity_invalid")
     proven = house.prove(house.handle(), local=PEER)
     assert (proven.method, proven.issuer) == ("opaque_handle", "")
