@@ -25,6 +25,7 @@ TYP = "at+jwt"
 ALGORITHM = "ES256"
 MAX_LIFE = 900  # INVARIANT: proxy.tasks.service forgets ends of tokens no sooner
 MAX_ACTORS = 8
+MAX_ENDS = 48  # of a chain of eight, each shown by a certificate of one of many copies
 
 _CLAIMS = frozenset(
     {
@@ -180,7 +181,7 @@ def current_actor(claims: Mapping[str, Json]) -> str:
 
 def _via(claims: Mapping[str, Json]) -> tuple[str, ...]:
     via = claims.get("via", [])
-    if not isinstance(via, list) or len(via) > 32 or not all(isinstance(one, str) for one in via):
+    if not isinstance(via, list) or len(via) > MAX_ENDS or not all(isinstance(one, str) for one in via):
         raise unproven("identity_invalid", "task_token_claim: via")
     return tuple(cast("list[str]", via))
 

@@ -14,14 +14,13 @@ from proxy.errors import Refused
 from proxy.facts import Service
 from proxy.identity.compact import MAX_BYTES
 from proxy.identity.possession import MEMBER
-from proxy.identity.task_tokens import MAX_LIFE, TYP
+from proxy.identity.task_tokens import MAX_ENDS, MAX_LIFE, TYP
 from proxy.stages import Identity, Principal
 from proxy.tasks.bounds import touches_service
 from proxy.tasks.task import Task
 from telemetry.ids import new_id
 
 _ENDS = frozenset({"handle", "token", "principal", "instance"})
-_MOST_ENDS = 32
 
 
 class Mint:
@@ -91,7 +90,7 @@ class Mint:
         """The credentials that were shown. Our own tokens are not among them: they hang on the same task."""
         ours = f"token:{self._deps.issuer}|"
         found = dict.fromkeys(one for one in what.ends if one.partition(":")[0] in _ENDS and not one.startswith(ours))
-        if len(found) > _MOST_ENDS:
+        if len(found) > MAX_ENDS:
             raise OAuthMistake("invalid_request", "too much was shown at once")
         return tuple(found)
 
