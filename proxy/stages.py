@@ -80,13 +80,17 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class TaskBasis:
-    """What a task that is known to us proves: whose it is, for whom and through whom, and what ends it."""
+    """What a task that is known to us proves: whose it is, for whom and through whom, and what ends it.
+
+    `behind` are the parties before an asserted hop: they prove nothing, and nothing goes on without them.
+    """
 
     agent: str
     chain: Chain
     since: float
     not_after: float
     scopes: tuple[str, ...]
+    behind: tuple[Principal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +99,11 @@ class Proven:
 
     `scopes` are the revocation keys of the credential itself (`handle:...`, `token:iss|jti`,
     `task:...`); times are UNIX seconds. `evidence` is a digest of the proof, never the proof.
-    `chain` is that of the task, if the task is known to us. `keys` are the issuers whose keys it was proven by, each
-    with the epoch of those keys: when one is taken away, it must be shown anew. `thumbprint` is that of the
-    certificate whose key the connection has proven to hold, `bound_to` the one that it must be (RFC 8705 section 3).
-    `made_at` is when the credential itself was issued, however old its task; 0 if only `issued_at` is known.
+    `chain` is that of the task, if the task is known to us, and `behind` who stood before a gap in it. `keys` are the
+    issuers whose keys it was proven by, each with the epoch of those keys: when one is taken away, it must be shown
+    anew. `thumbprint` is that of the certificate whose key the connection has proven to hold, `bound_to` the one that
+    it must be (RFC 8705 section 3). `made_at` is when the credential itself was issued, however old its task; 0 if only
+    `issued_at` is known.
     """
 
     agent: str
@@ -114,6 +119,7 @@ class Proven:
     subject: str = ""
     evidence: str = ""
     chain: Chain | None = None
+    behind: tuple[Principal, ...] = ()
     keys: tuple[tuple[str, int], ...] = ()
     thumbprint: str = ""
     bound_to: str = ""

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from proxy.errors import refuse
 from proxy.facts import Inventory, Person, Process
-from proxy.stages import Chain, Restraint
+from proxy.stages import Chain, Principal, Restraint
 
 
 class ProcessStanding(Protocol):
@@ -36,9 +36,21 @@ def process_scopes(
     What restrains it restrains who acts for it: it is added to `restraints`.
     """
     root = chain.root
-    process = inventory.processes.get(root.id) if root.kind == "business_process" else None
+    yield from process_ends(root, inventory, today, judge, restraints)
+    first = chain.members[1] if len(chain.members) > 1 else root
+    if first.kind != "agent" or first.id not in inventory.processes[root.id].agents:
+        raise refuse(
+            "process_agent_refused", 403, "The process that this agent acts for does not name it, or the one before it."
+        )
+
+
+def process_ends(
+    party: Principal, inventory: Inventory, today: date, judge: JudgeProcess | None, restraints: dict[Restraint, None]
+) -> Iterator[str]:
+    """The same, whoever acts for it."""
+    process = inventory.processes.get(party.id) if party.kind == "business_process" else None
     if process is None or judge is None:
-        raise refuse("principal_unknown", 403, "The process that this agent acts for is not known.", internal=root.id)
+        raise refuse("principal_unknown", 403, "The process that this agent acts for is not known.", internal=party.id)
     standing = judge(process, inventory, today)
     if standing.owner is None:
         raise refuse(
@@ -46,10 +58,6 @@ def process_scopes(
             403,
             "Nothing may be done today in the name of the process that this agent acts for.",
             internal=f"{standing.reason}: {standing.detail}",
-        )
-    if len(chain.members) < 2 or chain.members[1].kind != "agent" or chain.members[1].id not in process.agents:
-        raise refuse(
-            "process_agent_refused", 403, "The process that this agent acts for does not name it, or the one before it."
         )
     restraints.update(dict.fromkeys(standing.restraints))
     yield f"process:{process.id}"

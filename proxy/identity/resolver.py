@@ -14,7 +14,7 @@ from proxy.identity.agreement import HANDLE, OF_A_TASK, TASK_TOKEN, agreed
 from proxy.identity.challenges import unproven
 from proxy.identity.handles import PREFIX, HandleService
 from proxy.identity.possession import held, thumbprint
-from proxy.identity.processes import JudgeProcess, process_scopes
+from proxy.identity.processes import JudgeProcess, process_ends, process_scopes
 from proxy.identity.subjects import Subjects
 from proxy.identity.task_tokens import TaskToken, TaskTokenReader
 from proxy.identity.token_cache import VerifiedToken
@@ -111,6 +111,10 @@ class Resolver:
 
     def _local(self, peer: LocalPeer, now: float, inventory: Inventory, *, alone: bool) -> Iterator[Proven]:
         """The agent that runs as this user. A user who runs no agent shows nothing: a shim brings other evidence."""
+        if not self._workloads.known_user(peer):
+            if alone:
+                raise unproven("identity_invalid", "peer_without_a_number_here")
+            return
         shown = self._workloads.peer(peer, now)
         if alone or self._subjects(inventory).claimed(shown.issuer, shown.subject):
             yield self._resolve(shown, inventory)
@@ -161,7 +165,7 @@ class Resolver:
         match = self._subjects(inventory).find(token.issuer, token.subject)
         if match is None:
             raise _unknown_agent(f"{token.issuer}|{token.subject}")
-        task = _standing_task(token)
+        task, instance = _standing_task(token), match.instance or token.instance
         return Proven(
             agent=match.agent,
             method=token.method,
@@ -169,11 +173,12 @@ class Resolver:
             issued_at=token.issued_at,
             not_after=token.not_after,
             task=task,
-            instance=match.instance or token.instance,
+            instance=instance,
             scopes=(
                 f"token:{token.issuer}|{token.token_id}",
                 f"principal:{token.issuer}|{token.subject}",
                 f"task:{task}",
+                *_instance_scope(match.agent, instance),
             ),
             issuer=token.issuer,
             subject=token.subject,
@@ -197,7 +202,13 @@ class Resolver:
             issued_at=token.issued_at,
             not_after=token.not_after,
             task=token.task,
-            scopes=(f"token:{self._own.issuer}|{token.id}", f"task:{token.task}", *token.via),
+            instance=token.instance,
+            scopes=(
+                f"token:{self._own.issuer}|{token.id}",
+                f"task:{token.task}",
+                *token.via,
+                *_instance_scope(token.actor, token.instance),
+            ),
             evidence=f"sha256:{token.digest}",
             bound_to=token.bound_to,
             made_at=token.issued_at,
@@ -224,6 +235,7 @@ class Resolver:
             on_behalf_of=human,
             scopes=tuple(dict.fromkeys(proven.scopes + basis.scopes)),
             chain=basis.chain,
+            behind=basis.behind,
         )
 
     def _subjects(self, inventory: Inventory) -> Subjects:
@@ -234,7 +246,7 @@ class Resolver:
 
     def attribute(self, proven: Proven, inventory: Inventory, now: float) -> Identity:
         """The identity under this inventory at `now`; asked for every call, since people and owners change."""
-        if not now < _end_of(proven, inventory):
+        if not now < end_of(proven, inventory):
             raise refuse(
                 "identity_expired", 403, "The credential of this connection has expired. Connect with a new one."
             )
@@ -279,24 +291,30 @@ class Resolver:
             )
         chain = _chain(proven, agent, inventory)
         restraints = dict.fromkeys(standing.restraints)
-        parties = self._party_scopes(chain, agent, inventory, today, restraints)
-        ends = [*_agent_scopes(agent, owner, standing.deputy_for)]
-        if proven.instance:
-            ends.append(f"instance:{agent.id}/{proven.instance}")
+        parties = self._party_scopes(chain, proven.behind, agent, inventory, today, restraints)
+        ends = [*_agent_scopes(agent, owner, standing.deputy_for), *_instance_scope(agent.id, proven.instance)]
         scopes = tuple(dict.fromkeys(["global", *ends, *parties, *proven.scopes]))
         return Identity(agent, owner, chain, proven, scopes, tuple(restraints), standing.deputy_for)
 
     def _party_scopes(
-        self, chain: Chain, caller: Agent, inventory: Inventory, today: date, restraints: dict[Restraint, None]
+        self,
+        chain: Chain,
+        behind: tuple[Principal, ...],
+        caller: Agent,
+        inventory: Inventory,
+        today: date,
+        restraints: dict[Restraint, None],
     ) -> Iterator[str]:
         """What ends the other parties of the chain; refuses a chain in which one of them does not stand today.
 
         What restrains one of them restrains who acts for it: it is added to `restraints`.
         """
-        for member in chain.members:
+        for member in (*behind, *chain.members):
             if member.kind == "human":
                 _require_person(member.id, inventory)
                 yield f"principal:{member.id}"
+            elif member.kind == "business_process" and member in behind:
+                yield from process_ends(member, inventory, today, self._process_standing, restraints)
             elif member.kind == "business_process":
                 yield from process_scopes(chain, inventory, today, self._process_standing, restraints)
             elif member.kind == "service" and "|" in member.id:
@@ -338,7 +356,7 @@ def _require_person(person_id: str, inventory: Inventory) -> None:
         raise refuse("principal_inactive", 403, "The person that this agent acts for is no longer active.")
 
 
-def _end_of(proven: Proven, inventory: Inventory) -> float:
+def end_of(proven: Proven, inventory: Inventory) -> float:
     """When this credential ends: for a privileged agent sooner, also if it was issued before it became one."""
     agent = inventory.agents.get(proven.agent)
     if agent is None or agent.agent_class != "privileged" or proven.method not in OF_A_TASK:
@@ -357,6 +375,10 @@ def _agent_scopes(agent: Agent, owner: Person, deputy_for: str) -> Iterator[str]
         yield f"team:{agent.team}"
     if agent.partner is not None:
         yield f"partner:{agent.partner}"
+
+
+def _instance_scope(agent: str, instance: str) -> tuple[str, ...]:
+    return (f"instance:{agent}/{instance}",) if instance else ()
 
 
 def _unknown_agent(internal: str) -> Refused:

@@ -98,8 +98,12 @@ class Source[D: Document]:
             await self._fetch(now)
 
     async def _fetch(self, now: float) -> None:
-        """Not given up when the caller is: else whoever hangs up early could keep the keys from being read."""
-        self._fetching = asyncio.ensure_future(self._fetch_now(now))
+        """Not given up when the caller is: else whoever hangs up early could keep the keys from being read.
+
+        And none beside it, since the older answer could come last, and bring back what was taken away.
+        """
+        if self._fetching is None or self._fetching.done():
+            self._fetching = asyncio.ensure_future(self._fetch_now(now))
         await asyncio.shield(self._fetching)
 
     async def _fetch_now(self, now: float) -> None:

@@ -25,6 +25,7 @@ TYP = "at+jwt"
 ALGORITHM = "ES256"
 MAX_LIFE = 900  # INVARIANT: proxy.tasks.service forgets ends of tokens no sooner
 MAX_ACTORS = 8
+MAX_ENDS = 48  # of a chain of eight, each shown by a certificate of one of many copies
 
 _CLAIMS = frozenset(
     {
@@ -36,6 +37,7 @@ _CLAIMS = frozenset(
         "jti",
         "client_id",
         "task",
+        "instance",
         "act",
         "via",
         "scope",
@@ -55,7 +57,8 @@ class TaskToken:
     """What a token of ours says, once its signature and every claim were checked.
 
     `actor` is the agent that holds it. `via` are the scopes of what it was obtained with, whose end is its end.
-    `bound_to` is the certificate with which it must be shown, if there is one.
+    `bound_to` is the certificate with which it must be shown, if there is one. `instance` is the running copy of the
+    agent that it was given to, as far as that was shown.
     """
 
     id: str
@@ -68,6 +71,7 @@ class TaskToken:
     digest: str
     claims: Mapping[str, Json]
     bound_to: str = ""
+    instance: str = ""
 
 
 class TaskTokenReader:
@@ -132,8 +136,8 @@ def _believed(unverified: Unverified, profile: IssuerSettings, digest: str, now:
         raise unproven("identity_invalid", "task_token_claims")
     if claims["iss"] != profile.issuer or claims["aud"] != profile.audience:
         raise unproven("identity_invalid", "task_token_audience")
-    for name in ("sub", "jti", "client_id", "task"):
-        value = claims[name]
+    for name in ("sub", "jti", "client_id", "task", "instance"):
+        value = claims[name] if name in _REQUIRED else claims.get(name, "-")
         if not isinstance(value, str) or not _TEXT.fullmatch(value):
             raise unproven("identity_invalid", f"task_token_claim: {name}")
     issued, expires = _seconds(claims, "iat"), _seconds(claims, "exp")
@@ -150,6 +154,7 @@ def _believed(unverified: Unverified, profile: IssuerSettings, digest: str, now:
         digest=digest,
         claims=claims,
         bound_to=confirmation(claims["cnf"]) if "cnf" in claims else "",
+        instance=cast("str", claims.get("instance", "")),
     )
 
 
@@ -176,7 +181,7 @@ def current_actor(claims: Mapping[str, Json]) -> str:
 
 def _via(claims: Mapping[str, Json]) -> tuple[str, ...]:
     via = claims.get("via", [])
-    if not isinstance(via, list) or len(via) > 32 or not all(isinstance(one, str) for one in via):
+    if not isinstance(via, list) or len(via) > MAX_ENDS or not all(isinstance(one, str) for one in via):
         raise unproven("identity_invalid", "task_token_claim: via")
     return tuple(cast("list[str]", via))
 

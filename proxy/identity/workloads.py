@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
+from pathlib import Path
 
 from proxy.errors import Refused
 from proxy.identity.clusters import ClusterSettings
@@ -19,8 +20,26 @@ from proxy.identity.token_cache import VerifiedToken
 from proxy.stages import LocalPeer
 
 PEER = "peercred"
+_MOST_USERS = 2**32 - 1
 _MOST_ROUTED = 10_000
 _STEP = 60.0
+
+
+def unmapped(proc: Path = Path("/proc")) -> frozenset[int]:
+    """What the kernel says in place of users that have no number in our user namespace (user_namespaces(7)).
+
+    Where each has one, as outside of containers, 65534 is a user like others.
+    """
+    try:
+        rows = [line.split() for line in (proc / "self/uid_map").read_text().splitlines()]
+        if sum(int(count) for _, _, count in rows) >= _MOST_USERS:
+            return frozenset({-1})
+        return frozenset({-1, int((proc / "sys/kernel/overflowuid").read_text())})
+    except (OSError, ValueError):
+        return frozenset({-1, 65534})
+
+
+UNMAPPED = unmapped()
 
 type TokenVerifier = JwtSvidVerifier | ServiceAccountVerifier
 
@@ -74,6 +93,10 @@ class Workloads:
     async def certificates(self, chain: Sequence[bytes], now: float) -> VerifiedToken:
         """What this chain proves of the peer, who has shown to hold its key; else a refusal."""
         return await self._x509_svids.verify(chain, now)
+
+    def known_user(self, peer: LocalPeer) -> bool:
+        """Whether the kernel names one user. In a container, all from outside may share one number."""
+        return peer.uid not in UNMAPPED
 
     def peer(self, peer: LocalPeer, now: float) -> VerifiedToken:
         """What the kernel says of the other end of a UNIX socket.

@@ -26,11 +26,13 @@ def bind_local(path: Path) -> socket.socket:
     """
     try:
         path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        folder = path.parent.stat()
-    except OSError as error:
+        open_to_others = _open_to_others(path.parent)
+    except (OSError, RuntimeError) as error:  # the latter for links that lead in a circle
         raise _wrong(path.parent, error) from error
-    if folder.st_uid not in {0, os.geteuid()} or stat.S_IMODE(folder.st_mode) & 0o022:
-        raise CountersignError(f"{path.parent}: only you may write to the folder of `listen.local`: chmod go-w it")
+    if open_to_others is not None:
+        raise CountersignError(
+            f"{open_to_others}: only you may write to the folder of `listen.local` and those above: chmod go-w it"
+        )
     _clear(path)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -51,6 +53,19 @@ def local_peer(transport: asyncio.BaseTransport) -> LocalPeer | None:
     return LocalPeer(uid, gid, pid)
 
 
+def _open_to_others(folder: Path) -> Path | None:
+    """The first folder, or link, on the way there by which somebody else could make it lead elsewhere."""
+    ours, real = {0, os.geteuid()}, folder.resolve(strict=True)
+    for step in dict.fromkeys([real, *real.parents, folder.absolute(), *folder.absolute().parents]):
+        status = step.lstat()
+        # In a sticky folder, as /tmp, others may write, and move nothing that is ours.
+        sticky = step != real and status.st_mode & stat.S_ISVTX
+        writable = not stat.S_ISLNK(status.st_mode) and status.st_mode & 0o022 and not sticky
+        if status.st_uid not in ours or writable:
+            return step
+    return None
+
+
 def _clear(path: Path) -> None:
     if not path.exists(follow_symlinks=False):
         return
@@ -63,5 +78,7 @@ def _clear(path: Path) -> None:
     path.unlink()
 
 
-def _wrong(path: Path, error: OSError) -> CountersignError:
-    return CountersignError(f"{path}: cannot listen here: {error.strerror or error}; see `listen.local`")
+def _wrong(path: Path, error: OSError | RuntimeError) -> CountersignError:
+    return CountersignError(
+        f"{path}: cannot listen here: {getattr(error, 'strerror', None) or error}; see `listen.local`"
+    )

@@ -50,6 +50,7 @@ class OuterConnection(asyncio.Transport, asyncio.Protocol):
         self._chain: tuple[bytes, ...] = ()
         self._ended = False
         self._over = False
+        self._said_all = False
 
     # --- the socket -----------------------------------------------------------------------------
 
@@ -99,14 +100,14 @@ class OuterConnection(asyncio.Transport, asyncio.Protocol):
         try:
             tls.do_handshake()
         except SSL.WantReadError:
-            self._below.write(self._encrypted())
+            self._flush()
             if self._received > MAX_HANDSHAKE:
                 self._refuse(TOO_MUCH)
             return
         except SSL.Error as error:
             self._refuse(replace(FAILED, internal=_words(error)), self._encrypted())
             return
-        self._below.write(self._encrypted())
+        self._flush()
         chain = chain_of(tls)
         if chain is None or resumed(tls):
             self._refuse(TOO_MUCH if chain is None else RESUMED)
@@ -142,7 +143,7 @@ class OuterConnection(asyncio.Transport, asyncio.Protocol):
             except SSL.Error:
                 broken = True
                 break
-        self._below.write(self._encrypted())
+        self._flush()
         if plain:
             self._above.data_received(b"".join(plain))
         if broken:
@@ -164,10 +165,11 @@ class OuterConnection(asyncio.Transport, asyncio.Protocol):
         if self._established and not self._below.is_closing():
             with contextlib.suppress(SSL.Error):  # the peer has said that it wants no more
                 self._session().sendall(data)
-            self._below.write(self._encrypted())
+            self._flush()
 
     def write_eof(self) -> None:
         self._say_goodbye()
+        self._said_all = True
         if self._below.can_write_eof():
             self._below.write_eof()
 
@@ -204,11 +206,17 @@ class OuterConnection(asyncio.Transport, asyncio.Protocol):
         if self._established and not self._below.is_closing():
             with contextlib.suppress(SSL.Error):
                 self._session().shutdown()
-            self._below.write(self._encrypted())
+            self._flush()
 
     def _session(self) -> SSL.Connection:
         assert self._tls is not None
         return self._tls
+
+    def _flush(self) -> None:
+        """After our last word there is nothing to be said: what still comes is read, so that it is no fault."""
+        data = self._encrypted()
+        if data and not self._said_all:
+            self._below.write(data)
 
     def _encrypted(self) -> bytes:
         """All that TLS has for the socket now."""

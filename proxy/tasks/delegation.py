@@ -131,11 +131,16 @@ class Delegation:
 
     def chain(self) -> Chain:
         """What policy may see: the hops after the last asserted one. Where there was one, the root is not proven."""
-        asserted = [link.index for link in self.links if link.proof.level not in _COUNTS]
-        begin = asserted[-1] + 1 if asserted else 0
-        proven = self.links[begin:]
-        root = self.members[begin]
-        return Chain(root=root, hops=tuple(_hops(proven)), complete=not asserted)
+        begin = self._begin()
+        return Chain(self.members[begin], tuple(_hops(self.links[begin:])), complete=not begin)
+
+    def behind(self) -> tuple[Principal, ...]:
+        """Who stands before the last asserted hop: of no weight for policy, and no call without any of them."""
+        return self.members[: self._begin()]
+
+    def _begin(self) -> int:
+        """How many hops there are up to the last asserted one."""
+        return max((link.index + 1 for link in self.links if link.proof.level not in _COUNTS), default=0)
 
 
 _COUNTS = frozenset({"verified", "endorsed"})

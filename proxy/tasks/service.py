@@ -68,7 +68,8 @@ class TaskService:
         task = await self.find(task_id)
         if task is None:
             return None
-        return TaskBasis(task.agent, task.delegation.chain(), task.created_at, task.deadline, task.scopes)
+        chain, behind = task.delegation.chain(), task.delegation.behind()
+        return TaskBasis(task.agent, chain, task.created_at, task.deadline, task.scopes, behind)
 
     def suspended(self, scopes: tuple[str, ...]) -> bool:
         """Whether one of these scopes is a task that is suspended, as far as this process has heard."""

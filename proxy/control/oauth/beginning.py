@@ -15,11 +15,15 @@ DEFAULT_LIFE = 3600
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What a token may be minted of: a task, until when at most, and the scopes whose end is the token's end."""
+    """What a token may be minted of: a task, until when at most, and the scopes whose end is the token's end.
+
+    `instance` is which running copy of the task's agent showed itself, if that is known.
+    """
 
     task: Task
     not_after: float
     ends: tuple[str, ...]
+    instance: str = ""
 
 
 @dataclass(frozen=True, slots=True)

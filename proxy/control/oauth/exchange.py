@@ -62,15 +62,17 @@ class Exchange:
         through = tuple(zip((one.principal for one in subject.through), before, strict=True))
         below = Below(actor.identity, None, subject.principal, last, "token_exchange", end, targets_of(form), through)
         task = await self._beginning.begin(asked, below)
-        return Granted(task, end, (*client.proven.scopes, *actor.identity.proven.scopes, *subject.ends))
+        shown = (*client.proven.scopes, *actor.identity.proven.scopes, *subject.ends)
+        return Granted(task, end, shown, actor.identity.proven.instance)
 
     def _require_standing(self, subject: Root, actor: Identity) -> None:
         """Nothing begins in a name in which no call would pass: everyone who counts stands today."""
         agent = Principal("agent", actor.agent.id)
         members = (subject.principal, *(one.principal for one in subject.through if one.endorsed), agent)
         hops = tuple(Hop(one, other, "endorsed", "", "") for one, other in pairwise(members))
+        behind = tuple(one.principal for one in subject.through if not one.endorsed)
         try:
-            self._deps.living(replace(actor.proven, chain=Chain(subject.principal, hops)))
+            self._deps.living(replace(actor.proven, chain=Chain(subject.principal, hops), behind=behind))
         except Refused as refused:
             raise unacceptable("`subject_token`", refused.refusal) from refused
 
@@ -86,17 +88,17 @@ class Exchange:
         parent = await self._deps.tasks.find(proven.task)
         if parent is None:
             raise OAuthMistake("invalid_grant", "the task of the `subject_token` is not known")
-        end = min(proven.not_after, actor.expires if actor is not None else proven.not_after)
+        end = min(self._deps.end_of(holder), actor.expires if actor is not None else proven.not_after)
         shown = (*client.proven.scopes, *proven.scopes, *(actor.identity.proven.scopes if actor is not None else ()))
         asked = self._beginning.asked(form)
         if asked.task is not None:
             raise OAuthMistake("invalid_authorization_details", "`task_id` is that of the `subject_token`")
         if agent.agent.id == holder.agent.id and not asked.new_task:
             self._beginning.require_targets(form, parent)
-            return Granted(parent, end, shown)
+            return Granted(parent, end, shown, agent.proven.instance)
         proof = Proof(agent.proven.method, level_of(agent), agent.proven.evidence)
         below = Below(agent, parent, None, proof, "token_exchange", parent.deadline, targets_of(form))
-        return Granted(await self._beginning.begin(asked, below), end, shown)
+        return Granted(await self._beginning.begin(asked, below), end, shown, agent.proven.instance)
 
     async def _behind_service(self, form: Form, client: Identity, subject: HandedOn, given: Actor | None) -> Granted:
         """The token showed the hop to this agent, which showed itself. As ever, what comes out ends with what came in:
@@ -109,7 +111,8 @@ class Exchange:
         parent = subject.parent
         below = Below(actor.identity, parent, None, proof, "token_exchange", parent.deadline, targets_of(form))
         task, end = await self._beginning.begin(asked, below), min(subject.expires, actor.expires)
-        return Granted(task, end, (*client.proven.scopes, *actor.identity.proven.scopes))
+        shown = (*client.proven.scopes, *actor.identity.proven.scopes)
+        return Granted(task, end, shown, actor.identity.proven.instance)
 
 
 def _itself(client: Identity, actor: Actor | None) -> Actor:

@@ -9,6 +9,7 @@ from proxy.stages import Identity
 
 _REPEATABLE = frozenset({"resource", "audience"})
 _MOST = 32
+MAX_BODY = 64 * 1024  # as the control API has it for all that it reads; the proxy passes on much more
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ def read_form(sent: Sent) -> Form:
     kind = sent.content_type.partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded" or sent.query:
         raise OAuthMistake("invalid_request", "send one form, `Content-Type: application/x-www-form-urlencoded`")
+    if len(sent.body) > MAX_BODY:
+        raise OAuthMistake("invalid_request", f"a form has at most {MAX_BODY} bytes")
     try:
         pairs = parse_qsl(
             sent.body.decode("ascii"),

@@ -85,6 +85,7 @@ def _caller(account: Account, parent: Task, evidence: str, deps: OAuthDeps) -> I
         scopes=parent.scopes,
         evidence=evidence,
         chain=chain,
+        behind=parent.delegation.behind(),
     )
     try:
         return deps.living(proven)

@@ -14,14 +14,13 @@ from proxy.errors import Refused
 from proxy.facts import Service
 from proxy.identity.compact import MAX_BYTES
 from proxy.identity.possession import MEMBER
-from proxy.identity.task_tokens import MAX_LIFE, TYP
+from proxy.identity.task_tokens import MAX_ENDS, MAX_LIFE, TYP
 from proxy.stages import Identity, Principal
 from proxy.tasks.bounds import touches_service
 from proxy.tasks.task import Task
 from telemetry.ids import new_id
 
-_ENDS = frozenset({"handle", "token", "principal"})
-_MOST_ENDS = 32
+_ENDS = frozenset({"handle", "token", "principal", "instance"})
 
 
 class Mint:
@@ -40,7 +39,7 @@ class Mint:
         issued = int(now)
         if expires <= issued:
             raise OAuthMistake("invalid_grant", "what was shown ends now")
-        claims = self._claims(task, client, self._ends(what), issued, expires)
+        claims = self._claims(task, client, self._ends(what), issued, expires) | _copy(what, client)
         token = self._deps.sign(claims, TYP)
         if len(token) > MAX_BYTES:
             raise OAuthMistake("invalid_authorization_details", "too much for one token: declare `service/*`")
@@ -91,7 +90,7 @@ class Mint:
         """The credentials that were shown. Our own tokens are not among them: they hang on the same task."""
         ours = f"token:{self._deps.issuer}|"
         found = dict.fromkeys(one for one in what.ends if one.partition(":")[0] in _ENDS and not one.startswith(ours))
-        if len(found) > _MOST_ENDS:
+        if len(found) > MAX_ENDS:
             raise OAuthMistake("invalid_request", "too much was shown at once")
         return tuple(found)
 
@@ -145,9 +144,20 @@ class Mint:
         if client.agent.id not in {known.actor, known.client}:
             raise OAuthMistake("unauthorized_client", "this token was issued to another client")
         scope, by = f"token:{self._deps.issuer}|{known.id}", f"agent:{client.agent.id}"
+        if self._deps.feed.epochs.dead((scope,), known.issued_at) is not None:
+            return  # nothing bounds how often this is asked, and each end is a record that is kept for ever
         change: dict[str, Json] = {"what": scope, "by": by, "kind": "revoke", "reason": "given back", "details": []}
         await self._deps.record({"type": "token.revoked", "task": known.task, "change": change})
         await self._deps.revoke(scope, by, "given back", now)
+
+
+def _copy(what: Granted, client: Identity) -> dict[str, Json]:
+    """Which running copy the token is for: else one could shed its own owner, and outlive its own end."""
+    own = client.proven.instance if client.agent.id == what.task.agent else ""
+    if own and what.instance and own != what.instance:
+        raise OAuthMistake("invalid_grant", "two running copies of one agent were shown")
+    instance = own or what.instance
+    return {"instance": instance} if instance else {}
 
 
 def _may_read(reader: Identity | Service, holder: Identity, task: Task) -> bool:

@@ -12,7 +12,7 @@ from proxy.facts import Inventory
 from proxy.identity.agreement import HANDLE, TASK_TOKEN
 from proxy.identity.assertions import AssertionVerifier
 from proxy.identity.interfaces import ReplayStore
-from proxy.identity.resolver import Resolver
+from proxy.identity.resolver import Resolver, end_of
 from proxy.identity.task_tokens import TaskTokenReader
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.tokens import TokenVerifier
@@ -88,7 +88,8 @@ class OAuthDeps:
         if client.proven.method == "private_key_jwt":
             return self.clock() + MAX_LIFE
         # No tolerance is passed on. Our own credentials have none, of others it is not known any more.
-        return client.proven.not_after - (0.0 if client.proven.method in _EXACT else _MOST_LEEWAY)
+        end = end_of(client.proven, self.inventory())
+        return end - (0.0 if client.proven.method in _EXACT else _MOST_LEEWAY)
 
     def living(self, proven: Proven) -> Identity:
         """Who that is now; a refusal if nobody answers for it, or if any party of its chain was ended."""

@@ -13,6 +13,7 @@ from proxy.errors import Refused
 from proxy.identity.agreement import HANDLE as HANDLE_METHOD
 from proxy.identity.agreement import TASK_TOKEN
 from proxy.identity.compact import read
+from proxy.identity.resolver import end_of
 from proxy.stages import Evidence, HopLevel, Identity
 
 _URI = "urn:ietf:params:oauth:token-type:"
@@ -70,11 +71,11 @@ async def actor_of(form: Form, client: Identity, deps: OAuthDeps) -> Actor | Non
     except Refused as refused:
         raise unacceptable("`actor_token`", refused.refusal) from refused
     if identity.proven.method == "opaque_handle":
-        return Actor(identity, identity.proven.not_after)
+        return Actor(identity, deps.end_of(identity))
     claims = read(token).claims
     if "act" in claims or (identity.proven.method == TASK_TOKEN and claims["sub"] != identity.agent.id):
         raise _chained()
-    return Actor(identity, float(cast("int", claims["exp"])))
+    return Actor(identity, min(float(cast("int", claims["exp"])), end_of(identity.proven, deps.inventory())))
 
 
 def _client_itself(token: str, client: Identity, deps: OAuthDeps) -> Actor:

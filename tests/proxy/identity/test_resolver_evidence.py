@@ -9,6 +9,7 @@ import pytest
 
 from proxy.errors import Refused
 from proxy.facts import Agent, Instances, Inventory, Person, Subject
+from proxy.identity import workloads as workloads_module
 from proxy.identity.clusters import ClusterSettings
 from proxy.identity.federation import BundleSource
 from proxy.identity.handles import HandleService
@@ -139,8 +140,10 @@ def test_each_kind_of_evidence_proves_its_agent(house: House) -> None:
     ]
     for proven, method, issuer in shown:
         assert (proven.agent, proven.method, proven.issuer) == ("refund-bot", method, issuer)
+        copy_of = (f"instance:refund-bot/{proven.instance}",) if proven.instance else ()
         assert proven.scopes == (
             f"token:{issuer}|{proven.credential}", f"principal:{issuer}|{proven.subject}", f"task:{proven.task}",
+            *copy_of,
         )  # fmt: skip
         assert [checked_scope(scope) for scope in proven.scopes] == list(proven.scopes)
         assert proven.evidence.startswith("sha256:")
@@ -206,6 +209,14 @@ def test_evidence_that_disagrees_is_refused(house: House, more: dict[str, Any]) 
     """Beside a handle, a token of an issuer, and an SVID."""
     for credential in (house.handle(), ("bearer", sign()), ("bearer", HOME.token()), ("bearer", account_token())):
         assert house.refusal(credential, **more) == (407, "identity_conflict")
+
+
+def test_a_user_without_a_number_here_is_nobody(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container every user from outside has the same number: whoever was given it would be all of them."""
+    monkeypatch.setattr(workloads_module, "UNMAPPED", frozenset({PEER.uid}))
+    assert house.refusal(local=PEER) == (407, "identity_invalid")
+    proven = house.prove(house.handle(), local=PEER)
+    assert (proven.method, proven.issuer) == ("opaque_handle", "")
 
 
 def test_two_instances_of_one_agent_disagree(house: House) -> None:

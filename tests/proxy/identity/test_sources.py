@@ -223,3 +223,38 @@ def test_a_slow_origin_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPat
         assert slow.fetches == 2
 
     run(story)
+
+
+def test_a_late_answer_never_brings_back_a_key_that_was_taken_away() -> None:
+    """Whoever hangs up early lets nobody fetch beside the fetch that goes on: the older answer could come last."""
+
+    async def story() -> None:
+        late, done = asyncio.Event(), asyncio.Event()
+
+        class Slow(Scripted):
+            async def fetch(self) -> Fetched:
+                self.fetches += 1
+                if self.fetches == 2:  # what was so before the second key was taken away
+                    await late.wait()
+                    done.set()
+                    return Fetched(TWO, 300)
+                return Fetched(TWO if self.fetches == 1 else ONE, 300)
+
+        source = KeySource(by_url(), Slow())
+        await source.current(NOW)
+        leaving = asyncio.ensure_future(source.current(NOW + 300))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        asking = asyncio.ensure_future(source.holding("k3", NOW + 301))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        late.set()
+        await done.wait()
+        await asking
+        assert list((await source.holding("k3", NOW + 332)).keys) == ["k1"]
+        assert list((await source.current(NOW + 333)).keys) == ["k1"]
+        assert source.epoch == 1
+
+    run(story)

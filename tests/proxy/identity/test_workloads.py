@@ -90,3 +90,25 @@ def test_what_is_remembered_of_routes_is_bounded(workloads: Workloads, monkeypat
     for n in range(9):
         method(workloads, f"rub.bi.sh{n}")
     assert len(workloads._routes) == 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("0 0 4294967295", {-1}),
+        ("0 1000 1\n1 100000 65536", {-1, 65533}),
+        ("0 1000 1", {-1, 65533}),
+        ("rubbish", {-1, 65534}),
+        (None, {-1, 65534}),
+    ],
+)
+def test_which_number_stands_for_many_users(tmp_path: Path, rows: str | None, expected: set[int]) -> None:
+    """None where every user has a number; in a container that of the overflow; where it is not known, the usual one."""
+    for name, text in (("self/uid_map", rows), ("sys/kernel/overflowuid", "65533\n")):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if text is not None:
+            path.write_text(text)
+    assert module.unmapped(tmp_path) == expected
+    assert Workloads().known_user(LocalPeer(1000, 1, 1))
+    assert not Workloads().known_user(LocalPeer(-1, 1, 1))

@@ -15,6 +15,8 @@ from proxy.listener.headers import Rule, rule_for
         (["txn-token", "txn_token", "x-forwarded-for"], Rule.DROP),
         (["workload-identity-token", "workload_identity_token", "countersign-agent", "x_countersign_agent"], Rule.DROP),
         (["x_forwarded_host", "forwarded", "x-real-ip", "x_real_ip", "tracestate", "remote_user"], Rule.DROP),
+        (["client-cert", "client_cert", "client-cert-chain", "x-client-cert", "x-ssl-client-verify"], Rule.DROP),
+        (["ssl-client-subject-dn", "x-amzn-mtls-clientcert-leaf", "x-ms-client-principal"], Rule.DROP),
         (["x-http-method-override", "x_http_method_override", "x-rewrite-url", "x_original_url"], Rule.REFUSE),
         (["x-original-uri", "mcp_method", "mcp_name", "mcp-name_", "mcp_param_region"], Rule.REFUSE),
         (["content_length", "transfer_encoding", "content_type", "proxy_authorization"], Rule.REFUSE),

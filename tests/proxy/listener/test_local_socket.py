@@ -90,6 +90,35 @@ def test_a_folder_in_which_others_may_write_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "proxy.sock").exists()
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o775])
+def test_a_folder_that_others_may_move_away_is_refused(tmp_path: Path, mode: int) -> None:
+    """Whoever may write to a folder above it can put another folder in its place."""
+    above = tmp_path / "above"
+    (above / "ours").mkdir(parents=True, mode=0o755)
+    above.chmod(mode)
+    with pytest.raises(CountersignError, match="only you may write"):
+        bind_local(above / "ours" / "proxy.sock")
+    above.chmod(0o1777)  # as /tmp: others may write there, and move nothing of ours
+    bind_local(above / "ours" / "proxy.sock").close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give away a folder")
+@pytest.mark.parametrize("how", ["folder", "link"])
+def test_a_folder_below_somebody_elses_is_refused(tmp_path: Path, how: str) -> None:
+    """Its owner may do with it as they like; and so may the owner of a link that leads there."""
+    above, ours = tmp_path / "above", tmp_path / "ours"
+    ours.mkdir(mode=0o755)
+    if how == "folder":
+        (above / "sub").mkdir(parents=True, mode=0o755)
+        os.chown(above, 4711, 4711)
+    else:
+        above.mkdir(mode=0o755)
+        (above / "sub").symlink_to(ours)
+        os.chown(above / "sub", 4711, 4711, follow_symlinks=False)
+    with pytest.raises(CountersignError, match="only you may write"):
+        bind_local(above / "sub" / "proxy.sock")
+
+
 def test_what_is_replaced_and_what_is_not(tmp_path: Path) -> None:
     """A socket that nobody listens on any more is; one in use, and a file, are not."""
     path = tmp_path / "proxy.sock"

@@ -225,3 +225,26 @@ def test_http2_inside() -> None:
                 assert bytes(agent.answers[1].body) == b"hello"
 
     asyncio.run(run())
+
+
+def test_what_still_comes_after_our_last_word_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    """A client that sends on, or says goodbye, when all is answered: the answer stays whole, and nothing is logged."""
+
+    async def run() -> None:
+        async with rig(proxy_tls=ANY) as r:
+            for more in (b"", b"x" * 4096):
+                wire = await r.dial_tls()
+                wire.send(
+                    f"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n{CREDENTIAL}\r\nConnection: close\r\n\r\n".encode()
+                )
+                assert (await wire.answer())[0] == 200
+                await asyncio.sleep(0)
+                if more:
+                    wire.send(more)
+                await wire.close()
+            wire = await r.dial()
+            await wire.close()
+
+    with caplog.at_level("ERROR", "countersign.listener"):
+        asyncio.run(run())
+    assert caplog.text == ""

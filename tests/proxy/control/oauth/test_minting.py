@@ -80,6 +80,22 @@ def test_revoking_what_is_not_there_is_no_mistake_and_what_is_anothers_is(house:
     asyncio.run(story())
 
 
+def test_giving_back_what_has_ended_already_writes_nothing(house: TokenHouse) -> None:
+    """Nothing bounds how often this is asked: else one agent with one token could fill the log."""
+
+    async def story() -> None:
+        token = (await house.own())["access_token"]
+        house.now += 1
+        assert (await house.ask("revoke", token=token)).status_code == 200
+        told, known = len(house.log.records), house.revocations.in_force()
+        for _ in range(3):
+            house.now += 1
+            assert (await house.ask("revoke", token=token)).status_code == 200
+        assert (len(house.log.records), house.revocations.in_force()) == (told, known)
+
+    asyncio.run(story())
+
+
 def test_what_cannot_be_written_down_is_not_issued_nor_revoked(house: TokenHouse) -> None:
     """With a broken log there is no token, and none ends unseen."""
 
@@ -145,5 +161,33 @@ def test_a_privileged_agents_token_is_short(house: TokenHouse) -> None:
         task = await house.tasks.find(str(house.read(short["access_token"])["task"]))
         assert task is not None
         assert task.deadline <= house.now + 1200
+
+    asyncio.run(story())
+
+
+def test_what_a_privileged_agent_shows_ends_sooner_and_so_does_what_it_gets_for_it(house: TokenHouse) -> None:
+    """A handle of before the agent became privileged is cut short; its last token does not outlive it."""
+
+    async def story() -> None:
+        handle = await house.handle()
+        house.now += 100
+        bot = house.facts.agents["support-bot"].model_copy(update={"agent_class": "privileged"})
+        said = Attestation(
+            id="a1", what="agent:support-bot", owner="alice", agent_class="privileged", digest="sha256:1",
+            person="alice", at=house.now,
+        )  # fmt: skip
+        agents = {**house.facts.agents, "support-bot": bot}
+        rules = OwnershipRules(privileged_handle_seconds=120)
+        house.facts = house.facts.model_copy(
+            update={"agents": agents, "attestations": {"agent:support-bot": said}, "rules": rules}
+        )
+        await house.revocation_feed.poll(house.now)
+        shown = {"actor_token": handle, "actor_token_type": HANDLE, "subject_token": house.human()}
+        assert good(await house.for_frank(**shown))["expires_in"] <= 20
+        form = {"grant_type": "client_credentials", "authorization_details": details()}
+        async with house.client() as client:
+            headers = {"authorization": f"Bearer {handle}"}
+            answer = await client.post("/oauth2/token", data=form, headers=headers)
+        assert good(answer)["expires_in"] <= 20
 
     asyncio.run(story())
