@@ -36,6 +36,27 @@ def test_the_starter_has_neither_mistakes_nor_warnings(folder):
     assert found(folder) == ([], [])
 
 
+def test_what_the_starter_shows_is_good_once_it_is_uncommented(folder):
+    """Deputies, identities, instances, processes and partners, as the comments of the inventory have them."""
+    agents = folder / "inventory" / "agents.yaml"
+    text = agents.read_text()
+    for said in ("review_interval_days:", "deputies:", "identities:", "instances:", "  - {"):
+        text = text.replace(f"    # {said}", f"    {said}")
+    head, _, rest = text.partition("# processes:")
+    kept = [line if line.startswith("# Organ") else line.removeprefix("# ") for line in rest.splitlines()]
+    agents.write_text(head + "processes:" + "\n".join(kept) + "\n")
+    mistakes, warnings = found(folder)
+    assert mistakes == []
+    assert [line for line in warnings if "agents.yaml" not in line] == []
+    world = check_all(folder / "countersign.yaml", TODAY, ()).world
+    assert world is not None
+    inventory = world.inventory
+    assert set(inventory.processes) == {"nightly-refunds"}
+    assert set(inventory.partners) == {"acme"}
+    agent = inventory.agents["support-bot"]
+    assert (len(agent.identities), len(agent.instances), len(agent.deputies)) == (3, 1, 1)
+
+
 def test_mistakes_of_all_three_come_together(folder):
     """The configuration, the inventory and a policy that cannot be read are told at once."""
     spoil(folder / "countersign.yaml", "mode: enforce", "mode: enforced")
