@@ -1,7 +1,7 @@
 """Everything that people wrote, read together, and every mistake in it at once."""
 
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,10 +11,11 @@ from policies.mistakes import PolicyMistakes
 from policies.model import Mode
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
-from proxy.facts import TokenExchangeBinding
+from proxy.facts import Agent, Instances, Process, Subject, TokenExchangeBinding
 from proxy.inventory.check import check_inventory
 from proxy.inventory.documents import document_path
 from proxy.inventory.load import Loaded
+from proxy.inventory.read import Entry
 from proxy.settings import Settings, directories, load_settings, ownership_rules, unsafe
 from proxy.world import World, build_world, policy_mistakes
 
@@ -44,9 +45,46 @@ def check_all(path: Path, today: date | None = None, environment: Container[str]
     bundle = _policies(policies, mistakes)
     world = None if found.loaded is None else _world(found.loaded, bundle, settings, mistakes)
     warnings = [Mistake(shown(path), 0, "", sentence) for sentence in (unsafe(settings) if settings else [])]
-    if found.loaded is not None and settings is not None and settings.identity.token_issuer is None:
-        warnings.extend(_unminted(found.loaded))
+    if found.loaded is not None and settings is not None:
+        warnings.extend(_without_a_team(shown(path), found.loaded, settings))
+        warnings.extend(_believed_by_nobody(found.loaded, settings))
+        if settings.identity.token_issuer is None:
+            warnings.extend(_unminted(found.loaded))
     return Checkup(tuple(mistakes), (*warnings, *found.warnings), None if mistakes else world)
+
+
+def _without_a_team(file: str, loaded: Loaded, settings: Settings) -> Iterator[Mistake]:
+    """Teams of the settings that the inventory does not have: found out now, and not in an incident."""
+    for field in ("auditors", "responders"):
+        for team in getattr(settings.control, field):
+            if team not in loaded.inventory.teams:
+                yield Mistake(file, 0, f"control.{field}", f"`{team}` is not a team in the inventory; nobody is of it")
+
+
+def _believed_by_nobody(loaded: Loaded, settings: Settings) -> Iterator[Mistake]:
+    """Identities of issuers of which the settings say nothing: an agent that shows one is refused."""
+    identity, heard = settings.identity, settings.signals.transmitters
+    believed = {each.issuer for each in identity.issuers} | {each.issuer for each in heard}
+    believed |= {each.issuer for each in identity.kubernetes}
+    believed |= {f"spiffe://{each.trust_domain}" for each in identity.trust_domains}
+    believed |= {issuer for each in heard for issuer in each.subject_issuers}
+    believed |= {"unix"} if settings.listen.local is not None else set()
+    for agent in loaded.reading.agents.values():
+        yield from _unbelieved(agent, "identities", agent.fact.identities, believed)
+        yield from _unbelieved(agent, "instances", agent.fact.instances, believed)
+    for process in loaded.reading.processes.values():
+        yield from _unbelieved(process, "identities", process.fact.identities, believed)
+
+
+def _unbelieved[F: Agent | Process](
+    entry: Entry[F], field: str, shown_as: Iterable[Subject | Instances], believed: Container[str]
+) -> Iterator[Mistake]:
+    for index, each in enumerate(shown_as):
+        if each.issuer not in believed:
+            why = f"`{each.issuer}` is not in `identity` of the settings; it proves nothing until it is"
+            if each.issuer == "unix":
+                why = "`unix` needs `listen.local` in the settings; it proves nothing until then"
+            yield entry.mistake(why, field, index, "issuer")
 
 
 def _unminted(loaded: Loaded) -> Iterator[Mistake]:

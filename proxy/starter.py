@@ -74,7 +74,7 @@ def example() -> str:
 
 def _contents(today: date) -> dict[str, str]:
     """What goes where, the configuration last: its presence says that all is there."""
-    dates = {"expires": today + timedelta(days=365), "review_due": today + timedelta(days=90)}
+    dates = {"expires": today + timedelta(days=365), "review_due": today + timedelta(days=90), "today": today}
     contents = {
         f"inventory/{item.name}": Template(item.read_text(encoding="utf-8")).substitute(dates)
         for item in sorted(files("proxy").joinpath("templates", "inventory").iterdir(), key=lambda item: item.name)

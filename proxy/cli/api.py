@@ -14,6 +14,19 @@ if TYPE_CHECKING:
     import httpx
 
 
+# What lists the things of which the API knows none by this name.
+_WHERE_TO_LOOK = {
+    "agent_unknown": "countersign agent list",
+    "call_unknown": "countersign audit tail",
+    "hold_unknown": "countersign holds list --all",
+    "not_revoked": "countersign revocations --all",
+    "not_found": "countersign holds list --all",
+    "person_unknown": "countersign inventory show --section people",
+    "review_unknown": "countersign review --all",
+    "task_unknown": "countersign task list",
+}
+
+
 class ApiError(CountersignError):
     """The control API refused, in its own words."""
 
@@ -68,6 +81,8 @@ def _words(response: "httpx.Response") -> str:
     try:
         problem = response.json()
         # what the API calls by its header, a person at the terminal types as an option
-        return str(problem.get("detail") or problem["title"]).replace("`Countersign-As`", "`--as PERSON`")
+        words = str(problem.get("detail") or problem["title"]).replace("`Countersign-As`", "`--as PERSON`")
+        look = _WHERE_TO_LOOK.get(str(problem.get("code")))
+        return f"{words}; see `{look}`" if look else words
     except (json.JSONDecodeError, AttributeError, KeyError, TypeError):
         return f"the control API answered {response.status_code}"

@@ -27,6 +27,10 @@ def show_(
     \b
     countersign inventory show --section agents
     """
+    from proxy.inventory.read import SECTIONS
+
+    if section not in {None, *SECTIONS}:
+        raise CountersignError(f"`{section}` is no section of the inventory: choose of {', '.join(SECTIONS)}")
     answer = call(config, "GET", "/v1/inventory")
     if json:
         show.as_json(answer)
@@ -34,7 +38,9 @@ def show_(
     rows = [row for row in answer["entries"] if section in {None, row["section"]}]
     for row in rows:
         row["source"] = row["source"] or "files"
-    show.table(rows, {"section": "section", "id": "id", "source": "source", "place": "place"}, empty="nothing")
+    show.table(
+        rows, {"section": "section", "id": "id", "source": "source", "place": "place"}, empty=f"there are no {section}"
+    )
 
 
 @app.command()

@@ -82,7 +82,7 @@ def attest(
     if digest is None:
         item = call(config, "GET", f"/v1/reviews/{what}", as_person=as_person)
         digest = str(item["digest"])
-        if not json:
+        if not json and item["may_attest"]:
             show.document(item["facts"])
     body: dict[str, Json] = {"digest": digest, "note": note}
     answer = call(config, "POST", f"/v1/reviews/{what}/attest", body, as_person=as_person)

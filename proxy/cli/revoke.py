@@ -1,6 +1,7 @@
 """`countersign revoke`, `freeze`, `lift` and `revocations`: end a path at once, and see what has been ended."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -82,8 +83,14 @@ def lift(
     show.as_json(answer) if json else print(f"{scope} is lifted")
 
 
-def revocations(config: Config = DEFAULT_CONFIG, json: AsJson = False) -> None:
+def revocations(
+    every: Annotated[bool, typer.Option("--all", help="Also single tasks, handles and tokens that are over.")] = False,
+    config: Config = DEFAULT_CONFIG,
+    json: AsJson = False,
+) -> None:
     """List what is ended or frozen at the moment.
+
+    Tasks, handles and tokens end all the time: they are only counted. JSON has them all.
 
     \b
     countersign revocations
@@ -93,8 +100,16 @@ def revocations(config: Config = DEFAULT_CONFIG, json: AsJson = False) -> None:
     if json:
         show.as_json(rows)
         return
+    over = 0 if every else sum(map(_over, rows))
+    rows = [row for row in rows if every or not _over(row)]
     for row in rows:
         row["since"] = show.moment(row["at"])
         row["how"] = _KINDS[row["kind"]] + ("" if row["stored"] else ", not stored yet")
     columns = {"scope": "scope", "how": "how", "since": "since", "by": "by", "reason": "reason"}
     show.table(rows, columns, empty="nothing is revoked")
+    if over:
+        print(f"countersign: {over} single tasks, handles and tokens that are over: --all lists them", file=sys.stderr)
+
+
+def _over(row: Mapping[str, str]) -> bool:
+    return row["kind"] == "revoke" and row["scope"].partition(":")[0] in {"task", "handle", "token"}

@@ -14,7 +14,7 @@ from proxy.cli.environment import agent_environment
 from proxy.cli.shim_wanted import ShimWanted
 from proxy.errors import CountersignError
 from proxy.shim.choice import Choice, Surroundings, means_of, read_choices
-from proxy.shim.relay import open_shim
+from proxy.shim.relay import Means, open_shim
 from proxy.shim.sources import SourceFailed, TokenSource
 from proxy.shim.task_tokens import Fields, Post, Show, by_handle, read_agent_key
 from proxy.shim.way import Way, read_way
@@ -74,6 +74,7 @@ async def shimmed_environment(
     async with _endpoint(wanted, choices, server, roots) as post:
         around = Surroundings(_way(wanted, choices, server, user), roots, handle, post, _show(wanted, handle))
         means = means_of(choices, around)
+        await _once(means)
         password = secrets.token_urlsafe(32)
         async with open_shim(password, means) as port:
             yield {
@@ -87,6 +88,17 @@ async def shimmed_environment(
                 ),
                 "COUNTERSIGN_HANDLE": "",
             }
+
+
+async def _once(means: Means) -> None:
+    """The credential is to be had: else a person is told now, in words, and not their program at each call."""
+    try:
+        if means.token is not None:
+            await means.token.token()
+        if means.certificate is not None:
+            await means.certificate.context()
+    except SourceFailed as error:
+        raise CountersignError(f"there is no credential for the proxy: {error}") from error
 
 
 def _way(wanted: ShimWanted, choices: Sequence[Choice], server: Server | None, user: tuple[int, int] | None) -> Way:

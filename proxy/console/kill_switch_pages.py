@@ -85,6 +85,7 @@ class KillSwitchPages:
             over=[one.row for one in everything if _over(one.row)],
             most=MOST_OVER,
             kinds=kinds,
+            able=await visit.desk.kill_switch.able(),
             kind=kind,
             name=typed.get("name", ""),
             choices=choices,

@@ -103,7 +103,8 @@ class Site:
     def mistake(self, error: Exception, visit: Visit | None) -> Response:
         """A page that says what was not done and what to do; never a traceback."""
         said = told(error)
-        return self.render("mistake.html", visit, status=said.status, code=said.code, text=str(said))
+        gone = said.status == 404 and visit is not None and visit.request.method in {"GET", "HEAD"}
+        return self.render("mistake.html", visit, status=said.status, code=said.code, text=str(said), gone=gone)
 
     async def _visit(self, request: Request) -> Visit | Response:
         cookie = request.cookies.get(self.door.cookie, "")
@@ -119,7 +120,7 @@ class Site:
     def _turn_away(self, request: Request, cookie: str) -> Response:
         if request.method not in {"GET", "HEAD"}:
             text = "You are not signed in any more, so nothing was done. Sign in, look again, and decide then."
-            return self.render("mistake.html", status=401, code="not_signed_in", text=text)
+            return self.render("mistake.html", status=401, code="not_signed_in", text=text, gone=False)
         if not cookie and request.headers.get("sec-fetch-site") == "cross-site":
             # A strict cookie is not sent when a link is followed from mail or chat: come again, from here.
             return self.render("again.html")

@@ -141,7 +141,7 @@ class EndingDesk:
         kind, _, name = scope.partition(":")
         known = await self._is_given(kind, name) if kind in {"task", "handle"} else _listed(kind, name, self._deps)
         if not known:
-            raise Declined(404, "scope_unknown", f"there is no {kind} `{name}`: nothing is ended; check its spelling")
+            raise Declined(404, "scope_unknown", f"there is no {kind} `{name}`: nothing is done; check its spelling")
 
     async def _is_given(self, kind: str, name: str) -> bool:
         try:

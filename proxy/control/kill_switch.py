@@ -11,10 +11,10 @@ from proxy.control.responders import may_respond
 from proxy.facts import Inventory
 from proxy.tasks.interfaces import Revocation, RevocationKind
 
-OWNERS_KINDS = ("agent", "instance", "task", "handle")
+OWNERS_KINDS = ("agent", "instance", "task", "handle", "process")
 KINDS = (
     *OWNERS_KINDS,
-    *("owner", "team", "class", "principal", "process", "partner"),
+    *("owner", "team", "class", "principal", "partner"),
     *("service", "tool", "credential", "token", "connection", "global"),
 )
 
@@ -52,6 +52,12 @@ class KillSwitch:
     def kinds(self) -> tuple[str, ...]:
         """The kinds of scope that this caller may stop."""
         return KINDS if may_respond(self._caller, self._deps.responders) else OWNERS_KINDS
+
+    async def able(self) -> bool:
+        """Is there anything that this caller may stop?"""
+        if may_respond(self._caller, self._deps.responders):
+            return True
+        return any([await self.choices(kind) for kind in self.kinds()])
 
     async def choices(self, kind: str) -> dict[str, str]:
         """The names of this kind that the house knows and that this caller may stop, each with a word on it."""

@@ -28,6 +28,19 @@ _KINDS = {
 }
 
 
+# How to write what is more than an id.
+_SHOWN = {
+    "instance": "AGENT/ID of an instance",
+    "tool": "SERVICE/NAME of a tool",
+    "token": "ISSUER|ID of a token",
+    "principal": "person's id, or ISSUER|SUBJECT",
+    "task": "task id (task_...)",
+    "handle": "handle id (hnd_...)",
+    "connection": "connection id (conn_...)",
+    "class": "class: utility or privileged",
+}
+
+
 def checked_scope(scope: str) -> str:
     """The scope itself, if it is written as one; `CountersignError` says how to write it otherwise."""
     if scope == "global":
@@ -37,5 +50,5 @@ def checked_scope(scope: str) -> str:
     if pattern is None:
         raise CountersignError(f"`{scope}` is not a scope: write `global`, or one of {', '.join(_KINDS)} as `kind:id`")
     if not pattern.fullmatch(name):
-        raise CountersignError(f"`{scope}` is not a scope: `{name}` cannot be the id of a {kind}")
+        raise CountersignError(f"`{scope}` is not a scope: `{name}` is no {_SHOWN.get(kind, f'{kind} id')}")
     return scope

@@ -36,6 +36,55 @@ def test_the_starter_has_neither_mistakes_nor_warnings(folder):
     assert found(folder) == ([], [])
 
 
+def test_what_the_starter_shows_is_good_once_it_is_uncommented(folder):
+    """Deputies, identities, instances, processes and partners, as the comments of the inventory have them."""
+    agents = folder / "inventory" / "agents.yaml"
+    text = agents.read_text()
+    for said in ("review_interval_days:", "deputies:", "identities:", "instances:", "  - {"):
+        text = text.replace(f"    # {said}", f"    {said}")
+    head, _, rest = text.partition("# processes:")
+    kept = [line if line.startswith("# Organ") else line.removeprefix("# ") for line in rest.splitlines()]
+    agents.write_text(head + "processes:" + "\n".join(kept) + "\n")
+    mistakes, warnings = found(folder)
+    assert mistakes == []
+    assert [line for line in warnings if "agents.yaml" not in line] == []
+    world = check_all(folder / "countersign.yaml", TODAY, ()).world
+    assert world is not None
+    inventory = world.inventory
+    assert set(inventory.processes) == {"nightly-refunds"}
+    assert set(inventory.partners) == {"acme"}
+    agent = inventory.agents["support-bot"]
+    assert (len(agent.identities), len(agent.instances), len(agent.deputies)) == (3, 1, 1)
+
+
+def test_teams_of_the_settings_must_be_there(folder):
+    """A misspelt team would leave an incident without its responders."""
+    spoil(folder / "countersign.yaml", "responders: []", "responders: [security, soc]")
+    mistakes, warnings = found(folder)
+    assert mistakes == []
+    assert warnings == ["countersign.yaml: control.responders: `soc` is not a team in the inventory; nobody is of it"]
+
+
+def test_identities_that_nothing_verifies_are_told(folder):
+    """An identity of an issuer, a trust domain or a socket that the settings do not have is worth nothing."""
+    agents = folder / "inventory" / "agents.yaml"
+    text = agents.read_text()
+    instances = '{issuer: spiffe://a.example, subject: "spiffe://a.example/{instance}"}'
+    shown = f"    identities: [{{issuer: unix, subject: uid=7}}]\n    instances: [{instances}]\n"
+    agents.write_text(text.replace("    ticket: SUP-1\n", f"    ticket: SUP-1\n{shown}"))
+    mistakes, warnings = found(folder)
+    assert mistakes == []
+    assert [line.partition("support-bot].")[2] for line in warnings] == [
+        "identities[0].issuer: `unix` needs `listen.local` in the settings; it proves nothing until then",
+        "instances[0].issuer: `spiffe://a.example` is not in `identity` of the settings; it proves nothing until it is",
+    ]
+    (folder / "bundle.json").write_text('{"keys": []}')
+    domain = "trust_domains: [{trust_domain: a.example, audience: a, bundle_file: bundle.json}]"
+    spoil(folder / "countersign.yaml", "trust_domains: []", domain)
+    spoil(folder / "countersign.yaml", "  local:\n", "  local: proxy.sock\n")
+    assert found(folder) == ([], [])
+
+
 def test_mistakes_of_all_three_come_together(folder):
     """The configuration, the inventory and a policy that cannot be read are told at once."""
     spoil(folder / "countersign.yaml", "mode: enforce", "mode: enforced")

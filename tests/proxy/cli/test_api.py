@@ -39,6 +39,11 @@ def test_what_needs_a_server_says_so(config: Path) -> None:
     [
         (httpx.Response(422, json={"detail": "say why"}), "say why"),
         (httpx.Response(403, json={"title": "Forbidden"}), "Forbidden"),
+        (
+            httpx.Response(404, json={"detail": "no such agent", "code": "agent_unknown"}),
+            "; see `countersign agent list`",
+        ),
+        (httpx.Response(404, json={"detail": "none", "code": ["agent_unknown"]}), "none"),
         (httpx.Response(500, text="<html>"), "answered 500"),
         (httpx.Response(500, json=[1]), "answered 500"),
         (httpx.Response(500, json={}), "answered 500"),

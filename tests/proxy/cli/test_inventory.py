@@ -14,6 +14,9 @@ def test_what_is_in_force_is_shown_with_its_place(give: Any, config: Path) -> No
     assert "agents.yaml:" in everything
     people = give("inventory", "show", "--section", "people").out
     assert "support-bot" not in people
+    assert give("inventory", "show", "--section", "partners").out == "there are no partners\n"
+    unknown = give("inventory", "show", "--section", "agent")
+    assert (unknown.status, "`agent` is no section of the inventory: choose of people, " in unknown.err) == (2, True)
     assert json.loads(give("inventory", "show", "--json").out)["sources"] == []
 
 

@@ -19,13 +19,14 @@ def test_an_overdue_agent_is_attested_by_its_owner(give: Any, config: Path) -> N
     """Marked, then attested as its owner; not as anybody else, and not without saying as whom."""
     agents = config.parent / "inventory" / "agents.yaml"
     lines = [
-        "    review_due: 2020-01-01" if "review_due:" in line else line for line in agents.read_text().splitlines()
+        "    review_due: 2020-01-01" if line.startswith("    review_due:") else line
+        for line in agents.read_text().splitlines()
     ]
     agents.write_text("\n".join(lines) + "\n")
     assert "2020-01-01 OVERDUE" in give("review").out
     owner = json.loads(give("review", "show", "agent:support-bot", "--json").out)["owner"]
     nobody = give("review", "attest", "agent:support-bot", "--note", "looked")
-    assert (nobody.status, "--as PERSON" in nobody.err) == (2, True)
+    assert (nobody.status, nobody.out, "--as PERSON" in nobody.err) == (2, "", True)
     stale = give("review", "attest", "agent:support-bot", "--note", "x", "--as", owner, "--digest", "sha256:0")
     assert (stale.status, "has changed since you looked at it" in stale.err) == (2, True)
     done = give("review", "attest", "agent:support-bot", "--note", "looked", "--as", owner)

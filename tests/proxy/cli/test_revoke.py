@@ -19,6 +19,19 @@ def test_what_is_ended_is_listed_until_it_is_lifted(give: Any, config: Path) -> 
     assert give("revocations").out == "nothing is revoked\n"
 
 
+def test_single_handles_that_are_over_are_only_counted(give: Any, config: Path) -> None:
+    """Each program leaves one behind: an incident must not drown among them. `--all` and JSON have them."""
+    handle = json.loads(give("handle", "issue", "support-bot", "--json").out)["id"]
+    give("handle", "revoke", handle, "--reason", "lost")
+    listed = give("revocations")
+    assert listed.out == "nothing is revoked\n"
+    assert "1 single tasks, handles and tokens that are over: --all lists them" in listed.err
+    assert f"handle:{handle}" in give("revocations", "--all").out
+    assert len(json.loads(give("revocations", "--json").out)) == 1
+    give("freeze", f"handle:{handle}", "--reason", "x")
+    assert give("revocations", "--all").err == ""
+
+
 def test_nothing_is_ended_without_a_reason(give: Any, config: Path) -> None:
     """The reason may be neither missing nor empty."""
     assert give("revoke", "global").status == 2

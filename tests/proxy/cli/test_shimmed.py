@@ -64,6 +64,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (("--shim", "--roots", "/nowhere/roots.pem"), "cannot be read"),
         (("--with", "task:crm/x", "--token-url", "http://gov.test/oauth2/token"), "https URL of the token endpoint"),
         (("--with", "task:crm/x", "--key", "/nowhere/key"), "cannot be read"),
+        (("--with", "k8s:/nowhere/token"), "there is no credential for the proxy: "),
         (("--shim", "--user", "no-such-user"), "no such user"),
         (("--user", "root"), "user of its own"),
     ],

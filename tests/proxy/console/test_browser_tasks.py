@@ -45,6 +45,8 @@ def test_every_page_fits_and_reads(live: Live, sign_in: Any, troubles: list[str]
         page.goto(live.origin + path)
         page.wait_for_load_state("load")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        rows = page.evaluate("new Set([...document.querySelectorAll('header nav a')].map(e => e.offsetTop)).size")
+        assert rows == 1
         small = page.evaluate(
             "[...document.querySelectorAll('button, .button, select, nav a, textarea,"
             " input:not([type=hidden], [type=radio])')]"

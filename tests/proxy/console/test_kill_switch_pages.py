@@ -113,6 +113,8 @@ def test_an_auditor_who_is_no_responder_only_looks(tmp_path: Path) -> None:
             page = (await client.get("/kill-switch")).text
             assert "agent:builder" in page
             assert "Lift it" not in page
+            assert "Nothing here is yours to stop" in page
+            assert "See what would stop" not in page
             fields = {"csrf": hidden(page)["csrf"], "scope": "agent:support-bot", "seen": "nothing"}
             answer = await client.post("/kill-switch/stop", data=fields | {"effect": "freeze", "reason": "x"})
             assert answer.status_code == 403

@@ -32,6 +32,7 @@ def test_what_is_not_there_is_told_in_words(house: ConsoleHouse) -> None:
                 texts.append(answer.text)
             assert texts[0] == texts[1]
             assert texts[2] == texts[3]
+            assert "That is not here" in texts[2]
 
     asyncio.run(scenario())
 

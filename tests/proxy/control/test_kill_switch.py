@@ -20,7 +20,7 @@ async def desk(house: House, person: str) -> Desk:
 
 def test_every_kind_of_scope_can_be_chosen() -> None:
     """A kind that is added later needs a place on the page."""
-    assert set(KINDS) == {"global", *scopes._KINDS}
+    assert sorted(KINDS) == sorted({"global", *scopes._KINDS})
 
 
 def test_choices_are_what_the_caller_may_stop(tmp_path: Path) -> None:
@@ -37,6 +37,8 @@ def test_choices_are_what_the_caller_may_stop(tmp_path: Path) -> None:
         assert [[*await owner.choices(kind)] for kind in ("agent", "task", "handle", "team", "owner")] == [
             ["support-bot"], [task.id], [row.id], [], [],
         ]  # fmt: skip
+        assert [await owner.able(), await responder.able()] == [True, True]
+        assert not await (await desk(house, "frank")).kill_switch.able()
         assert [*await responder.choices("agent")] == ["builder", "stray", "support-bot"]
         assert [*await responder.choices("tool")] == ["payments/refund"]
         assert [*await responder.choices("service")] == ["payments"]
