@@ -50,6 +50,7 @@ class Exchange:
         if subject.agents is not None and actor.identity.agent.id not in subject.agents:
             raise OAuthMistake("invalid_grant", "the process of the `subject_token` does not name this agent")
         require_may_act(subject, actor.identity)
+        await self._require_unbounded(client)
         asked = self._beginning.asked(form)
         if not asked.new_task:
             raise OAuthMistake("invalid_authorization_details", "say what is to be done: `actions`")
@@ -64,6 +65,11 @@ class Exchange:
         task = await self._beginning.begin(asked, below)
         shown = (*client.proven.scopes, *actor.identity.proven.scopes, *subject.ends)
         return Granted(task, end, shown, actor.identity.proven.instance)
+
+    async def _require_unbounded(self, client: Identity) -> None:
+        """Who has no more than a credential of a task sheds its bounds and its budget for nobody's token."""
+        if client.proven.task and await self._deps.tasks.find(client.proven.task) is not None:
+            raise OAuthMistake("invalid_grant", "a credential of a task begins only tasks below that one")
 
     def _require_standing(self, subject: Root, actor: Identity) -> None:
         """Nothing begins in a name in which no call would pass: everyone who counts stands today."""
