@@ -119,7 +119,8 @@ class Hearing:
 
     async def _apply(self, act: _Act, transmitter: Transmitter) -> None:
         if act.effect.what == "stream":
-            log.warning("%s: the stream of events was changed: %s", transmitter.name, act.event.body.get("status"))
+            status = ascii(act.event.body.get("status"))[:64]
+            log.warning("%s: the stream of events was changed: %s", transmitter.name, status)
         if not act.acts:
             return
         if not act.scopes:

@@ -129,6 +129,19 @@ def test_what_ends_nothing_is_taken_and_recorded(tmp_path, events):
     story(tmp_path, tell)
 
 
+def test_a_transmitter_writes_no_line_of_our_log(tmp_path, caplog):
+    """What it says of its stream stands in one line, and not at any length."""
+
+    async def tell(house):
+        said = {"status": "paused\nERROR countersign: \x1b[2J" + "x" * 500}
+        await house.take(events={f"{SSF}stream-updated": said}, sub_id={"format": "opaque", "id": "stream-1"})
+
+    story(tmp_path, tell)
+    (line,) = [record.getMessage() for record in caplog.records if "was changed" in record.getMessage()]
+    assert line.isprintable()
+    assert len(line) < 250
+
+
 def test_a_token_of_many_events_has_all_effects_or_none(tmp_path):
     """One that is malformed refuses the token before anything is done."""
 
