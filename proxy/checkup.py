@@ -34,10 +34,11 @@ def check_all(path: Path, today: date | None = None, environment: Container[str]
     mistakes: list[Mistake] = []
     settings = _settings(path, mistakes)
     inventory, policies = (settings.inventory, settings.policies) if settings else directories(path)
+    variables = os.environ if environment is None else environment
     found = check_inventory(
         inventory,
         today or datetime.now(UTC).date(),
-        os.environ if environment is None else environment,
+        variables,
         _documents(settings),
         ownership_rules(settings) if settings else None,
     )
@@ -46,11 +47,20 @@ def check_all(path: Path, today: date | None = None, environment: Container[str]
     world = None if found.loaded is None else _world(found.loaded, bundle, settings, mistakes)
     warnings = [Mistake(shown(path), 0, "", sentence) for sentence in (unsafe(settings) if settings else [])]
     if found.loaded is not None and settings is not None:
+        warnings.extend(_scim_unset(shown(path), settings, variables))
         warnings.extend(_without_a_team(shown(path), found.loaded, settings))
         warnings.extend(_believed_by_nobody(found.loaded, settings))
         if settings.identity.token_issuer is None:
             warnings.extend(_unminted(found.loaded))
     return Checkup(tuple(mistakes), (*warnings, *found.warnings), None if mistakes else world)
+
+
+def _scim_unset(file: str, settings: Settings, environment: Container[str]) -> Iterator[Mistake]:
+    """A token that is not here now; the server does not start where it is missing."""
+    kind, _, name = (settings.control.scim_token or "").partition(":")
+    if kind == "env" and name not in environment:
+        why = f"the variable `{name}` is not set here; `countersign serve` does not start without it"
+        yield Mistake(file, 0, "control.scim_token", why)
 
 
 def _without_a_team(file: str, loaded: Loaded, settings: Settings) -> Iterator[Mistake]:

@@ -65,6 +65,16 @@ def test_teams_of_the_settings_must_be_there(folder):
     assert warnings == ["countersign.yaml: control.responders: `soc` is not a team in the inventory; nobody is of it"]
 
 
+def test_a_scim_token_that_is_not_set_is_told(folder):
+    """`countersign serve` would not start."""
+    spoil(folder / "countersign.yaml", "  scim_token:\n", "  scim_token: env:SCIM_TOKEN\n")
+    unset = (
+        "control.scim_token: the variable `SCIM_TOKEN` is not set here; `countersign serve` does not start without it"
+    )
+    assert found(folder) == ([], [f"countersign.yaml: {unset}"])
+    assert found(folder, ("CRM_API_KEY", "SCIM_TOKEN")) == ([], [])
+
+
 def test_identities_that_nothing_verifies_are_told(folder):
     """An identity of an issuer, a trust domain or a socket that the settings do not have is worth nothing."""
     agents = folder / "inventory" / "agents.yaml"
