@@ -249,7 +249,12 @@ class Resolver:
         day = int(now // _DAY)
         known = self._known.get(proven.credential)
         # The connections of one credential prove the same again and again: equal is as good as identical.
-        if known is not None and known.inventory is inventory and known.day == day and known.identity.proven == proven:
+        if (
+            known is not None
+            and known.inventory is inventory
+            and known.day == day
+            and (known.identity.proven is proven or known.identity.proven == proven)
+        ):
             return known.identity
         identity = self._judge(proven, inventory, datetime.fromtimestamp(now, UTC).date())
         if len(self._known) >= _MOST_KNOWN:
