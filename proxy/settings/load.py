@@ -16,9 +16,9 @@ from proxy.settings.model import InventorySource, Issuer, Settings
 from proxy.settings.signals import signal_mistakes
 from proxy.settings.values import Reference
 from proxy.settings.workloads import workload_mistakes
+from proxy.unix_sockets import LONGEST_PATH
 
 MAX_BYTES = 1 << 20
-LONGEST_SOCKET_PATH = 100  # sockaddr_un has 108 bytes (unix(7))
 
 
 def load_settings(path: Path) -> Settings:
@@ -150,7 +150,7 @@ def _tls(document: Document, settings: Settings) -> Iterator[Mistake]:
             yield document.mistake(("listen", "certificate_file"), wrong)
         if listen.proxy_tls is None and listen.gateway_tls is None:
             yield document.mistake(("listen", "certificate_file"), "has no effect without `proxy_tls` or `gateway_tls`")
-    if listen.local is not None and len(os.fsencode(listen.local)) > LONGEST_SOCKET_PATH:
+    if listen.local is not None and len(os.fsencode(listen.local)) > LONGEST_PATH:
         yield document.mistake(("listen", "local"), "is too long a path for a UNIX socket; use a shorter one")
 
 
