@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -11,7 +12,7 @@ from proxy.documents import Document, read_bytes, read_tree, shown, validate
 from proxy.errors import ConfigurationError, Mistake
 from proxy.identity.issuers import IssuerSettings
 from proxy.inventory.addresses import is_loopback, parse_url
-from proxy.settings.files import check_file, check_pem
+from proxy.settings.files import check_keys, check_pem
 from proxy.settings.model import InventorySource, Issuer, Settings
 from proxy.settings.signals import signal_mistakes
 from proxy.settings.values import Reference
@@ -155,13 +156,8 @@ def _tls(document: Document, settings: Settings) -> Iterator[Mistake]:
 
 
 def _issuer(document: Document, index: int, issuer: Issuer) -> Iterator[Mistake]:
-    at = ("identity", "issuers", index)
-    try:
-        issuer_settings(issuer)
-    except ValueError as error:
-        yield document.mistake(at, str(error))
-    yield from check_file(document, issuer.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
-    yield from check_pem(document, issuer.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
+    at, made = ("identity", "issuers", index), partial(issuer_settings, issuer)
+    yield from check_keys(document, issuer.jwks_file, issuer.ca_bundle, made, *at)
 
 
 def _same_issuer(document: Document, settings: Settings) -> Iterator[Mistake]:
