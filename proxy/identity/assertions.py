@@ -15,6 +15,7 @@ from proxy.identity.compact import read
 from proxy.identity.interfaces import ReplayStore
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.key_sets import read_key_set
+from proxy.identity.methods import CLIENT_ASSERTION
 from proxy.identity.signed_tokens import check_signature
 from proxy.stages import Proven
 
@@ -92,7 +93,7 @@ class AssertionVerifier:
         issued, expires = cast("int", claims["iat"]), cast("int", claims["exp"])
         return Proven(
             agent=client,
-            method="private_key_jwt",
+            method=CLIENT_ASSERTION,
             credential=f"assertion:{token_id}",
             issued_at=float(issued - _LEEWAY),
             not_after=float(expires + _LEEWAY),

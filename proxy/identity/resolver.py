@@ -10,9 +10,10 @@ from typing import Protocol
 
 from proxy.errors import Refused, refuse
 from proxy.facts import Agent, Inventory, Person
-from proxy.identity.agreement import HANDLE, OF_A_TASK, TASK_TOKEN, agreed
+from proxy.identity.agreement import agreed
 from proxy.identity.challenges import unproven
 from proxy.identity.handles import PREFIX, HandleService
+from proxy.identity.methods import HANDLE, OURS, TASK_TOKEN
 from proxy.identity.possession import held, thumbprint
 from proxy.identity.processes import JudgeProcess, process_scopes
 from proxy.identity.subjects import Subjects
@@ -346,7 +347,7 @@ def _require_person(person_id: str, inventory: Inventory) -> None:
 def _end_of(proven: Proven, inventory: Inventory) -> float:
     """When this credential ends: for a privileged agent sooner, also if it was issued before it became one."""
     agent = inventory.agents.get(proven.agent)
-    if agent is None or agent.agent_class != "privileged" or proven.method not in OF_A_TASK:
+    if agent is None or agent.agent_class != "privileged" or proven.method not in OURS:
         return proven.not_after
     rules = inventory.rules
     most = rules.privileged_token_seconds if proven.method == TASK_TOKEN else rules.privileged_handle_seconds

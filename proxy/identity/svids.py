@@ -12,14 +12,13 @@ from proxy.identity.challenges import unproven
 from proxy.identity.claims import audience_matches, check_kind, check_names, seconds
 from proxy.identity.compact import Unverified, read
 from proxy.identity.federation import BundleSource
+from proxy.identity.methods import JWT_SVID, X509_SVID
 from proxy.identity.signed_tokens import SignedTokens, digest_of
 from proxy.identity.spiffe_id import SpiffeId, parse_workload
 from proxy.identity.token_cache import TokenCache, VerifiedToken
 from proxy.identity.trust_domains import TrustDomainSettings
 from proxy.identity.x509_svids import read_leaf, verify_chain
 
-JWT_SVID = "jwt_svid"
-X509_SVID = "x509_svid"
 LEEWAY = 30
 
 # JWT-SVID section 2: no other member may be in the header, and no other type.
