@@ -15,7 +15,7 @@ from proxy.identity.challenges import unproven
 from proxy.identity.handles import PREFIX, HandleService
 from proxy.identity.methods import HANDLE, OURS, TASK_TOKEN
 from proxy.identity.possession import held, thumbprint
-from proxy.identity.processes import JudgeProcess, process_scopes
+from proxy.identity.processes import JudgeProcess, ProcessStanding, process_scopes
 from proxy.identity.subjects import Subjects
 from proxy.identity.task_tokens import TaskToken, TaskTokenReader
 from proxy.identity.token_cache import VerifiedToken
@@ -24,20 +24,8 @@ from proxy.identity.workloads import Workloads
 from proxy.stages import Chain, Evidence, Hop, Identity, LocalPeer, Principal, Proven, Restraint, TaskBasis
 
 
-class Standing(Protocol):
+class Standing(ProcessStanding, Protocol):
     """Who answers for an agent; without an owner, why none of its calls pass."""
-
-    @property
-    def owner(self) -> Person | None: ...
-
-    @property
-    def reason(self) -> str: ...
-
-    @property
-    def detail(self) -> str: ...
-
-    @property
-    def restraints(self) -> tuple[Restraint, ...]: ...
 
     @property
     def deputy_for(self) -> str: ...
