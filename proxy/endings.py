@@ -8,6 +8,7 @@ service; and the connection that it came on.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import chain
 from typing import Protocol
 
 from proxy.credentials.bindings import binding_for
@@ -104,7 +105,7 @@ class Endings:
 
     def restraints(self, identity: Identity, scopes: tuple[str, ...]) -> tuple[Restraint, ...]:
         """Why nothing of this call passes without a person's word at present."""
-        frozen = self._feed.epochs.frozen((*identity.scopes, *scopes))
+        frozen = self._feed.epochs.frozen(chain(identity.scopes, scopes))
         return (*identity.restraints, *map(_frozen, frozen)) if frozen else identity.restraints
 
     def require_release(self, decided: Decided, world: World) -> None:

@@ -263,7 +263,8 @@ class Pipeline:
         if decided.decision.outcome not in {Outcome.ALLOW, Outcome.HOLD}:
             raise denial(decided)
         restraints = self._endings.restraints(described.attributed.identity, scopes)
-        story.reached = decided = restrained(decided, restraints, today(now))
+        if restraints:
+            story.reached = decided = restrained(decided, restraints, today(now))
         return decided
 
     async def _sign_off(self, story: _Story, decided: Decided) -> Decided:

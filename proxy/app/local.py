@@ -9,19 +9,19 @@ import httpx
 
 from proxy.errors import CountersignError
 from proxy.settings import Settings
+from proxy.unix_sockets import LONGEST_PATH
 
 ANSWER_SECONDS = 30.0
-LONGEST_SOCKET_PATH = 100  # sockaddr_un has 108 bytes (unix(7))
 
 
 def operator_socket(settings: Settings) -> Path:
     """Where the operator's socket is: in the state directory, or where its name is short enough."""
     path = settings.state / "control" / "operator.sock"
-    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+    if len(os.fsencode(path)) <= LONGEST_PATH:
         return path
     short = settings.state / "control" / "o"
     relative = Path(os.path.relpath(short))
-    if len(os.fsencode(relative)) <= LONGEST_SOCKET_PATH:
+    if len(os.fsencode(relative)) <= LONGEST_PATH:
         return relative
     raise CountersignError(f"{settings.state}: this path is too long for a UNIX socket; use a shorter `state`")
 

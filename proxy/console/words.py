@@ -80,21 +80,20 @@ LEVEL_MEANS: Final = {
 }
 LEVEL_MARKS: Final = {"verified": "✓", "endorsed": "◐", "asserted": "?"}
 METHODS: Final = {
-    "handle": "connection handle",
     "opaque_handle": "connection handle",
     "private_key_jwt": "the agent's own key",
     "jwt": "token of an issuer",
     "session": "console session",
     "token": "personal token",
     "local_operator": "the local operator's word",
-    "oidc_id_token": "identity token",
     "access_token": "access token",
     "task_token": "task token",
+    "txn_token": "transaction token",
     "jwt_svid": "JWT-SVID",
     "x509_svid": "X.509-SVID",
     "k8s_sa_token": "Kubernetes service-account token",
+    "k8s_tokenreview": "Kubernetes service-account token, as its cluster confirms",
     "peercred": "local user, as the kernel says",
-    "inventory": "the inventory",
 }
 SCOPES: Final = {
     "agent": "Agent",

@@ -7,7 +7,6 @@ and the kernel's word on the peer's user (`SO_PEERCRED`, unix(7)) is checked on 
 import os
 import socket
 import stat
-import struct
 from asyncio import Transport
 from pathlib import Path
 
@@ -15,8 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from proxy.control.guard import PEER, Peer
 from proxy.errors import CountersignError
-
-_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
+from proxy.unix_sockets import bind_at, credentials_of
 
 
 def bind_operator_socket(path: Path) -> socket.socket:
@@ -25,26 +23,10 @@ def bind_operator_socket(path: Path) -> socket.socket:
     folder = path.parent.stat()
     if folder.st_uid != os.getuid() or stat.S_IMODE(folder.st_mode) & 0o077:
         raise CountersignError(f"{path.parent}: this folder must be yours and closed to others: chmod 700 it")
-    _clear(path)
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        made.bind(str(path))
-        path.chmod(0o600)  # before listen(): until then nobody can connect
+        return bind_at(path, 0o600)
     except OSError as error:
-        made.close()
-        raise CountersignError(f"{path}: cannot open the operator's socket: {error.strerror}") from error
-    return made
-
-
-def _clear(path: Path) -> None:
-    if not path.exists(follow_symlinks=False):
-        return
-    if not stat.S_ISSOCK(path.lstat().st_mode):
-        raise CountersignError(f"{path}: there is something here that is not a socket; move it away")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        if probe.connect_ex(str(path)) == 0:
-            raise CountersignError(f"{path}: another Countersign is serving here; stop it first")
-    path.unlink()
+        raise CountersignError(f"{path}: cannot open the operator's socket: {error.strerror or error}") from error
 
 
 class OperatorProtocol(H11Protocol):
@@ -60,8 +42,5 @@ class OperatorProtocol(H11Protocol):
 
 
 def _peer(transport: Transport) -> Peer:
-    sock = transport.get_extra_info("socket")
-    if sock is None or sock.family != socket.AF_UNIX:
-        return Peer(uid=-1, pid=0)
-    pid, uid, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    pid, uid, _ = credentials_of(transport.get_extra_info("socket")) or (0, -1, 0)
     return Peer(uid=uid, pid=pid)

@@ -3,7 +3,6 @@
 People, their names and teams are the inventory's; what a provider sends of those is answered, and has no effect.
 """
 
-import hmac
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from policies.model import Json
+from proxy.control.bearer import shows_bearer
 from proxy.control.leaving import Leavers, Said
 from proxy.control.problems import declined
 from proxy.errors import CountersignError
@@ -77,10 +77,7 @@ class Scim:
         return endpoint
 
     def _require_token(self, request: Request) -> None:
-        shown = request.headers.getlist("authorization")
-        scheme, _, token = shown[0].partition(" ") if len(shown) == 1 else ("", "", "")
-        right = hmac.compare_digest(token.strip().encode("utf-8", "replace"), self._token().encode())
-        if scheme.lower() != "bearer" or not right:
+        if not shows_bearer(request, self._token()):
             raise ScimMistake(401, "", "show the bearer token of `control.scim_token`")
 
     # --- what is asked ----------------------------------------------------------------------------

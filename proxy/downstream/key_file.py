@@ -1,10 +1,7 @@
 """The signing keys, in one file that only we may read: which signs now, which will, and which did."""
 
-import contextlib
 import hashlib
 import json
-import os
-import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from policies.model import Json
 from proxy.errors import CountersignError
+from proxy.files import publish_once, replace_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ def read_private(path: Path, make: Callable[[], bytes]) -> bytes:
     """
     try:
         if not path.exists():
-            _publish_once(path, make())
+            publish_once(path, make())
         mode = path.stat().st_mode & 0o777
         text = path.read_bytes()
     except OSError as error:
@@ -84,15 +82,6 @@ def read_private(path: Path, make: Callable[[], bytes]) -> bytes:
 def replace_key_file(path: Path, ring: KeyRing) -> None:
     """From now on the file holds these keys; complete, or not at all. Raises `OSError`."""
     replace_file(path, _written(ring))
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """From now on the file holds this, and only we may read it; complete, or not at all. Raises `OSError`."""
-    draft = _draft(path, data)
-    try:
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _read(text: bytes) -> KeyRing:
@@ -124,30 +113,6 @@ def _written(ring: KeyRing) -> bytes:
         for key in (ring.current, ring.coming, *ring.retired)
     ]
     return json.dumps({"version": 1, "keys": keys}, indent=1).encode()
-
-
-def _publish_once(path: Path, data: bytes) -> None:
-    """Two processes that start together agree on what the first one wrote."""
-    draft = _draft(path, data)
-    try:
-        with contextlib.suppress(FileExistsError):
-            path.hardlink_to(draft)
-    finally:
-        draft.unlink()
-
-
-def _draft(path: Path, data: bytes) -> Path:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        draft.unlink()
-        raise
-    return draft
 
 
 def _b64(data: bytes) -> str:

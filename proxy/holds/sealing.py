@@ -1,6 +1,5 @@
 """What is held is kept sealed: AES-256-GCM under a key that lies beside the store, not in it."""
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from proxy.errors import CountersignError
+from proxy.files import publish_once
 
 _FORMAT = b"\x01"
 _NONCE_BYTES = 12
@@ -30,7 +30,8 @@ class Sealer:
     def from_file(cls, path: Path) -> "Sealer":
         """The sealer of this key file, which is made (mode 0600) if it does not exist."""
         try:
-            _make_key(path)
+            if not path.exists():
+                publish_once(path, os.urandom(_KEY_BYTES))
             mode = path.stat().st_mode & 0o777
             key = path.read_bytes()
         except OSError as error:
@@ -55,20 +56,3 @@ class Sealer:
             return self._cipher.decrypt(nonce, body, name.encode())
         except InvalidTag as error:
             raise SealBroken(f"what is sealed for `{name}` cannot be opened with this key") from error
-
-
-def _make_key(path: Path) -> None:
-    """Write a new key beside, then link it into place: two processes that start together agree on one."""
-    if path.exists():
-        return
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    descriptor = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(_KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            path.hardlink_to(fresh)
-    finally:
-        fresh.unlink()

@@ -5,13 +5,9 @@ from dataclasses import replace
 from itertools import combinations
 
 from proxy.identity.challenges import unproven
-from proxy.identity.svids import X509_SVID
-from proxy.identity.workloads import PEER
+from proxy.identity.methods import HANDLE, OURS, PEER, TASK_TOKEN, X509_SVID
 from proxy.stages import Proven
 
-TASK_TOKEN = "task_token"  # noqa: S105 - the name of a method
-HANDLE = "opaque_handle"
-OF_A_TASK = frozenset({HANDLE, TASK_TOKEN})
 # Which piece gives the task and the method: the one that is of a task, then the one that is hardest to steal.
 _RANKS = {HANDLE: 0, TASK_TOKEN: 0, X509_SVID: 1, PEER: 3}
 _OTHER = 2
@@ -43,7 +39,7 @@ def agreed(pieces: Sequence[Proven]) -> Proven:
 def _require_agreement(first: Proven, second: Proven) -> None:
     if first.agent != second.agent:
         raise unproven("identity_conflict", f"evidence for {first.agent} and for {second.agent}")
-    of_tasks = first.method in OF_A_TASK and second.method in OF_A_TASK
+    of_tasks = first.method in OURS and second.method in OURS
     if of_tasks and (first.task, first.on_behalf_of) != (second.task, second.on_behalf_of):
         raise unproven("identity_conflict", f"credentials of {first.agent} for different tasks or people")
     if first.issuer and first.issuer == second.issuer and first.subject != second.subject:

@@ -13,14 +13,14 @@ from proxy.identity.challenges import unproven
 from proxy.identity.claims import check_claims
 from proxy.identity.compact import read
 from proxy.identity.interfaces import ReplayStore
-from proxy.identity.issuers import IssuerSettings
+from proxy.identity.issuers import MAX_LEEWAY, IssuerSettings
 from proxy.identity.key_sets import read_key_set
+from proxy.identity.methods import CLIENT_ASSERTION
 from proxy.identity.signed_tokens import check_signature
 from proxy.stages import Proven
 
 ALGORITHMS = ("ES256", "EdDSA")
 MAX_LIFE = 60
-_LEEWAY = 30
 # Nothing that is signed for another purpose says so in its header, or says nothing.
 _TYPES = frozenset({"", "jwt", "client-authentication+jwt"})
 
@@ -78,13 +78,13 @@ class AssertionVerifier:
             typ="",
             jwks_url="https://127.0.0.1/jwks.json",
             max_lifetime_s=MAX_LIFE,
-            leeway_s=_LEEWAY,
+            leeway_s=MAX_LEEWAY,
         )
 
     async def _require_first(self, client: str, token_id: str, claims: Mapping[str, Json], now: float) -> None:
         """Durable before anything follows from it, so that no second process takes the same assertion."""
         used = hashlib.sha256(f"{client}\0{token_id}".encode()).hexdigest()
-        until = float(cast("int", claims["exp"])) + _LEEWAY + 1
+        until = float(cast("int", claims["exp"])) + MAX_LEEWAY + 1
         if not await self._replays.use_once(f"assertion:{used}", until, now):
             raise unproven("identity_invalid", "assertion_replayed")
 
@@ -92,10 +92,10 @@ class AssertionVerifier:
         issued, expires = cast("int", claims["iat"]), cast("int", claims["exp"])
         return Proven(
             agent=client,
-            method="private_key_jwt",
+            method=CLIENT_ASSERTION,
             credential=f"assertion:{token_id}",
-            issued_at=float(issued - _LEEWAY),
-            not_after=float(expires + _LEEWAY),
+            issued_at=float(issued - MAX_LEEWAY),
+            not_after=float(expires + MAX_LEEWAY),
             task="",
             scopes=(f"principal:{client}",),
             issuer=client,

@@ -23,6 +23,10 @@ ALGORITHMS: dict[str, tuple[str, str]] = {
 # The issuer under which the inventory names users of this machine. No token may speak for them.
 LOCAL = "unix"
 
+# INVARIANT: nobody who verifies credentials of others allows more beyond their end, since the token endpoint takes
+# this much off again: what it gives out must not outlive what it was given for.
+MAX_LEEWAY = 30
+
 _BASE_CLAIMS = ("iss", "sub", "aud", "exp", "iat")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _ISSUER = re.compile(r"[\x21-\x7b\x7d\x7e]{1,512}")
@@ -47,7 +51,7 @@ class IssuerSettings:
     jwks_url: str | None = None
     ca_bundle: Path | None = None
     max_lifetime_s: int = 3600
-    leeway_s: int = 30
+    leeway_s: int = MAX_LEEWAY
     extra_audiences: Literal[0, 1] = 0
     subject_format: Literal["opaque", "spiffe"] = "opaque"
     key_use: Literal["sig", "jwt-svid"] = "sig"
@@ -69,8 +73,8 @@ class IssuerSettings:
             raise ValueError("give exactly one of `jwks_file` and `jwks_url`")
         if self.jwks_url is not None:
             check_url(self.jwks_url, "jwks_url")
-        if not 0 <= self.leeway_s <= 30:
-            raise ValueError(f"leeway_s is between 0 and 30, not {self.leeway_s}")
+        if not 0 <= self.leeway_s <= MAX_LEEWAY:
+            raise ValueError(f"leeway_s is between 0 and {MAX_LEEWAY}, not {self.leeway_s}")
         if not 0 < self.max_lifetime_s <= 86_400:
             raise ValueError(f"max_lifetime_s is between 1 and 86400, not {self.max_lifetime_s}")
 

@@ -7,14 +7,12 @@ from proxy.identity.challenges import unproven
 from proxy.identity.clusters import ClusterSettings, check_account
 from proxy.identity.compact import Unverified, read
 from proxy.identity.keys import KeySource
+from proxy.identity.methods import SERVICE_ACCOUNT, TOKEN_REVIEW
 from proxy.identity.signed_tokens import SignedTokens, digest_of
 from proxy.identity.sources import keep_current
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.token_review import TokenReviewer
 from proxy.identity.tokens import believed
-
-BY_KEYS = "k8s_sa_token"
-BY_REVIEW = "k8s_tokenreview"
 
 
 class ServiceAccountVerifier:
@@ -60,12 +58,12 @@ class ServiceAccountVerifier:
         index = self._by_issuer[str(unverified.claims["iss"])]
         profile = self._profiles[index]
         pod = check_account(unverified, profile, now)
-        verified = replace(believed(unverified, profile, digest), method=BY_KEYS, instance=pod)
+        verified = replace(believed(unverified, profile, digest), method=SERVICE_ACCOUNT, instance=pod)
         reviewer = self._reviewers.get(index)
         if reviewer is not None:
             # Its claims are the token's own, which the API server has verified with it.
             await reviewer.require_good(token, verified.subject, digest, now)
-            return replace(verified, method=BY_REVIEW)
+            return replace(verified, method=TOKEN_REVIEW)
         epoch = await self._signed.check(token, unverified, digest, index, now)
         self._signed.remember(verified, index, epoch, now)
         return verified

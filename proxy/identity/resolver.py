@@ -10,11 +10,12 @@ from typing import Protocol
 
 from proxy.errors import Refused, refuse
 from proxy.facts import Agent, Inventory, Person
-from proxy.identity.agreement import HANDLE, OF_A_TASK, TASK_TOKEN, agreed
+from proxy.identity.agreement import agreed
 from proxy.identity.challenges import unproven
 from proxy.identity.handles import PREFIX, HandleService
+from proxy.identity.methods import HANDLE, OURS, TASK_TOKEN
 from proxy.identity.possession import held, thumbprint
-from proxy.identity.processes import JudgeProcess, process_ends, process_scopes
+from proxy.identity.processes import JudgeProcess, ProcessStanding, process_ends, process_scopes
 from proxy.identity.subjects import Subjects
 from proxy.identity.task_tokens import TaskToken, TaskTokenReader
 from proxy.identity.token_cache import VerifiedToken
@@ -23,20 +24,8 @@ from proxy.identity.workloads import Workloads
 from proxy.stages import Chain, Evidence, Hop, Identity, LocalPeer, Principal, Proven, Restraint, TaskBasis
 
 
-class Standing(Protocol):
+class Standing(ProcessStanding, Protocol):
     """Who answers for an agent; without an owner, why none of its calls pass."""
-
-    @property
-    def owner(self) -> Person | None: ...
-
-    @property
-    def reason(self) -> str: ...
-
-    @property
-    def detail(self) -> str: ...
-
-    @property
-    def restraints(self) -> tuple[Restraint, ...]: ...
 
     @property
     def deputy_for(self) -> str: ...
@@ -261,7 +250,12 @@ class Resolver:
         day = int(now // _DAY)
         known = self._known.get(proven.credential)
         # The connections of one credential prove the same again and again: equal is as good as identical.
-        if known is not None and known.inventory is inventory and known.day == day and known.identity.proven == proven:
+        if (
+            known is not None
+            and known.inventory is inventory
+            and known.day == day
+            and (known.identity.proven is proven or known.identity.proven == proven)
+        ):
             return known.identity
         identity = self._judge(proven, inventory, datetime.fromtimestamp(now, UTC).date())
         if len(self._known) >= _MOST_KNOWN:
@@ -359,7 +353,7 @@ def _require_person(person_id: str, inventory: Inventory) -> None:
 def end_of(proven: Proven, inventory: Inventory) -> float:
     """When this credential ends: for a privileged agent sooner, also if it was issued before it became one."""
     agent = inventory.agents.get(proven.agent)
-    if agent is None or agent.agent_class != "privileged" or proven.method not in OF_A_TASK:
+    if agent is None or agent.agent_class != "privileged" or proven.method not in OURS:
         return proven.not_after
     rules = inventory.rules
     most = rules.privileged_token_seconds if proven.method == TASK_TOKEN else rules.privileged_handle_seconds

@@ -12,15 +12,13 @@ from proxy.identity.challenges import unproven
 from proxy.identity.claims import audience_matches, check_kind, check_names, seconds
 from proxy.identity.compact import Unverified, read
 from proxy.identity.federation import BundleSource
+from proxy.identity.issuers import MAX_LEEWAY
+from proxy.identity.methods import JWT_SVID, X509_SVID
 from proxy.identity.signed_tokens import SignedTokens, digest_of
 from proxy.identity.spiffe_id import SpiffeId, parse_workload
 from proxy.identity.token_cache import TokenCache, VerifiedToken
 from proxy.identity.trust_domains import TrustDomainSettings
 from proxy.identity.x509_svids import read_leaf, verify_chain
-
-JWT_SVID = "jwt_svid"
-X509_SVID = "x509_svid"
-LEEWAY = 30
 
 # JWT-SVID section 2: no other member may be in the header, and no other type.
 _HEADER = frozenset({"alg", "kid", "typ"})
@@ -146,14 +144,14 @@ def _check_claims(claims: Mapping[str, Json], domain: TrustDomainSettings, audie
         raise unproven("identity_invalid", "token_audience")
     expires = seconds(claims, "exp")
     begins = [seconds(claims, name) for name in ("iat", "nbf") if name in claims]
-    if any(begin > now + LEEWAY for begin in begins):
+    if any(begin > now + MAX_LEEWAY for begin in begins):
         raise unproven("identity_invalid", "token_not_yet_valid")
-    if not now < expires + LEEWAY:
+    if not now < expires + MAX_LEEWAY:
         raise unproven("identity_expired", "token_expired")
     issued = seconds(claims, "iat") if "iat" in claims else None
     if issued is not None and not issued < expires <= issued + domain.max_lifetime_s:
         raise unproven("identity_invalid", "token_lifetime")
-    if expires > now + domain.max_lifetime_s + LEEWAY:
+    if expires > now + domain.max_lifetime_s + MAX_LEEWAY:
         raise unproven("identity_invalid", "token_lifetime")
 
 
@@ -167,8 +165,8 @@ def _believed(
         issuer=identity.issuer,
         subject=str(identity),
         token_id=cast("str", claims.get("jti", f"sha256.{digest}")),
-        issued_at=float(issued - LEEWAY),
-        not_after=float(expires + LEEWAY),
+        issued_at=float(issued - MAX_LEEWAY),
+        not_after=float(expires + MAX_LEEWAY),
         digest=digest,
         method=JWT_SVID,
     )

@@ -3,6 +3,8 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from proxy.identity.methods import ISSUED_JWT
+
 _VERIFIED_FOR = 60.0
 _WRONG_FOR = 5.0
 _MOST = 1 << 14  # above the 10,000 live ones of a large house: cycled through, a smaller cache misses every time
@@ -23,7 +25,7 @@ class VerifiedToken:
     issued_at: float
     not_after: float
     digest: str
-    method: str = "jwt"
+    method: str = ISSUED_JWT
     instance: str = ""
 
 

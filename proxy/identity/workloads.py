@@ -12,6 +12,7 @@ from proxy.identity.compact import read
 from proxy.identity.federation import BundleSource
 from proxy.identity.issuers import LOCAL
 from proxy.identity.kubernetes import ServiceAccountVerifier
+from proxy.identity.methods import PEER
 from proxy.identity.signed_tokens import digest_of
 from proxy.identity.sources import keep_current
 from proxy.identity.spiffe_id import SCHEME
@@ -19,7 +20,6 @@ from proxy.identity.svids import JwtSvidVerifier, X509SvidVerifier
 from proxy.identity.token_cache import VerifiedToken
 from proxy.stages import LocalPeer
 
-PEER = "peercred"
 _MOST_USERS = 2**32 - 1
 _MOST_ROUTED = 10_000
 _STEP = 60.0

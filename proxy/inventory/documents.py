@@ -1,10 +1,8 @@
 """Documents of the inventory that come from elsewhere: judged with the files, then kept, or nothing changes."""
 
 import asyncio
-import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 from policies.model import Json
 from proxy.documents import read_tree
 from proxy.errors import CountersignError, Mistake, StoreUnavailable
+from proxy.files import replace_file
 from proxy.inventory.read import SECTIONS
 from proxy.strict_json import loads
 
@@ -111,22 +110,10 @@ def _as_read(raw: bytes, value: dict[str, Json]) -> bytes:
 
 def keep(path: Path, raw: bytes) -> None:
     """The file has this content, whole and durable, or the one before; raises `StoreUnavailable`."""
-    aside = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(path, raw)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
         raise StoreUnavailable(f"`{path}` cannot be written: {error.strerror}") from error
 
 

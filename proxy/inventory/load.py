@@ -13,7 +13,7 @@ from proxy.errors import ConfigurationError, Mistake
 from proxy.facts import AnyBinding, Dataset, Inventory, Obtained, Service
 from proxy.inventory.client_keys import wrong_client_keys
 from proxy.inventory.destinations import overlapping, wrong_destination
-from proxy.inventory.files import Snapshot, read_referenced, take_snapshot
+from proxy.inventory.files import Snapshot, read_referenced
 from proxy.inventory.read import SECTIONS, Entry, Reading, read_entries
 from proxy.inventory.references import dangling
 
@@ -45,11 +45,6 @@ class Loaded:
         if entry is None:
             return mistake
         return Mistake(entry.document.file, entry.document.line(entry.at), mistake.field, mistake.text)
-
-
-def load_inventory(path: Path) -> Loaded:
-    """The inventory in this directory or file; raises `ConfigurationError` with every mistake."""
-    return build(take_snapshot(path))
 
 
 def build(snapshot: Snapshot) -> Loaded:

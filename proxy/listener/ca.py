@@ -1,9 +1,7 @@
 """The certificate authority that agents trust: made at the first start, kept on disk, one leaf per host name."""
 
-import contextlib
 import datetime as dt
 import ipaddress
-import os
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from proxy.errors import CountersignError
+from proxy.files import publish_once, replace_file
 
 CA_LIFE = dt.timedelta(days=3650)
 LEAF_LIFE = dt.timedelta(days=30)
@@ -57,7 +56,7 @@ class Authority:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = directory / "ca-key.pem"
         if not path.exists():
-            _publish_once(path, _make(now))
+            publish_once(path, _make(now))
         try:
             pem = path.read_bytes()
             key = load_pem_private_key(pem, None)
@@ -69,7 +68,7 @@ class Authority:
         if certificate.not_valid_after_utc.timestamp() <= now:
             raise CountersignError(f"{path}: the certificate authority has expired; remove the file to make a new one")
         authority = cls(key, certificate)
-        _replace(directory / "ca.pem", authority.certificate_pem(), 0o644)
+        replace_file(directory / "ca.pem", authority.certificate_pem(), 0o644)
         return authority
 
     def certificate_pem(self) -> bytes:
@@ -77,7 +76,7 @@ class Authority:
 
     def write_bundle(self, path: Path) -> None:
         """Writes the public roots and ours into one file, for clients that take one file of trusted roots."""
-        _replace(path, Path(certifi.where()).read_bytes() + b"\n" + self.certificate_pem(), 0o644)
+        replace_file(path, Path(certifi.where()).read_bytes() + b"\n" + self.certificate_pem(), 0o644)
 
     def leaf(self, host: str, now: float) -> Leaf:
         """A certificate for this host, from the cache or made now."""
@@ -146,28 +145,3 @@ def _name(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
-
-
-def _publish_once(path: Path, data: bytes) -> None:
-    """Writes a file that only we may read, complete or not at all; whoever is first wins."""
-    draft = _draft(path, data, 0o600)
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        draft.unlink()
-
-
-def _replace(path: Path, data: bytes, mode: int) -> None:
-    """Writes a file, complete or not at all."""
-    _draft(path, data, mode).replace(path)
-
-
-def _draft(path: Path, data: bytes, mode: int) -> Path:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    return draft

@@ -1,22 +1,18 @@
 """The way in for processes of this machine: a UNIX socket, at which the kernel says whose process it is."""
 
 import asyncio
-import errno
 import os
 import socket
 import stat
-import struct
 from pathlib import Path
 
 from proxy.errors import CountersignError
 from proxy.stages import LocalPeer
+from proxy.unix_sockets import bind_at, credentials_of
 
 # Whoever may enter the folder may connect: each must still prove to be an agent, and the kernel names it.
 MODE = 0o666
 FOLDER_MODE = 0o711
-LONGEST = 100  # sockaddr_un has 108 bytes (unix(7))
-
-_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 
 def bind_local(path: Path) -> socket.socket:
@@ -33,23 +29,18 @@ def bind_local(path: Path) -> socket.socket:
         raise CountersignError(
             f"{open_to_others}: only you may write to the folder of `listen.local` and those above: chmod go-w it"
         )
-    _clear(path)
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        made.bind(str(path))
-        path.chmod(MODE)  # before listen(): until then nobody can connect
+        return bind_at(path, MODE)
     except OSError as error:
-        made.close()
         raise _wrong(path, error) from error
-    return made
 
 
 def local_peer(transport: asyncio.BaseTransport) -> LocalPeer | None:
     """Whose process connected, by the kernel's word (`SO_PEERCRED`); None if this is no UNIX socket."""
-    sock = transport.get_extra_info("socket")
-    if sock is None or sock.family != socket.AF_UNIX:
+    found = credentials_of(transport.get_extra_info("socket"))
+    if found is None:
         return None
-    pid, uid, gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    pid, uid, gid = found
     return LocalPeer(uid, gid, pid)
 
 
@@ -64,18 +55,6 @@ def _open_to_others(folder: Path) -> Path | None:
         if status.st_uid not in ours or writable:
             return step
     return None
-
-
-def _clear(path: Path) -> None:
-    if not path.exists(follow_symlinks=False):
-        return
-    if not stat.S_ISSOCK(path.lstat().st_mode):
-        raise CountersignError(f"{path}: there is something here that is not a socket; move it away")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(0)  # a listener whose queue is full is one, too
-        if probe.connect_ex(str(path)) != errno.ECONNREFUSED:
-            raise CountersignError(f"{path}: another Countersign is serving here; stop it first")
-    path.unlink()
 
 
 def _wrong(path: Path, error: OSError | RuntimeError) -> CountersignError:

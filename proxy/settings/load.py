@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -11,14 +12,14 @@ from proxy.documents import Document, read_bytes, read_tree, shown, validate
 from proxy.errors import ConfigurationError, Mistake
 from proxy.identity.issuers import IssuerSettings
 from proxy.inventory.addresses import is_loopback, parse_url
-from proxy.settings.files import check_file, check_pem
+from proxy.settings.files import check_keys, check_pem
 from proxy.settings.model import InventorySource, Issuer, Settings
 from proxy.settings.signals import signal_mistakes
 from proxy.settings.values import Reference
 from proxy.settings.workloads import workload_mistakes
+from proxy.unix_sockets import LONGEST_PATH
 
 MAX_BYTES = 1 << 20
-LONGEST_SOCKET_PATH = 100  # sockaddr_un has 108 bytes (unix(7))
 
 
 def load_settings(path: Path) -> Settings:
@@ -150,18 +151,13 @@ def _tls(document: Document, settings: Settings) -> Iterator[Mistake]:
             yield document.mistake(("listen", "certificate_file"), wrong)
         if listen.proxy_tls is None and listen.gateway_tls is None:
             yield document.mistake(("listen", "certificate_file"), "has no effect without `proxy_tls` or `gateway_tls`")
-    if listen.local is not None and len(os.fsencode(listen.local)) > LONGEST_SOCKET_PATH:
+    if listen.local is not None and len(os.fsencode(listen.local)) > LONGEST_PATH:
         yield document.mistake(("listen", "local"), "is too long a path for a UNIX socket; use a shorter one")
 
 
 def _issuer(document: Document, index: int, issuer: Issuer) -> Iterator[Mistake]:
-    at = ("identity", "issuers", index)
-    try:
-        issuer_settings(issuer)
-    except ValueError as error:
-        yield document.mistake(at, str(error))
-    yield from check_file(document, issuer.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
-    yield from check_pem(document, issuer.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
+    at, made = ("identity", "issuers", index), partial(issuer_settings, issuer)
+    yield from check_keys(document, issuer.jwks_file, issuer.ca_bundle, made, *at)
 
 
 def _same_issuer(document: Document, settings: Settings) -> Iterator[Mistake]:

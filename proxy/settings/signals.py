@@ -1,6 +1,7 @@
 """The settings of security events, and what of them cannot be used."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +13,7 @@ from proxy.errors import Mistake
 from proxy.identity.issuers import IssuerSettings
 from proxy.inventory.addresses import is_loopback, parse_url
 from proxy.names import identifier
-from proxy.settings.files import check_file, check_pem
+from proxy.settings.files import check_keys, check_pem
 from proxy.settings.group import Group
 from proxy.settings.values import Reference, Url
 
@@ -123,12 +124,7 @@ def signal_mistakes(
 def _keys(document: Document, at: tuple[str | int, ...], one: Transmitter) -> Iterator[Mistake]:
     if one.discovery and (one.jwks_url is not None or one.jwks_file is not None):
         yield document.mistake((*at, "discovery"), "has no effect beside `jwks_file` or `jwks_url`; keep one of them")
-    try:
-        set_profile(one)
-    except ValueError as error:
-        yield document.mistake(at, str(error))
-    yield from check_file(document, one.jwks_file, lambda raw: b'"keys"' in raw, "a JWK set", *at, "jwks_file")
-    yield from check_pem(document, one.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
+    yield from check_keys(document, one.jwks_file, one.ca_bundle, partial(set_profile, one), *at)
 
 
 def _delivery(document: Document, at: tuple[str | int, ...], one: Transmitter) -> Iterator[Mistake]:

@@ -1,6 +1,6 @@
 """The settings by which workloads prove themselves: SPIFFE trust domains, and Kubernetes clusters."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from proxy.identity.clusters import SERVICE_ACCOUNT, ClusterSettings
 from proxy.identity.spiffe_id import SCHEME
 from proxy.identity.trust_domains import TrustDomainSettings
 from proxy.identity.workload_address import available, target_of
-from proxy.settings.files import check_file, check_pem
+from proxy.settings.files import check_key_set, check_keys, check_made, check_pem
 from proxy.settings.group import Group
 
 
@@ -92,18 +92,16 @@ def workload_mistakes(
     """What is well formed by itself, but cannot be used, or not together. `issuers` are those of other tokens."""
     for index, domain in enumerate(domains):
         at = ("identity", "trust_domains", index)
-        yield from _wrong(document, at, partial(trust_domain_settings, domain))
+        yield from check_made(document, partial(trust_domain_settings, domain), *at)
         yield from _workload_api(document, at, domain.workload_api)
         for name in ("bundle_file", "bootstrap_file"):
-            yield from check_file(document, getattr(domain, name), _is_key_set, "a SPIFFE bundle", *at, name)
+            yield from check_key_set(document, getattr(domain, name), "a SPIFFE bundle", *at, name)
         yield from check_pem(document, domain.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
         if domain.trust_domain in {one.trust_domain for one in domains[:index]}:
             yield document.mistake(at, "has the `trust_domain` of another; its bundle comes from one place")
     for index, cluster in enumerate(clusters):
         at = ("identity", "kubernetes", index)
-        yield from _wrong(document, at, partial(cluster_settings, cluster))
-        yield from check_file(document, cluster.jwks_file, _is_key_set, "a JWK set", *at, "jwks_file")
-        yield from check_pem(document, cluster.ca_bundle, "CERTIFICATE", *at, "ca_bundle")
+        yield from check_keys(document, cluster.jwks_file, cluster.ca_bundle, partial(cluster_settings, cluster), *at)
         if cluster.issuer in issuers | {one.issuer for one in clusters[:index]}:
             yield document.mistake(at, "has the `issuer` of another, or of one of `issuers`; keep one")
     # Whoever could sign tokens as the issuer that stands for a trust domain would name any of its workloads.
@@ -113,24 +111,10 @@ def workload_mistakes(
             yield document.mistake(("identity", "trust_domains", index), text)
 
 
-def _wrong(document: Document, at: tuple[str | int, ...], made: Callable[[], object]) -> Iterator[Mistake]:
-    try:
-        made()
-    except ValueError as error:
-        yield document.mistake(at, str(error))
-
-
 def _workload_api(document: Document, at: tuple[str | int, ...], said: bool | str) -> Iterator[Mistake]:  # noqa: FBT001 - what the setting holds
     if said is False:
         return
     if not available():
         yield document.mistake((*at, "workload_api"), "needs the extra `spiffe`: install `countersign-proxy[spiffe]`")
     if said is not True:  # that of the environment is only known where it is used
-        try:
-            target_of(said or "-")
-        except ValueError as error:
-            yield document.mistake((*at, "workload_api"), str(error))
-
-
-def _is_key_set(raw: bytes) -> bool:
-    return b'"keys"' in raw
+        yield from check_made(document, partial(target_of, said or "-"), *at, "workload_api")

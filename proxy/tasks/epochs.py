@@ -42,7 +42,7 @@ class Epochs:
                     return revocation
         return None
 
-    def frozen(self, scopes: tuple[str, ...]) -> tuple[Revocation, ...]:
+    def frozen(self, scopes: Iterable[str]) -> tuple[Revocation, ...]:
         """Every freeze of one of these scopes, whenever what is under them was issued."""
         if not self._frozen:
             return ()

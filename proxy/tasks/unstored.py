@@ -9,6 +9,7 @@ from typing import Any
 
 from policies.model import Json
 from proxy.errors import CountersignError
+from proxy.files import PRIVATE, replace_file, settle_names
 from proxy.strict_json import loads
 from proxy.tasks.interfaces import Revocation
 from proxy.tasks.scopes import checked_scope
@@ -38,22 +39,28 @@ class UnstoredFile:
     """One line each, readable by the operator alone. Whatever fails raises `OSError`."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
         self._path = directory / NAME
 
     def add(self, row: Unstored) -> None:
         """Durable when it returns."""
-        self._write(self._path, (row,), os.O_APPEND)
+        data, new = _lines((row,)), not self._path.exists()
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND, PRIVATE)
+        try:
+            while data:
+                data = data[os.write(descriptor, data) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if new:
+            settle_names(self._path.parent)
 
     def replace(self, rows: Sequence[Unstored]) -> None:
         """These rows in place of all; durable when it returns. Without rows there is no file."""
         if rows:
-            other = self._path.with_suffix(".new")
-            self._write(other, rows, os.O_TRUNC)
-            other.replace(self._path)
+            replace_file(self._path, _lines(rows))
         else:
             self._path.unlink(missing_ok=True)
-        self._settle_names()
+            settle_names(self._path.parent)
 
     def exists(self) -> bool:
         """Whether there is anything in it, sound or not."""
@@ -85,25 +92,9 @@ class UnstoredFile:
                 "remove the line if you know that it is not needed, or revoke again what it ended"
             ) from error
 
-    def _write(self, path: Path, rows: Sequence[Unstored], how: int) -> None:
-        data = "".join(json.dumps(asdict(row)) + "\n" for row in rows).encode()
-        new = not path.exists()
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, 0o600)
-        try:
-            while data:
-                data = data[os.write(descriptor, data) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if new:
-            self._settle_names()
 
-    def _settle_names(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _lines(rows: Sequence[Unstored]) -> bytes:
+    return "".join(json.dumps(asdict(row)) + "\n" for row in rows).encode()
 
 
 def _sound(fields: Mapping[str, Any]) -> bool:

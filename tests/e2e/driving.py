@@ -4,6 +4,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 
 from proxy.demo.stage import Stage, end, told
+from tests.fakes.waiting import own_time
 
 CLIENTS = Path(__file__).parent / "clients"
 CRM = "https://crm.demo.internal"
@@ -27,6 +29,39 @@ def until[T](look: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain: {what}"
         time.sleep(0.02)  # a turn of the polling, never a measure of time
     return found
+
+
+def stage_time(stage: Stage) -> float:
+    """A clock for how long the server took, whatever else the machine did meanwhile."""
+    assert stage.server is not None
+    return own_time(stage.server.pid)
+
+
+class Flowing:
+    """A stream of events that flows in a thread of its own, until it is cut."""
+
+    def __init__(self, stage: Stage, handle: str) -> None:
+        self._stage = stage
+        self._handle = handle
+        self._begun = threading.Event()
+        self._cut_at = 0.0
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+        assert self._begun.wait(PATIENCE)
+
+    def cut(self) -> float:
+        """When it was cut, by the clock of its stage."""
+        self._thread.join(PATIENCE)
+        assert self._cut_at, "the stream went on to its end"
+        return self._cut_at
+
+    def _read(self) -> None:
+        try:
+            with proxied(self._stage, self._handle) as client, client.stream("GET", f"{CRM}/v1/events") as response:
+                for _ in response.iter_lines():
+                    self._begun.set()
+        except httpx.HTTPError:
+            self._cut_at = stage_time(self._stage)
 
 
 @dataclass

@@ -17,6 +17,7 @@ from proxy.app.local import open_control
 from proxy.app.serve import Running, serving
 from tests.fakes.serving import configured, on_loopback
 from tests.fakes.upstream import Seen, upstream
+from tests.fakes.waiting import own_time
 
 PATIENCE = 20.0
 EVENTS = "      - {name: events, effect: read, route: {method: GET, path: /v1/events}}\n"
@@ -38,7 +39,7 @@ async def turns() -> None:
 
 @dataclass
 class Going:
-    """One thing that goes on: `last` is when something last came, `cut` when it was over (perf_counter)."""
+    """One thing that goes on: `last` is when something last came, `cut` when it was over (`own_time`)."""
 
     task: asyncio.Task[None]
     begun: asyncio.Event
@@ -124,7 +125,7 @@ class EndingHouse:
         async def run() -> None:
             with contextlib.suppress(httpx.HTTPError, websockets.ConnectionClosed, OSError):
                 await what(going)
-            going.cut = time.perf_counter()
+            going.cut = own_time()
 
         going = Going(asyncio.create_task(asyncio.sleep(0)), asyncio.Event())
         going.task = asyncio.create_task(run())
@@ -135,7 +136,7 @@ class EndingHouse:
         async with self.client(handle) as client, client.stream("GET", url) as answer:
             assert answer.is_success, await answer.aread()
             async for _ in answer.aiter_raw():
-                going.last = time.perf_counter()
+                going.last = own_time()
                 going.begun.set()
 
     async def _talk(self, going: Going, handle: str, *, silent: bool) -> None:
@@ -143,7 +144,7 @@ class EndingHouse:
         async with websockets.connect(url, proxy=self.proxy(handle), ping_interval=None) as socket:
             await socket.send("hello")
             async for _ in socket:
-                going.last = time.perf_counter()
+                going.last = own_time()
                 going.begun.set()
                 if not silent:
                     await socket.send("again")
@@ -160,7 +161,7 @@ class EndingHouse:
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         writer.write(f"GET /v1/customers/c-7 HTTP/1.1\r\nHost: {place}\r\n\r\n".encode())
         assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
-        going.last = time.perf_counter()
+        going.last = own_time()
         going.begun.set()
         await reader.read()
         writer.close()
@@ -195,7 +196,7 @@ async def ending_house(
 
     async def echo(socket: websockets.ServerConnection) -> None:
         async for message in socket:
-            heard.append(time.perf_counter())
+            heard.append(own_time())
             await turns()
             await socket.send(message)
 

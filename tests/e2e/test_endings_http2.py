@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -10,7 +9,7 @@ import pytest
 
 from proxy.demo.stage import Stage, open_stage
 from tests.e2e.conftest import replace
-from tests.e2e.driving import CRM, PATIENCE, issue
+from tests.e2e.driving import CRM, PATIENCE, issue, stage_time
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def test_one_stream_ends_and_the_connection_only_with_its_agent(house: Stage, ke
             http2=True, proxy=proxy, verify=trust, trust_env=False, timeout=PATIENCE
         ) as client:
             began = await cut_by(client, house, kept, kind)
-            assert time.monotonic() - began < 1.0
+            assert stage_time(house) - began < 1.0
             answer = await client.get(f"{CRM}/v1/customers/c-7")
             expected = {"tool": 200, "agent": 403 if kind == "revoke" else 428}[kept.partition(":")[0]]
             assert (answer.status_code, answer.http_version) == (expected, "HTTP/2")
@@ -53,7 +52,7 @@ async def cut_by(client: httpx.AsyncClient, house: Stage, scope: str, kind: str)
             assert (stream.status_code, stream.http_version) == (200, "HTTP/2")
             async for _ in stream.aiter_raw():
                 if not began:
-                    began = time.monotonic()
+                    began = stage_time(house)
                     body = {"scope": scope, "reason": "e2e", "kind": kind}
                     done = await asyncio.to_thread(house.ask, "POST", "/v1/revocations", body)
                     assert (done["connections"], done["calls"]) == (1, 1)

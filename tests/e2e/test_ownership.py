@@ -1,7 +1,5 @@
 """Owners who leave in the middle of traffic, and come back; over the wire, from the identity provider on."""
 
-import threading
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -9,7 +7,7 @@ import pytest
 
 from proxy.demo.stage import Stage, open_stage
 from tests.e2e.conftest import replace
-from tests.e2e.driving import CRM, issue, proxied, records, until
+from tests.e2e.driving import CRM, Flowing, issue, proxied, records, stage_time, until
 
 TOKEN = "scim-e2e-0815-4711"
 
@@ -36,36 +34,27 @@ def provider(stage: Stage) -> httpx.Client:
     return httpx.Client(base_url=f"{stage.console}/scim/v2", headers=headers, timeout=20, trust_env=False)
 
 
+def called(stage: Stage, handle: str) -> tuple[int, str]:
+    """Status and reason of a call on a connection of its own: what was open before is cut, at any moment."""
+    with proxied(stage, handle) as client:
+        answer = client.get(f"{CRM}/v1/customers/c-7")
+    return answer.status_code, "" if answer.is_success else answer.json()["reason"]
+
+
 def test_when_an_owner_leaves_open_streams_are_cut_within_a_second(stage: Stage) -> None:
     """From the provider's answer: the stream ends, calls are refused, the log tells of it; until the owner is back."""
-    reading, cut = threading.Event(), []
     made = issue(stage)
-
-    def read() -> None:
-        try:
-            with proxied(stage, made["handle"]) as client, client.stream("GET", f"{CRM}/v1/events") as response:
-                for _ in response.iter_lines():
-                    reading.set()
-        except httpx.HTTPError as error:
-            cut.append((time.monotonic(), type(error).__name__))
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    assert reading.wait(20)
+    stream = Flowing(stage, made["handle"])
     with provider(stage) as scim:
         gone = scim.patch("/Users/olivia", json={"Operations": [{"op": "Replace", "path": "active", "value": "False"}]})
-        said = time.monotonic()
+        said = stage_time(stage)
         assert (gone.status_code, gone.json()["active"]) == (200, False)
-        thread.join(20)
-        assert cut, "the stream went on to its end"
-        assert cut[0][0] - said < 1.0
-        with proxied(stage, made["handle"]) as client:
-            answer = client.get(f"{CRM}/v1/customers/c-7")
-            assert (answer.status_code, answer.json()["reason"]) == (403, "agent_owner_inactive")
-            until(lambda: records(stage, type="ownership.orphaned"), "the SOC is told")
-            back = scim.put("/Users/olivia", json={"active": True})
-            assert back.json()["active"] is True
-            assert client.get(f"{CRM}/v1/customers/c-7").status_code == 200
+        assert stream.cut() - said < 1.0
+        assert called(stage, made["handle"]) == (403, "agent_owner_inactive")
+        until(lambda: records(stage, type="ownership.orphaned"), "the SOC is told")
+        back = scim.put("/Users/olivia", json={"active": True})
+        assert back.json()["active"] is True
+        assert called(stage, made["handle"]) == (200, "")
     (ended,) = records(stage, type="call.aborted", task=made["task"])
     assert ended["error"]["reason"] == "agent_owner_inactive"
     until(lambda: records(stage, type="ownership.restored"), "the SOC is told that it has an owner again")
@@ -73,24 +62,20 @@ def test_when_an_owner_leaves_open_streams_are_cut_within_a_second(stage: Stage)
 
 def test_an_agent_that_becomes_privileged_waits_for_its_owners_word(stage: Stage) -> None:
     """An edit of its class refuses its next call; the owner attests it, and the handle of before is good again."""
-    with proxied(stage, issue(stage)["handle"]) as client:
-        assert client.get(f"{CRM}/v1/customers/c-7").status_code == 200
-        replace(
-            stage.agents_file,
-            "    team: support\n    purpose:",
-            "    agent_class: privileged\n    team: support\n    purpose:",
-        )
+    handle = issue(stage)["handle"]
 
-        def refused() -> bool:
-            answer = client.get(f"{CRM}/v1/customers/c-7")
-            return answer.status_code == 403 and answer.json()["reason"] == "agent_unattested"
-
-        until(refused, "the new class is in force")
-        with stage.person("olivia") as owner:
-            item = owner.get("/v1/reviews/agent:support-bot").json()
-            assert item["due"] is None
-            body = {"digest": item["digest"], "note": "privileged from today on, ticket SUP-9"}
-            assert owner.post("/v1/reviews/agent:support-bot/attest", json=body).status_code == 200
-        assert client.get(f"{CRM}/v1/customers/c-7").status_code == 200
+    assert called(stage, handle) == (200, "")
+    replace(
+        stage.agents_file,
+        "    team: support\n    purpose:",
+        "    agent_class: privileged\n    team: support\n    purpose:",
+    )
+    until(lambda: called(stage, handle) == (403, "agent_unattested"), "the new class is in force")
+    with stage.person("olivia") as owner:
+        item = owner.get("/v1/reviews/agent:support-bot").json()
+        assert item["due"] is None
+        body = {"digest": item["digest"], "note": "privileged from today on, ticket SUP-9"}
+        assert owner.post("/v1/reviews/agent:support-bot/attest", json=body).status_code == 200
+    assert called(stage, handle) == (200, "")
     (attested,) = records(stage, type="review.attested")
     assert attested["change"]["by"] == "person:olivia"

@@ -1,14 +1,12 @@
 """What the proxy's door refuses, and what is cut while it is open."""
 
 import socket
-import threading
-import time
 
 import httpx
 import pytest
 
 from proxy.demo.stage import Stage
-from tests.e2e.driving import CRM, issue, proxied, records, until
+from tests.e2e.driving import CRM, Flowing, issue, proxied, records, stage_time, until
 
 
 def raw(stage: Stage) -> socket.socket:
@@ -75,25 +73,11 @@ def test_what_is_not_http_in_a_tunnel_is_refused(stage: Stage) -> None:
 
 def test_a_revocation_cuts_an_open_stream_within_a_second(stage: Stage) -> None:
     """From the command's answer to the end of the stream is less than a second; nothing passes until it is lifted."""
-    reading, cut = threading.Event(), []
     made = issue(stage)
-
-    def read() -> None:
-        try:
-            with proxied(stage, made["handle"]) as client, client.stream("GET", f"{CRM}/v1/events") as response:
-                for _ in response.iter_lines():
-                    reading.set()
-        except httpx.HTTPError as error:
-            cut.append((time.monotonic(), type(error).__name__))
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    assert reading.wait(20)
+    stream = Flowing(stage, made["handle"])
     stage.ask("POST", "/v1/revocations", {"scope": f"task:{made['task']}", "reason": "e2e"})
-    said = time.monotonic()
-    thread.join(20)
-    assert cut, "the stream went on to its end"
-    assert cut[0][0] - said < 1.0
+    said = stage_time(stage)
+    assert stream.cut() - said < 1.0
     with proxied(stage, made["handle"]) as client:
         answer = client.get(f"{CRM}/v1/customers/c-7")
     assert (answer.status_code, answer.json()["reason"]) == (403, "task_revoked")

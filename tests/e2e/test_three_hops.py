@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.three_hops import PATH, House, error, house
 from tests.fakes.accounts import claims_of
+from tests.fakes.waiting import own_time
 
 LINE = (
     "GET crm/get_customer: human:alice -> agent:orchestrator (verified, access_token) "
@@ -105,11 +106,11 @@ def test_who_is_ended_takes_what_was_handed_on_along(tmp_path: Path) -> None:
             second = await it.second(first)
             async with it.agent(second) as agent:
                 assert (await agent.get(PATH)).status_code == 200
-                now = time.time()
+                began = own_time()
                 task = claims_of(first)["task"]
-                await it.core.tasks.end(task, "completed", by="person:alice", reason="done", now=now)
+                await it.core.tasks.end(task, "completed", by="person:alice", reason="done", now=time.time())
                 answer = await refused(agent)
-                assert time.time() - now < 1.0
+                assert own_time() - began < 1.0
                 assert answer == "task_revoked"
             assert await it.presented(second) == (403, "task_revoked")
             again = await it.exchange("researcher", first, await it.own("researcher"))

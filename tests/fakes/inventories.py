@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from proxy.inventory.files import take_snapshot
+from proxy.inventory.load import Loaded, build
+
 PEOPLE = """\
 people:
   - id: alice
@@ -61,3 +64,8 @@ def write_inventory(folder: Path, **files: str) -> Path:
     for stem, content in contents.items():
         (folder / f"{stem}.yaml").write_text(content)
     return folder
+
+
+def load_inventory(path: Path) -> Loaded:
+    """The inventory in this directory or file; raises `ConfigurationError` with every mistake."""
+    return build(take_snapshot(path))

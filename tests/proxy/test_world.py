@@ -6,8 +6,8 @@ from policies.bundle import Bundle
 from policies.mistakes import PolicyMistake, PolicyMistakes
 from policies.model import Mode
 from proxy.errors import ConfigurationError, Mistake
-from proxy.inventory.load import load_inventory
 from proxy.world import build_world, policy_mistakes
+from tests.fakes.inventories import load_inventory
 from tests.fakes.world import INVENTORY, POLICIES, write_files
 
 GOOD = Bundle({"a.cedar": POLICIES}, "policies")

@@ -79,11 +79,11 @@ async def _asserted(form: Form, deps: OAuthDeps) -> Proven:
     if assertion is None:
         raise invalid_client("`client_assertion` is missing")
     inventory, now = deps.inventory(), deps.clock()
-    match form.get("client_assertion_type"):
-        case "urn:ietf:params:oauth:client-assertion-type:jwt-bearer":
-            return await deps.assertions.prove(assertion, inventory.agents, now)
-        case "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe" if deps.svids is not None:
-            return await deps.svids.prove(assertion, now, inventory)
+    kind = form.get("client_assertion_type")
+    if kind == ASSERTION:
+        return await deps.assertions.prove(assertion, inventory.agents, now)
+    if kind == SVID_ASSERTION and deps.svids is not None:
+        return await deps.svids.prove(assertion, now, inventory)
     raise invalid_client("`client_assertion_type` is not one that is taken here")
 
 

@@ -20,6 +20,7 @@ from proxy.control.oauth.parties import (
 )
 from proxy.control.oauth.roots import Root
 from proxy.errors import Refused
+from proxy.identity import methods
 from proxy.stages import Chain, Hop, Identity, Principal
 from proxy.tasks.delegation import Proof
 
@@ -113,7 +114,7 @@ class Exchange:
         asked = self._beginning.asked(form)
         if asked.task is not None:
             raise OAuthMistake("invalid_authorization_details", "`task_id` is that of the `subject_token`")
-        proof = Proof("txn_token", level_of(actor.identity), subject.evidence)
+        proof = Proof(methods.TXN_TOKEN, level_of(actor.identity), subject.evidence)
         parent = subject.parent
         below = Below(actor.identity, parent, None, proof, "token_exchange", parent.deadline, targets_of(form))
         task, end = await self._beginning.begin(asked, below), min(subject.expires, actor.expires)

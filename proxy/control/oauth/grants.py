@@ -8,8 +8,7 @@ from proxy.control.oauth.exchange import Exchange
 from proxy.control.oauth.forms import Form
 from proxy.control.oauth.mistakes import OAuthMistake
 from proxy.control.oauth.needs import OAuthDeps
-from proxy.identity.svids import JWT_SVID, X509_SVID
-from proxy.identity.workloads import PEER
+from proxy.identity.methods import OWN_KEY
 from proxy.stages import Identity
 from proxy.tasks.delegation import Proof
 from proxy.tasks.mistakes import TaskMistake
@@ -18,8 +17,6 @@ from proxy.tasks.task import Task
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 CLIENT_CREDENTIALS = "client_credentials"
 GRANTS = (EXCHANGE, CLIENT_CREDENTIALS)
-# What shows that it is the agent itself, and not somebody who was given a bearer credential of it.
-OWN_KEY = frozenset({"private_key_jwt", JWT_SVID, X509_SVID, PEER})
 
 
 class Grants:

@@ -11,6 +11,7 @@ from proxy.downstream.account import Account
 from proxy.downstream.profile import Rejected
 from proxy.errors import Refused
 from proxy.facts import Inventory, Service
+from proxy.identity import methods
 from proxy.stages import Identity, Proven, Request
 from proxy.tasks.task import Task
 
@@ -76,7 +77,7 @@ def _caller(account: Account, parent: Task, evidence: str, deps: OAuthDeps) -> I
     chain = parent.delegation.chain()
     proven = Proven(
         agent=parent.agent,
-        method="txn_token",
+        method=methods.TXN_TOKEN,
         credential=account.id,
         issued_at=min(float(account.issued_at), parent.created_at),
         not_after=float(account.expires_at),

@@ -9,9 +9,10 @@ from proxy.control.needs import Record, Tasks
 from proxy.downstream.account import Account
 from proxy.errors import refuse
 from proxy.facts import Inventory
-from proxy.identity.agreement import HANDLE, TASK_TOKEN
 from proxy.identity.assertions import AssertionVerifier
 from proxy.identity.interfaces import ReplayStore
+from proxy.identity.issuers import MAX_LEEWAY
+from proxy.identity.methods import CLIENT_ASSERTION, OURS
 from proxy.identity.resolver import Resolver, end_of
 from proxy.identity.task_tokens import TaskTokenReader
 from proxy.identity.token_cache import VerifiedToken
@@ -19,9 +20,6 @@ from proxy.identity.tokens import TokenVerifier
 from proxy.stages import Identity, Proven
 from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.task import MAX_LIFE
-
-_EXACT = frozenset({HANDLE, TASK_TOKEN})
-_MOST_LEEWAY = 30.0  # INVARIANT: proxy.identity.issuers allows no more
 
 
 class Sign(Protocol):
@@ -85,11 +83,10 @@ class OAuthDeps:
 
     def end_of(self, client: Identity) -> float:
         """When what this client showed ends. A signed assertion shows who asks, now: that does not end with it."""
-        if client.proven.method == "private_key_jwt":
+        if client.proven.method == CLIENT_ASSERTION:
             return self.clock() + MAX_LIFE
-        # No tolerance is passed on. Our own credentials have none, of others it is not known any more.
-        end = end_of(client.proven, self.inventory())
-        return end - (0.0 if client.proven.method in _EXACT else _MOST_LEEWAY)
+        # INVARIANT: no tolerance is passed on. Ours have none, all others at most that of proxy.identity.issuers.
+        return end_of(client.proven, self.inventory()) - (0.0 if client.proven.method in OURS else MAX_LEEWAY)
 
     def living(self, proven: Proven) -> Identity:
         """Who that is now; a refusal if nobody answers for it, or if any party of its chain was ended."""

@@ -10,8 +10,7 @@ from proxy.control.oauth.mistakes import OAuthMistake, unacceptable
 from proxy.control.oauth.needs import OAuthDeps
 from proxy.control.oauth.roots import Root, root_of
 from proxy.errors import Refused
-from proxy.identity.agreement import HANDLE as HANDLE_METHOD
-from proxy.identity.agreement import TASK_TOKEN
+from proxy.identity import methods
 from proxy.identity.compact import read
 from proxy.identity.resolver import end_of
 from proxy.stages import Evidence, HopLevel, Identity
@@ -21,8 +20,6 @@ ACCESS_TOKEN, JWT, TXN_TOKEN = f"{_URI}access_token", f"{_URI}jwt", f"{_URI}txn_
 HANDLE = "urn:countersign:token-type:handle"
 # The actor is the client, by what it showed as such: said, never supposed.
 CLIENT = "urn:countersign:token-type:client"
-# Credentials that we gave out ourselves: of an agent that others host they do not show that it is theirs.
-_OURS = frozenset({HANDLE_METHOD, TASK_TOKEN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +67,10 @@ async def actor_of(form: Form, client: Identity, deps: OAuthDeps) -> Actor | Non
         identity = await _shown(token, client, deps)
     except Refused as refused:
         raise unacceptable("`actor_token`", refused.refusal) from refused
-    if identity.proven.method == "opaque_handle":
+    if identity.proven.method == methods.HANDLE:
         return Actor(identity, deps.end_of(identity))
     claims = read(token).claims
-    if "act" in claims or (identity.proven.method == TASK_TOKEN and claims["sub"] != identity.agent.id):
+    if "act" in claims or (identity.proven.method == methods.TASK_TOKEN and claims["sub"] != identity.agent.id):
         raise _chained()
     return Actor(identity, min(float(cast("int", claims["exp"])), end_of(identity.proven, deps.inventory())))
 
@@ -81,14 +78,14 @@ async def actor_of(form: Form, client: Identity, deps: OAuthDeps) -> Actor | Non
 def _client_itself(token: str, client: Identity, deps: OAuthDeps) -> Actor:
     if token != client.agent.id:
         raise OAuthMistake("invalid_request", "the `actor_token` of this type is the client's own id")
-    if client.proven.method == TASK_TOKEN and client.chain.hops:
+    if client.proven.method == methods.TASK_TOKEN and client.chain.hops:
         raise _chained()
     return Actor(client, deps.end_of(client))
 
 
 def level_of(identity: Identity) -> HopLevel:
     """How a hop to this agent is proven. A partner's agent that shows only what we gave out is the partner's word."""
-    return "endorsed" if identity.agent.partner is not None and identity.proven.method in _OURS else "verified"
+    return "endorsed" if identity.agent.partner is not None and identity.proven.method in methods.OURS else "verified"
 
 
 def require_may_act(subject: Root, actor: Identity) -> None:

@@ -9,6 +9,7 @@ from policies.model import Json
 from proxy.control.oauth.inbound import Through, chain_in
 from proxy.control.oauth.mistakes import OAuthMistake
 from proxy.control.oauth.needs import OAuthDeps
+from proxy.identity import methods
 from proxy.identity.compact import read
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.tokens import SubjectToken
@@ -31,7 +32,7 @@ class Root:
     scopes: frozenset[str] | None
     ends: tuple[str, ...]
     evidence: str
-    method: str = "access_token"
+    method: str = methods.ACCESS_TOKEN
     may_act: tuple[Json, ...] = ()
     agents: tuple[str, ...] | None = None
     through: tuple[Through, ...] = ()
@@ -49,8 +50,8 @@ async def root_of(token: str, deps: OAuthDeps) -> Root:
     now = deps.clock()
     if deps.svids is not None and deps.svids.recognises(token):
         verified = await deps.svids.verify(token, now)
-        return _root(SubjectToken(verified, read(token).claims, frozenset()), "jwt_svid", deps)
-    return _root(await deps.tokens.verify_subject(token, now), "access_token", deps)
+        return _root(SubjectToken(verified, read(token).claims, frozenset()), methods.JWT_SVID, deps)
+    return _root(await deps.tokens.verify_subject(token, now), methods.ACCESS_TOKEN, deps)
 
 
 def _root(shown: SubjectToken, method: str, deps: OAuthDeps) -> Root:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hmac
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from policies.model import Json
+from proxy.control.bearer import shows_bearer
 from proxy.control.needs import Record
 from proxy.control.signals.hearing import Hearing
 from proxy.control.signals.interfaces import Outbox
@@ -88,7 +88,8 @@ class _Push:
         transmitter = presented.transmitter
         if transmitter.poll_url is not None:
             raise SetRefused("access_denied", "events of this transmitter are fetched, not pushed")
-        if transmitter.secret is not None and not shows(request, transmitter.secret, self._references):
+        secret = transmitter.secret
+        if secret is not None and not shows_bearer(request, self._references.read(secret).value):
             raise SetRefused("authentication_failed", "show the token that was agreed upon, as `Bearer`")
         await self._hearing.hear(presented)
         return Response(None, 202)
@@ -128,7 +129,7 @@ class _Poll:
     def _receiver(self, request: Request) -> Receiver:
         """Exactly one, by the token that it shows."""
         fetching = [one for one in self._telling.receivers.values() if one.url is None and one.secret is not None]
-        shown = [one for one in fetching if shows(request, str(one.secret), self._deps.references)]
+        shown = [one for one in fetching if shows_bearer(request, self._deps.references.read(str(one.secret)).value)]
         if len(shown) != 1:
             raise SetRefused("authentication_failed", "show the token that was agreed upon, as `Bearer`")
         return shown[0]
@@ -160,15 +161,6 @@ def _asked(body: bytes) -> _Asked:
         raise SetRefused("invalid_request", "a member of the request is not what RFC 8936 says")
     whys = {name: ascii(one)[:200] for name, one in cast("dict[str, Json]", refused).items()}
     return _Asked(min(cast("int", most), _MOST_POLLED), not at_once, cast("list[str]", taken), whys)
-
-
-def shows(request: Request, reference: str, references: References) -> bool:
-    """Whether the request shows this secret, as its only `Authorization`; compared in constant time."""
-    expected = references.read(reference).value
-    presented = request.headers.getlist("authorization")
-    scheme, _, token = (presented[0] if len(presented) == 1 else "").partition(" ")
-    same = hmac.compare_digest(token.strip().encode("utf-8", "replace"), expected.encode())
-    return scheme.lower() == "bearer" and same
 
 
 def _require_type(request: Request, kind: str) -> None:

@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from policies.model import Json
 from proxy.control.signals.words import TYP
-from proxy.downstream.key_file import read_private, replace_file
+from proxy.downstream.key_file import read_private
 from proxy.errors import CountersignError
+from proxy.files import replace_file
 
 log = logging.getLogger("countersign.signals")
 

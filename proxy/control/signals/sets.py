@@ -11,6 +11,7 @@ from proxy.control.signals.model import Event, Heard, Transmitter
 from proxy.control.signals.subjects import read_subject
 from proxy.control.signals.words import TYP, SetRefused
 from proxy.errors import Refused
+from proxy.identity.claims import audience_matches
 from proxy.identity.compact import Unverified, read
 from proxy.identity.keys import KeySource
 from proxy.identity.signed_tokens import check_signature
@@ -22,7 +23,7 @@ MAX_AGE = 30 * 86_400
 _TOKEN_ID = re.compile(r"[\x21-\x7e]{1,255}")
 _URI = re.compile(r"[\x21-\x7e]{1,512}")
 _MOST_EVENTS = 16
-_MOST_AUDIENCES = 16
+_MOST_OTHERS = 15
 
 # SSF 1.0 section 4.1: `sub` and `exp` are those of credentials. The others change what a token means.
 _REFUSED_CLAIMS = ("sub", "exp", "nbf", "act", "may_act", "cnf")
@@ -89,7 +90,7 @@ def _claims(claims: Mapping[str, Json], transmitter: Transmitter, now: float) ->
     for name in _REFUSED_CLAIMS:
         if name in claims:
             raise _wrong(f"a security event token has no `{name}`")
-    if not _addressed(claims.get("aud"), transmitter.profile.audience):
+    if not audience_matches(claims.get("aud"), transmitter.profile.audience, _MOST_OTHERS):
         raise SetRefused("invalid_audience", "this token is for somebody else")
     token_id = claims.get("jti")
     if not isinstance(token_id, str) or not _TOKEN_ID.fullmatch(token_id):
@@ -113,13 +114,6 @@ def _events(value: Json) -> tuple[Event, ...]:
         if not _URI.fullmatch(uri) or not isinstance(body, dict):
             raise _wrong("an event is an object under the URI of its type")
     return tuple(Event(uri, cast("dict[str, Json]", body)) for uri, body in value.items())
-
-
-def _addressed(audience: Json, ours: str) -> bool:
-    named = [audience] if isinstance(audience, str) else audience
-    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
-        return False
-    return named.count(ours) == 1 and len(named) <= _MOST_AUDIENCES
 
 
 def _wrong(text: str) -> SetRefused:

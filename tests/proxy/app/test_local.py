@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from proxy.app.core import open_core
-from proxy.app.local import LONGEST_SOCKET_PATH, open_control, operator_socket
+from proxy.app.local import open_control, operator_socket
 from proxy.app.serve import serving
 from proxy.errors import CountersignError
 from proxy.settings.model import Settings
+from proxy.unix_sockets import LONGEST_PATH
 from tests.fakes.serving import configured
 
 
@@ -26,7 +27,7 @@ def test_a_long_path_is_reached_from_where_we_stand(tmp_path, monkeypatch):
     deep.mkdir()
     monkeypatch.chdir(deep)
     short = operator_socket(Settings(state=deep / "state"))
-    assert len(os.fsencode(short)) <= LONGEST_SOCKET_PATH
+    assert len(os.fsencode(short)) <= LONGEST_PATH
     assert short.absolute() == deep / "state" / "control" / "o"
 
 

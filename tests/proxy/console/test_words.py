@@ -5,8 +5,10 @@ from typing import get_args
 import pytest
 
 from proxy.console import words
+from proxy.control.callers import Assurance
 from proxy.facts import Effect
 from proxy.holds.model import State
+from proxy.identity.methods import METHODS
 from proxy.stages import HopLevel
 from proxy.tasks.task import STATES
 
@@ -51,9 +53,10 @@ def test_times_and_roles_are_told_plainly() -> None:
 
 
 def test_tasks_and_chains_have_words() -> None:
-    """Each state of a task and each level of proof; a method without a word is shown as its code."""
+    """Each state of a task, each level of proof and each way of it; one without a word is shown as its code."""
     assert set(words.TASK_STATES) == STATES
     assert set(words.LEVEL_MEANS) == set(words.LEVEL_MARKS) == set(get_args(HopLevel.__value__))
+    assert set(words.METHODS) == METHODS | set(get_args(Assurance.__value__))
     assert (words.method("jwt_svid"), words.method("new_way")) == ("JWT-SVID", "new_way")
     assert [words.amount(number) for number in (0, 10, 12.5, 0.000001, 1_000_000)] == [
         "0", "10", "12.5", "0.000001", "1,000,000",

@@ -4,8 +4,7 @@ import pytest
 
 from proxy.errors import ConfigurationError
 from proxy.facts import AwsSigV4Binding, GitHubAppBinding, StaticBinding, VaultBinding
-from proxy.inventory.load import load_inventory
-from tests.fakes.inventories import SERVICES, write_inventory
+from tests.fakes.inventories import SERVICES, load_inventory, write_inventory
 
 KINDS = {
     "basic": "secret: env:A\nusername: svc",

@@ -3,8 +3,7 @@
 import pytest
 
 from proxy.errors import ConfigurationError
-from proxy.inventory.load import load_inventory
-from tests.fakes.inventories import SERVICES, write_inventory
+from tests.fakes.inventories import SERVICES, load_inventory, write_inventory
 
 
 def spoiled(folder, monkeypatch, old: str, new: str) -> list[str]:

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from proxy.errors import ConfigurationError
-from proxy.inventory.load import load_inventory
-from tests.fakes.inventories import AGENTS, PEOPLE, SERVICES, write_inventory
+from tests.fakes.inventories import AGENTS, PEOPLE, SERVICES, load_inventory, write_inventory
 
 EC = "{kty: EC, crv: P-256, kid: one, x: AAAA, y: BBBB}"
 ED = "{kty: OKP, crv: Ed25519, kid: two, x: AAAA, use: sig}"

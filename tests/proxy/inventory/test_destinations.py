@@ -3,8 +3,7 @@
 import pytest
 
 from proxy.errors import ConfigurationError
-from proxy.inventory.load import load_inventory
-from tests.fakes.inventories import PEOPLE, write_inventory
+from tests.fakes.inventories import PEOPLE, load_inventory, write_inventory
 
 CRM = "services:\n  - id: crm\n    owner: alice\n    url: https://crm.example/api\n"
 KEY = "    bindings: [{id: k, secret: env:K, methods: [GET], paths: [/a]}]\n"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from proxy.errors import ConfigurationError, Mistake
 from proxy.facts import Service
 from proxy.inventory.files import Snapshot, take_snapshot
-from proxy.inventory.load import build, examine, load_inventory
-from tests.fakes.inventories import AGENTS, PEOPLE, SERVICES, write_inventory
+from proxy.inventory.load import build, examine
+from tests.fakes.inventories import AGENTS, PEOPLE, SERVICES, load_inventory, write_inventory
 
 
 def test_a_good_inventory_is_looked_up_by_id(tmp_path):

@@ -3,8 +3,7 @@
 import pytest
 
 from proxy.errors import ConfigurationError
-from proxy.inventory.load import load_inventory
-from tests.fakes.inventories import AGENTS, PEOPLE, SERVICES, write_inventory
+from tests.fakes.inventories import AGENTS, PEOPLE, SERVICES, load_inventory, write_inventory
 
 
 def mistakes_of(folder, monkeypatch, **files: str) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from proxy.documents import Document, read_tree
-from proxy.settings.files import check_file, check_pem
+from proxy.settings.files import check_file, check_keys, check_pem
 
 
 @pytest.fixture
@@ -39,3 +39,23 @@ def test_a_file_that_is_missing_or_wrong_is_told_at_its_setting(
         "c.yaml:2: a.file: `key` does not hold a PEM certificate",
         "c.yaml:2: a.file: `none` cannot be read: no such file or directory",
     ]
+
+
+def test_who_is_believed_by_keys_is_checked_with_its_files(
+    document: Document, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the verifier says of it, a file that is no key set, and roots that are none, each at its own setting."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "keys.json").write_text("{}")
+
+    def refused() -> object:
+        raise ValueError("accepts too much")
+
+    found = [str(one) for one in check_keys(document, tmp_path / "keys.json", tmp_path / "none", refused, "a")]
+    assert found == [
+        "c.yaml:1: a: accepts too much",
+        "c.yaml:1: a.jwks_file: `keys.json` does not hold a JWK set",
+        "c.yaml:1: a.ca_bundle: `none` cannot be read: no such file or directory",
+    ]
+    (tmp_path / "keys.json").write_text('{"keys": []}')
+    assert list(check_keys(document, tmp_path / "keys.json", None, str, "a")) == []

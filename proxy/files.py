@@ -1,0 +1,50 @@
+"""Small files that are there whole or not at all, and stay there when the power fails."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+PRIVATE = 0o600
+
+
+def replace_file(path: Path, data: bytes, mode: int = PRIVATE) -> None:
+    """The file holds this in place of what it held; durable when it returns. Raises `OSError`."""
+    with _draft(path, data, mode) as draft:
+        draft.replace(path)
+    settle_names(path.parent)
+
+
+def publish_once(path: Path, data: bytes) -> None:
+    """The file holds this, unless it is there already: who start together agree on what the first one wrote.
+
+    Only we may read it. Raises `OSError`.
+    """
+    with _draft(path, data, PRIVATE) as draft, contextlib.suppress(FileExistsError):
+        path.hardlink_to(draft)
+    settle_names(path.parent)
+
+
+def settle_names(folder: Path) -> None:
+    """What was put into this folder, renamed or removed in it stays so. Raises `OSError`."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _draft(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+    """The content in a file beside, which is gone at the end."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,45 @@
+"""Files that are there whole or not at all."""
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from proxy.files import publish_once, replace_file, settle_names
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    """What it held is gone, what it holds is all of the new, its mode is the one asked for, and nothing lies beside."""
+    path = tmp_path / "keys"
+    path.write_text("much longer than what comes")
+    replace_file(path, b"new")
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"new", 0o600)
+    replace_file(path, b"for all", 0o644)
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"for all", 0o644)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_first_one_to_publish_wins(tmp_path: Path) -> None:
+    """Of many who publish at once one wins, and its content stays, for nobody else to read."""
+    path = tmp_path / "key"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: publish_once(path, b"%d" % number * 1000), range(8)))
+    won = path.read_bytes()
+    publish_once(path, b"late")
+    assert won in {b"%d" % number * 1000 for number in range(8)}
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (won, 0o600)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A folder in the file's place, or none to put it in, is an error; no draft is left, and what was there stays."""
+    (tmp_path / "taken" / "inside").mkdir(parents=True)
+    with pytest.raises(OSError, match="taken"):
+        replace_file(tmp_path / "taken", b"new")
+    assert [one.name for one in tmp_path.iterdir()] == ["taken"]
+    for write in (replace_file, publish_once):
+        with pytest.raises(FileNotFoundError):
+            write(tmp_path / "missing" / "file", b"new")
+    with pytest.raises(FileNotFoundError):
+        settle_names(tmp_path / "missing")
