@@ -1,5 +1,6 @@
 """What ends because a day is over or a fact is another: all that goes on under it is cut within a second too."""
 
+import contextlib
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -65,8 +66,20 @@ async def handle(house: EndingHouse, name: str, root: Principal | None, deadline
     return str(answer.json()["handle"])
 
 
+class StoodStillError(Exception):
+    """Something was cut before anything ended. A machine that stands still for seconds has that done, too."""
+
+
 def test_whatever_ends_with_a_day_is_cut_at_midnight(tmp_path: Path) -> None:
     """Agents, reviews, contracts, deputies, processes, tasks: streams, WebSockets and tunnels, busy or silent."""
+    for attempt in range(2):
+        with contextlib.suppress(StoodStillError):
+            return until_midnight(tmp_path / str(attempt))
+    return until_midnight(tmp_path / "last")
+
+
+def until_midnight(tmp_path: Path) -> None:
+    """One day's end."""
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     today = tomorrow - timedelta(days=1)
     midnight = datetime.combine(tomorrow, datetime.min.time(), UTC).timestamp()
@@ -94,7 +107,10 @@ def test_whatever_ends_with_a_day_is_cut_at_midnight(tmp_path: Path) -> None:
         for name, reason in BY_DATE.items():
             last = await house.over(*open_[name].all)
             earliest = -SECOND if name == "tasked" else 0  # a handle lives for whole seconds within its task
-            assert earliest <= last + time.time() - time.perf_counter() + shift - midnight < SECOND, name
+            after = last + time.time() - time.perf_counter() + shift - midnight
+            if after < earliest:
+                raise StoodStillError(name)
+            assert after < SECOND, name
             status = 407 if name == "tasked" else 403  # what has expired proves nobody
             assert (name, *await house.call(made[name])) == (name, status, reason)
 
