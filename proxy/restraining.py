@@ -13,7 +13,7 @@ _FAR = frozenset({"global_frozen", "service_frozen", "credential_frozen"})
 
 
 def restrained(decided: Decided, restraints: tuple[Restraint, ...], today: date) -> Decided:
-    """The decision under these restraints: an allow becomes a hold, a hold needs one signature more, a denial stays.
+    """Under these restraints an allow becomes a hold, a hold needs the owner among those who sign, a denial stays.
 
     Housekeeping of a protocol (MCP initialize, ping, tools/list) is as policy says while the agent's own side is
     restrained: an agent that cannot open a session can ask nobody, and people who sign pings stop reading. Where
