@@ -17,6 +17,7 @@ from telemetry.errors import AuditUnavailable
 log = logging.getLogger("countersign.revocations")
 
 STORE_WITHIN = 1.0
+RECORD_WITHIN = 2.0
 
 type Record = Callable[[Mapping[str, Json]], Awaitable[object]]
 
@@ -199,13 +200,23 @@ class RevocationService:
             await self._kept_open(row)
 
     async def _recorded(self, entry: Mapping[str, Json]) -> bool:
+        """Whether the log has taken it within two seconds: a disk that hangs must not keep the store from it.
+
+        What the log takes later is there twice, once `settle` has written it too; that is better than never.
+        """
         if self._record is None:
             return True
-        try:
-            await self._record(entry)
-        except AuditUnavailable as error:
-            log.error("a revocation is in force and could not be recorded: %s", error)  # noqa: TRY400 - said in words
+        writing = asyncio.ensure_future(self._record(entry))
+        await asyncio.wait([writing], timeout=RECORD_WITHIN)
+        if not writing.done():
+            writing.add_done_callback(_heard)
+            log.error("a revocation is in force, and the audit log does not answer")
             return False
+        error = writing.exception()
+        if isinstance(error, AuditUnavailable):
+            log.error("a revocation is in force and could not be recorded: %s", error)
+            return False
+        writing.result()
         return True
 
     async def _stored(self, revocation: Revocation) -> bool:
@@ -262,7 +273,7 @@ def _ended_anew() -> Declined:
     return Declined(409, "stale", "somebody has ended this anew meanwhile, so it stays ended; look again")
 
 
-def _heard(putting: asyncio.Future[None]) -> None:
+def _heard[T](late: asyncio.Future[T]) -> None:
     """A late failure is no news: `settle` tries again."""
-    if not putting.cancelled():
-        putting.exception()
+    if not late.cancelled():
+        late.exception()

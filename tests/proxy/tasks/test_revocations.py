@@ -242,6 +242,33 @@ def test_a_store_that_hangs_keeps_nobody_waiting(tmp_path: Path, monkeypatch: py
     asyncio.run(story())
 
 
+def test_a_log_that_hangs_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In force and stored while the disk of the audit log does not answer; its late answer does no harm."""
+    monkeypatch.setattr(revocations, "RECORD_WITHIN", 0.0)
+
+    class Hanging(Log):
+        async def append(self, entry: Mapping[str, Json]) -> int:
+            await go.wait()
+            return await super().append(entry)
+
+    async def story() -> None:
+        nonlocal go
+        go = asyncio.Event()
+        room = Room(tmp_path, log=Hanging())
+        feed, service = room.enter()
+        stopped = await stop(service)
+        assert (stopped.stored, stopped.recorded) == (True, False)
+        assert feed.epochs.dead(SCOPES, 50.0) is not None
+        assert set(room.store.rows) == {"agent:a"}
+        go.set()
+        monkeypatch.setattr(revocations, "RECORD_WITHIN", 10.0)
+        await service.settle()
+        assert room.log.entries == [ENTRY, ENTRY]
+
+    go = asyncio.Event()
+    asyncio.run(story())
+
+
 def test_a_second_end_does_not_wait_for_the_first_to_be_stored(tmp_path: Path) -> None:
     """While what was ended before is being stored, and the store hangs, the next end is kept at once; none is lost."""
 
