@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING
 
@@ -27,26 +28,27 @@ TIDY_SECONDS = 60.0
 async def background(core: "Core") -> AsyncIterator[None]:
     """What goes on beside the calls; none of it may end the process, and none of it outlives the core."""
     changes, orphans = _Changes(core), OrphanWatch(core.inventory, core.holds, core.recorder.append, core.clock)
+    failures = core.failures
     tasks = [
-        asyncio.create_task(_forever("hearing of revocations", lambda: core.feed.run(core.clock))),
-        asyncio.create_task(_forever("watching files", lambda: core.keeper.watch(core.recorder.append))),
-        asyncio.create_task(_forever("waking held calls", changes.follow)),
-        asyncio.create_task(_forever("telling what lost its owner", orphans.follow)),
-        asyncio.create_task(_forever("sweeping held calls", lambda: _sweep(core))),
-        asyncio.create_task(_forever("counting unknown callers", lambda: _tell_crowd(core))),
-        asyncio.create_task(_forever("ending overdue tasks", lambda: _sweep_tasks(core))),
-        asyncio.create_task(_forever("forgetting ended tasks", lambda: _tidy_tasks(core))),
-        asyncio.create_task(_forever("storing revocations", lambda: _store_revocations(core))),
-        asyncio.create_task(_forever("ending obtained credentials", lambda: _end_credentials(core))),
-        asyncio.create_task(_forever("reading keys again", lambda: _refresh_keys(core))),
+        asyncio.create_task(_forever(failures, "hearing of revocations", lambda: core.feed.run(core.clock))),
+        asyncio.create_task(_forever(failures, "watching files", lambda: core.keeper.watch(core.recorder.append))),
+        asyncio.create_task(_forever(failures, "waking held calls", changes.follow)),
+        asyncio.create_task(_forever(failures, "telling what lost its owner", orphans.follow)),
+        asyncio.create_task(_forever(failures, "sweeping held calls", lambda: _sweep(core))),
+        asyncio.create_task(_forever(failures, "counting unknown callers", lambda: _tell_crowd(core))),
+        asyncio.create_task(_forever(failures, "ending overdue tasks", lambda: _sweep_tasks(core))),
+        asyncio.create_task(_forever(failures, "forgetting ended tasks", lambda: _tidy_tasks(core))),
+        asyncio.create_task(_forever(failures, "storing revocations", lambda: _store_revocations(core))),
+        asyncio.create_task(_forever(failures, "ending obtained credentials", lambda: _end_credentials(core))),
+        asyncio.create_task(_forever(failures, "reading keys again", lambda: _refresh_keys(core))),
     ]
     for source in core.settings.inventory_sources:
         if source.file is not None or source.url is not None:
             watch = SourceWatch(source, core.documents, core.recorder.append, core.clock)
-            tasks.append(asyncio.create_task(_forever(f"hearing of inventory {source.id}", watch.follow)))
-    tasks += [asyncio.create_task(_forever(what, step)) for what, step in core.signals.steps()]
+            tasks.append(asyncio.create_task(_forever(failures, f"hearing of inventory {source.id}", watch.follow)))
+    tasks += [asyncio.create_task(_forever(failures, what, step)) for what, step in core.signals.steps()]
     if core.signer is not None:
-        tasks.append(asyncio.create_task(_forever("changing the signing key", lambda: _change_key(core))))
+        tasks.append(asyncio.create_task(_forever(failures, "changing the signing key", lambda: _change_key(core))))
     try:
         yield
     finally:
@@ -55,8 +57,11 @@ async def background(core: "Core") -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _forever(what: str, step: Callable[[], Coroutine[None, None, None]]) -> None:
-    """Again and again, whatever happens: a sweep that silently stopped would be missed too late."""
+async def _forever(failures: Counter[str], what: str, step: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Again and again, whatever happens: a sweep that silently stopped would be missed too late.
+
+    A failure is logged once until it works again; how often it failed is counted, for the status and the metrics.
+    """
     failing = False
     while True:
         try:
@@ -70,6 +75,7 @@ async def _forever(what: str, step: Callable[[], Coroutine[None, None, None]]) -
             if not failing:
                 log.exception("%s failed, and is tried again", what)
         failing = True
+        failures[what] += 1
         await asyncio.sleep(SWEEP_SECONDS)
 
 

@@ -108,6 +108,7 @@ async def _status(core: Core, addresses: Addresses) -> Mapping[str, Json]:
         "revocations": len(core.revocations.in_force()),
         "revocations_not_stored": [*sorted(core.revocations.unstored())],
         **core.signals.status(),
+        "background_failures": {**core.failures},
         "unsafe": [*unsafe(core.settings)],
     }
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -51,7 +52,7 @@ from telemetry.recorder import Recorder
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """The parts that every door uses."""
+    """The parts that every door uses. `failures` counts what failed beside the calls, since the start."""
 
     settings: Settings
     clock: Callable[[], float]
@@ -75,6 +76,7 @@ class Core:
     own_tokens: TaskTokenReader | None = None
     workloads: Workloads = field(default_factory=Workloads)
     token_server: TokenServer | None = None
+    failures: Counter[str] = field(default_factory=Counter)
 
     def inventory(self) -> Inventory:
         """The inventory in force."""

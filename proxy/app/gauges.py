@@ -1,4 +1,4 @@
-"""What of ownership monitoring may watch: numbers only, no names."""
+"""What monitoring may watch of the house: numbers only, no names."""
 
 from datetime import UTC, date, datetime
 
@@ -8,8 +8,8 @@ from proxy.inventory.ownership import overdue
 from telemetry.metrics import Metrics
 
 
-def ownership_gauges(core: Core, metrics: Metrics) -> None:
-    """How much has lost its owner, and how much has not been reviewed in time."""
+def core_gauges(core: Core, metrics: Metrics) -> None:
+    """What has lost its owner, what has not been reviewed in time, and how often something failed beside the calls."""
 
     def today() -> date:
         return datetime.fromtimestamp(core.clock(), UTC).date()
@@ -22,4 +22,9 @@ def ownership_gauges(core: Core, metrics: Metrics) -> None:
         "countersign_reviews_overdue",
         "Agents and business processes that were not reviewed in time",
         lambda: len(overdue(core.inventory(), today())),
+    )
+    metrics.gauge(
+        "countersign_background_failures",
+        "How often something beside the calls has failed since the start; the log and the status say what",
+        core.failures.total,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from proxy.app.control import control_application
 from proxy.app.core import Core, open_core
-from proxy.app.gauges import ownership_gauges
+from proxy.app.gauges import core_gauges
 from proxy.app.local import operator_socket
 from proxy.app.tracing import spans_to
 from proxy.app.web import bind, web_servers
@@ -82,7 +82,7 @@ async def serving(core: Core) -> AsyncIterator[Running]:
     settings = core.settings
     metrics = Metrics()
     core.recorder.subscribe(metrics.observe)
-    ownership_gauges(core, metrics)
+    core_gauges(core, metrics)
     control = settings.listen.control
     with contextlib.ExitStack() as stack:
         stack.enter_context(spans_to(settings, core.recorder))

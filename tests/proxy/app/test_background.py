@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import Counter
 
 import pytest
 
@@ -106,9 +107,9 @@ def test_an_approval_wakes_a_call_that_waits(tmp_path):
     "error", [AuditUnavailable("full"), CountersignError("down"), RuntimeError("a bug")], ids=["full", "down", "bug"]
 )
 def test_what_goes_on_beside_the_calls_never_stops(error, monkeypatch, caplog):
-    """A step that fails is told once, and tried again until it works; then another failure is told again."""
+    """A step that fails is told once, and tried again until it works; then another failure is told. All are counted."""
     monkeypatch.setattr(module, "SWEEP_SECONDS", 0.0)
-    turns = []
+    turns, failures = [], Counter()
 
     async def step():
         turns.append(len(turns))
@@ -117,7 +118,7 @@ def test_what_goes_on_beside_the_calls_never_stops(error, monkeypatch, caplog):
         await asyncio.sleep(0)
 
     async def main():
-        task = asyncio.create_task(module._forever("sweeping", step))
+        task = asyncio.create_task(module._forever(failures, "sweeping", step))
         await until(lambda: len(turns) > 8)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -125,6 +126,7 @@ def test_what_goes_on_beside_the_calls_never_stops(error, monkeypatch, caplog):
 
     asyncio.run(main())
     assert caplog.text.count("sweeping") == 2
+    assert failures == {"sweeping": 4}
 
 
 def test_the_signing_key_changes_while_we_run(tmp_path, monkeypatch):

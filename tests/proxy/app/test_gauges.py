@@ -1,9 +1,9 @@
-"""What monitoring may watch of ownership."""
+"""What monitoring may watch of the house."""
 
 import asyncio
 
 from proxy.app.core import open_core
-from proxy.app.gauges import ownership_gauges
+from proxy.app.gauges import core_gauges
 from proxy.facts import Held
 from telemetry.metrics import Metrics
 from tests.fakes.serving import configured
@@ -15,11 +15,25 @@ def test_what_lost_its_owner_and_what_is_overdue_is_counted(tmp_path):
     async def main():
         async with open_core(configured(tmp_path)) as core:
             metrics = Metrics()
-            ownership_gauges(core, metrics)
+            core_gauges(core, metrics)
             assert "countersign_orphaned 0\n" in metrics.render()
             assert "countersign_reviews_overdue 0\n" in metrics.render()
             core.keeper.hold(Held(deactivated=frozenset({"olivia"})))
             assert "countersign_orphaned 4\n" in metrics.render()
             assert "olivia" not in metrics.render()
+
+    asyncio.run(main())
+
+
+def test_what_fails_beside_the_calls_is_counted(tmp_path):
+    """One that goes on failing is seen to: its one line in the log is long past by then."""
+
+    async def main():
+        async with open_core(configured(tmp_path)) as core:
+            metrics = Metrics()
+            core_gauges(core, metrics)
+            assert "countersign_background_failures 0\n" in metrics.render()
+            core.failures["sweeping held calls"] += 2
+            assert "countersign_background_failures 2\n" in metrics.render()
 
     asyncio.run(main())
