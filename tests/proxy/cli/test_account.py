@@ -59,8 +59,8 @@ def test_a_user_in_the_group_of_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_environment_of_a_user() -> None:
     """Its own home and name; what belongs to the caller's session is gone; all else stays."""
-    bot = Account("bot", 4711, 4711, (4711,), "/home/bot", "")
+    bot = Account("bot", 4711, 4711, (4711,), "/srv/bot", "")
     inherited = {"HOME": "/root", "USER": "root", "SUDO_USER": "ann", "SSH_AUTH_SOCK": "/x", "PATH": "/bin"}
     assert bot.environment(inherited) == {
-        "PATH": "/bin", "HOME": "/home/bot", "USER": "bot", "LOGNAME": "bot", "SHELL": "/bin/sh",
+        "PATH": "/bin", "HOME": "/srv/bot", "USER": "bot", "LOGNAME": "bot", "SHELL": "/bin/sh",
     }  # fmt: skip
