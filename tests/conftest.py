@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,6 +26,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Programs that tests start keep what they compile, out of the way: each would else compile all imports anew."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = str(config.rootpath / ".pytest_cache" / "pycache")
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the test's own with a short name: the path of a UNIX socket in it may not have 108 bytes."""
+    return tmp_path_factory.mktemp("t")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,7 +1,6 @@
 """The control API for the local operator: from the running server, or without one, from the state itself."""
 
 import contextlib
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,21 +8,14 @@ import httpx
 
 from proxy.errors import CountersignError
 from proxy.settings import Settings
-from proxy.unix_sockets import LONGEST_PATH
+from proxy.unix_sockets import name_for
 
 ANSWER_SECONDS = 30.0
 
 
 def operator_socket(settings: Settings) -> Path:
-    """Where the operator's socket is: in the state directory, or where its name is short enough."""
-    path = settings.state / "control" / "operator.sock"
-    if len(os.fsencode(path)) <= LONGEST_PATH:
-        return path
-    short = settings.state / "control" / "o"
-    relative = Path(os.path.relpath(short))
-    if len(os.fsencode(relative)) <= LONGEST_PATH:
-        return relative
-    raise CountersignError(f"{settings.state}: this path is too long for a UNIX socket; use a shorter `state`")
+    """Where the operator's socket is."""
+    return settings.state / "control" / "operator.sock"
 
 
 @contextlib.asynccontextmanager
@@ -31,11 +23,11 @@ async def open_control(settings: Settings, *, running: bool = False) -> AsyncIte
     """A client of the control API, as the local operator. `running`: a server must be there."""
     socket = operator_socket(settings)
     if socket.is_socket():
-        transport: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport(uds=str(socket))
-        async with _client(transport) as client:
-            if await _answers(client):
-                yield client
-                return
+        with name_for(socket) as name:
+            async with _client(httpx.AsyncHTTPTransport(uds=name)) as client:
+                if await _answers(client):
+                    yield client
+                    return
     if running:
         raise CountersignError("countersign serve is not running with this configuration; start it first")
     from proxy.app.offline import offline_control  # noqa: PLC0415 - the whole house, which a running server has loaded

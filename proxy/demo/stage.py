@@ -22,6 +22,7 @@ from proxy.demo.certificates import make_server_files
 from proxy.demo.scenery import HOSTS, furnish
 from proxy.errors import CountersignError
 from proxy.settings import load_settings
+from proxy.unix_sockets import name_for
 
 PATIENCE = 30.0  # seconds for an answer of our own programs, on a machine that is busy
 
@@ -61,10 +62,15 @@ class Stage:
         """A `countersign` command on this stage; what is run by it may follow."""
         return [sys.executable, "-m", "proxy.cli", *arguments, "--config", str(self.config)]
 
-    def operator(self) -> httpx.Client:
+    @contextlib.contextmanager
+    def operator(self) -> Iterator[httpx.Client]:
         """The control API as the local operator."""
-        transport = httpx.HTTPTransport(uds=str(operator_socket(load_settings(self.config))))
-        return httpx.Client(transport=transport, base_url="http://localhost", timeout=PATIENCE, trust_env=False)
+        with name_for(operator_socket(load_settings(self.config))) as name:
+            transport = httpx.HTTPTransport(uds=name)
+            with httpx.Client(
+                transport=transport, base_url="http://localhost", timeout=PATIENCE, trust_env=False
+            ) as client:
+                yield client
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """What the control API answers the local operator: the same that the commands ask it."""
