@@ -53,6 +53,7 @@ class EventFeed:
         self._kept: deque[Event] = deque(maxlen=_KEPT)
         self._changed = asyncio.Condition()
         self._listeners = 0
+        self._beginning = asyncio.Lock()
         self._looking: asyncio.Task[None] | None = None
         self._versions: dict[str, int] | None = None
         self._read_up_to: dict[str, int] | None = None
@@ -63,10 +64,11 @@ class EventFeed:
         if self._listeners >= MAX_LISTENERS:
             raise Declined(503, "too_many_listeners", "too many pages listen for changes; reload to see what is new")
         self._listeners += 1
-        if self._looking is None:
-            await self.look()
-            self._looking = asyncio.get_running_loop().create_task(self._look_on())
         try:
+            async with self._beginning:  # two that come at once share one look
+                if self._looking is None:
+                    await self.look()
+                    self._looking = asyncio.get_running_loop().create_task(self._look_on())
             yield
         finally:
             self._listeners -= 1

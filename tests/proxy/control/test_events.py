@@ -8,7 +8,8 @@ import pytest
 from proxy.control import events
 from proxy.control.desk import Desk
 from proxy.control.events import MAX_LISTENERS, Event
-from proxy.errors import Declined
+from proxy.errors import Declined, StoreUnavailable
+from proxy.holds.view import HoldView
 from tests.fakes.control_house import House
 
 
@@ -71,6 +72,39 @@ def test_nobody_hears_of_what_they_may_not_see(house: House) -> None:
         assert event.subject["call"] == "call_3"
         assert await anext(stream) is None
         await stream.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_those_who_come_at_once_share_one_look_that_ends_with_the_last(house: House) -> None:
+    """However many begin to listen in one moment, nothing goes on looking when they have left."""
+
+    async def scenario() -> None:
+        async def listen() -> None:
+            async with house.feed.listening():
+                await together.wait()
+
+        together = asyncio.Barrier(5)
+        await asyncio.gather(*(listen() for _ in range(5)))
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(scenario())
+
+
+def test_who_cannot_begin_to_listen_takes_up_no_place(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the store is down each attempt fails by itself; afterwards there is room for all."""
+
+    async def down(_: object) -> list[HoldView]:
+        raise StoreUnavailable("down")
+
+    async def scenario() -> None:
+        with monkeypatch.context() as broken:
+            broken.setattr(house.holds, "list", down)
+            for _ in range(MAX_LISTENERS + 1):
+                with pytest.raises(StoreUnavailable):
+                    await house.feed.listening().__aenter__()
+        async with house.feed.listening():
+            pass
 
     asyncio.run(scenario())
 
