@@ -277,6 +277,7 @@ class Pipeline:
         if described.call.digest != decided.described.call.digest:
             story.void = "tool_changed"
             raise refuse("approval_invalidated", 403, "What was approved has changed since. Ask again.", "request")
+        await self._parts.tasks.bound(described, self._now())  # the same bytes may reach other datasets by now
         try:
             newer = self._decide(story, described, world)
         except Refused:

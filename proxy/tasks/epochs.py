@@ -5,10 +5,10 @@ from types import MappingProxyType
 
 from proxy.tasks.interfaces import Revocation
 
-# Ended up to a moment, because whoever it names may show themselves anew: a person who signs in again, a credential
-# that is one of many. Every other scope is ended until it is lifted: an agent that fetches itself a fresh token
-# must not bring itself back.
-_SINCE = frozenset({"principal", "token", "handle", "task"})
+# Ended up to a moment, because whom it names may show themselves anew: a person who signs in again. Every other scope
+# is ended until it is lifted: an agent that fetches itself a fresh token must not bring itself back, and a handle, a
+# token or a task is never given out twice.
+_SINCE = "principal:"
 
 
 class Epochs:
@@ -38,7 +38,7 @@ class Epochs:
                 revocation = self._dead.get(scope)
                 if revocation is None:
                     continue
-                if not issued_at > revocation.at or scope.partition(":")[0] not in _SINCE:
+                if not issued_at > revocation.at or not scope.startswith(_SINCE):
                     return revocation
         return None
 

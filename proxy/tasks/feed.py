@@ -30,6 +30,7 @@ class RevocationFeed:
         self._epochs = Epochs()
         self._token: int | None = None
         self._heard_at: float | None = None
+        self._latest = float("-inf")
         self._unstored: dict[str, Revocation] = {}
         self._local_changes = 0
         self._on_change: list[Callable[[], None]] = []
@@ -58,6 +59,11 @@ class RevocationFeed:
         A clock that jumps either way reads as stale, until the next poll puts it right.
         """
         return float("inf") if self._heard_at is None else abs(now - self._heard_at)
+
+    @property
+    def behind(self) -> float:
+        """Seconds by which the clock was set back: what was issued so long ago may bear a time that is yet to come."""
+        return self._latest - self._heard_at if self._heard_at is not None else 0.0
 
     def standing(self, now: float) -> Freshness:
         """`degraded`: no new identities, nothing of high risk. `stale`: nothing at all."""
@@ -112,7 +118,7 @@ class RevocationFeed:
                 self._epochs = self._with_unstored(Epochs(rows))
                 self._tell()
                 break
-        self._heard_at = now
+        self._heard_at, self._latest = now, max(now, self._latest)
 
     async def run(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Poll for ever. A store that fails makes the feed stale, which refuses calls; it ends nothing."""

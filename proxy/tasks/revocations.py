@@ -174,7 +174,9 @@ class RevocationService:
         if not by:
             raise CountersignError("a revocation needs the one who asks for it")
         known = self._feed.epochs.by_scope.get(checked_scope(scope))
-        at = max(now, known.at) if known is not None else now
+        at = now + self._feed.behind
+        if known is not None:
+            at = max(at, known.at)
         revocation = Revocation(scope, at, by, reason, kind)
         return revocation if known is None or replaces(revocation, known) else known
 

@@ -10,7 +10,7 @@ from proxy.tasks.interfaces import Revocation
 AT = Revocation("agent:a", 100.0, "person:bob", "why")
 SIGNED_OUT = Revocation("principal:alice", 100.0, "person:bob", "why")
 MINE = ("global", "agent:a", "principal:alice", "task:t")
-ENDED_SINCE = ("principal:alice", "task:t")
+ENDED_SINCE = ("principal:alice",)
 
 
 @pytest.mark.parametrize(
@@ -23,9 +23,11 @@ def test_what_was_issued_by_then_is_dead(issued_at: float, dead: bool) -> None:
 
 
 @pytest.mark.parametrize("issued_at", [99.0, 100.0, 1e12])
-def test_an_agent_is_dead_until_it_is_lifted(issued_at: float) -> None:
-    """An agent that fetches itself a fresh credential does not bring itself back."""
-    assert Epochs([AT]).dead(MINE, issued_at) is AT
+@pytest.mark.parametrize("scope", ["agent:a", "handle:h", "token:t", "task:t", "global"])
+def test_what_is_no_person_is_dead_until_it_is_lifted(scope: str, issued_at: float) -> None:
+    """An agent that fetches itself a fresh credential does not bring itself back, nor does a clock that is set back."""
+    ended = Revocation(scope, 100.0, "person:bob", "why")
+    assert Epochs([ended]).dead((scope,), issued_at) is ended
 
 
 def test_other_scopes_live() -> None:
