@@ -1,7 +1,8 @@
 """`countersign holds`: calls that wait for sign-off."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,7 +10,7 @@ from proxy.cli import show
 from proxy.cli.api import call
 from proxy.cli.options import DEFAULT_CONFIG, As, AsJson, Config
 
-app = typer.Typer(name="holds", help="See held calls, and approve or deny them.", no_args_is_help=True)
+app = typer.Typer(name="holds", help="See held calls, decide them, and say what became of them.", no_args_is_help=True)
 
 HoldId = Annotated[str, typer.Argument(help="The hold's id (hld_...).")]
 
@@ -82,8 +83,46 @@ def deny(
     _vote(hold_id, "deny", reason, as_person, config, json)
 
 
+@app.command()
+def revoke(
+    hold_id: HoldId,
+    reason: Annotated[str, typer.Option(help="Why; it is recorded.")],
+    as_person: As = None,
+    config: Config = DEFAULT_CONFIG,
+    json: AsJson = False,
+) -> None:
+    """Take back an approval that has not been used.
+
+    \b
+    countersign holds revoke hld_01a2... --as alice --reason "the customer has cancelled"
+    """
+    _say(hold_id, "revoke", {"reason": reason}, as_person, config, json)
+
+
+@app.command()
+def reconcile(
+    hold_id: HoldId,
+    executed: Annotated[bool, typer.Option("--executed/--not-executed", help="Whether the call happened.")],
+    evidence: Annotated[str, typer.Option(help="How you know; it is recorded.")],
+    as_person: As = None,
+    config: Config = DEFAULT_CONFIG,
+    json: AsJson = False,
+) -> None:
+    """Say what became of a call whose outcome is unknown; until then the same call is refused.
+
+    \b
+    countersign holds reconcile hld_01a2... --executed --evidence "refund 77 is in the ledger" --as alice
+    countersign holds reconcile hld_01a2... --not-executed --evidence "the ledger has no such refund" --as alice
+    """
+    _say(hold_id, "reconcile", {"executed": executed, "evidence": evidence}, as_person, config, json)
+
+
 def _vote(hold_id: str, decision: str, reason: str, as_person: str | None, config: Path, json: bool) -> None:
     hold = call(config, "GET", f"/v1/holds/{hold_id}", as_person=as_person)
     body = {"action_digest": hold["action_digest"], "row_version": hold["row_version"], "reason": reason}
-    answer = call(config, "POST", f"/v1/holds/{hold_id}/{decision}", body, as_person=as_person)
+    _say(hold_id, decision, body, as_person, config, json)
+
+
+def _say(hold_id: str, what: str, body: Mapping[str, Any], as_person: str | None, config: Path, json: bool) -> None:
+    answer = call(config, "POST", f"/v1/holds/{hold_id}/{what}", body, as_person=as_person)
     show.as_json(answer) if json else print(f"{hold_id} is {answer['state']}: {answer['effect']}")

@@ -1,6 +1,6 @@
 """The queue, and the card on which a person decides one held call."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Literal
 
 from starlette.responses import RedirectResponse, Response
@@ -46,6 +46,28 @@ class HoldPages:
         """This call is refused, for a reason."""
         return await self._decide(visit, form, "deny")
 
+    async def take_back(self, visit: Visit, form: Form) -> Response:
+        """What was approved and is not used yet is not approved any more."""
+        hold_id = visit.request.path_params["id"]
+        return await self._answer(visit, form, visit.desk.sign_off.take_back(hold_id, form.get("reason", "")))
+
+    async def reconcile(self, visit: Visit, form: Form) -> Response:
+        """Whether a call happened of which nobody knew; by the button that was pressed, and by no other."""
+        hold_id, happened = visit.request.path_params["id"], form.get("executed", "")
+        if happened not in {"yes", "no"}:
+            raise Declined(422, "invalid", "say whether it happened")
+        said = visit.desk.sign_off.reconcile(hold_id, executed=happened == "yes", evidence=form.get("reason", ""))
+        return await self._answer(visit, form, said)
+
+    async def _answer(self, visit: Visit, form: Form, said: Awaitable[HoldView]) -> Response:
+        hold_id = visit.request.path_params["id"]
+        try:
+            await said
+        except (Declined, HoldError) as refused:
+            view = await visit.desk.sign_off.get(hold_id)
+            return await self._card(visit, view, declined=told(refused), typed=form.get("reason", ""))
+        return RedirectResponse(f"/holds/{hold_id}", 303)
+
     async def _decide(self, visit: Visit, form: Form, decision: Literal["approve", "deny"]) -> Response:
         hold_id = visit.request.path_params["id"]
         version, action, display = (form.get(name, "") for name in ("row_version", "action_digest", "display_digest"))
@@ -88,6 +110,7 @@ class HoldPages:
             task=await task_behind(visit, view.card.get("task")),
             lately=[other for other in lately if other.state is not State.PENDING][:5],
             may=person in view.may_decide,
+            answers=view.answerable_by(person),
             voted=next((vote for vote in view.votes if vote.person == person), None),
             declined=declined,
             changed=declined is not None and declined.code in _STALE,

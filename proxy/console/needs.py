@@ -36,6 +36,10 @@ class SignOff(Protocol):
         reason: str = "",
     ) -> HoldView: ...
 
+    async def take_back(self, hold_id: str, reason: str) -> HoldView: ...
+
+    async def reconcile(self, hold_id: str, *, executed: bool, evidence: str) -> HoldView: ...
+
 
 class Calls(Protocol):
     async def recent(

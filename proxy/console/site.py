@@ -35,6 +35,8 @@ def create_console(door: Door, *, clock: Callable[[], float], origins: tuple[str
         Route("/holds/{id}", site.page(holds.card), methods=["GET"]),
         Route("/holds/{id}/approve", site.act(holds.approve), methods=["POST"]),
         Route("/holds/{id}/deny", site.act(holds.deny), methods=["POST"]),
+        Route("/holds/{id}/revoke", site.act(holds.take_back), methods=["POST"]),
+        Route("/holds/{id}/reconcile", site.act(holds.reconcile), methods=["POST"]),
         Route("/calls", site.page(calls.list), methods=["GET"]),
         Route("/calls/{id}", site.page(calls.story), methods=["GET"]),
         Route("/agents", site.page(agents.list), methods=["GET"]),

@@ -39,6 +39,13 @@ class Decide(Body):
     display_digest: Short = ""
 
 
+class Reconcile(Body):
+    """What became of a call of which no complete answer came, and how its owner knows."""
+
+    executed: bool
+    evidence: Reason
+
+
 class Revoke(Body):
     """`freeze`: what policy allows is held for sign-off instead of refused."""
 

@@ -85,6 +85,18 @@ async def _decide(request: Request, desk: Desk, decision: Literal["approve", "de
     return JSONResponse(hold_json(view))
 
 
+async def take_back_hold(request: Request, desk: Desk) -> Response:
+    body = await bodies.read(request, bodies.Why)
+    return JSONResponse(hold_json(await desk.sign_off.take_back(request.path_params["id"], body.reason)))
+
+
+async def reconcile_hold(request: Request, desk: Desk) -> Response:
+    body = await bodies.read(request, bodies.Reconcile)
+    hold_id = request.path_params["id"]
+    view = await desk.sign_off.reconcile(hold_id, executed=body.executed, evidence=body.evidence)
+    return JSONResponse(hold_json(view))
+
+
 approve_hold = partial(_decide, decision="approve")
 deny_hold = partial(_decide, decision="deny")
 

@@ -30,6 +30,12 @@ class Holds(Protocol):
         self, hold_id: str, person_id: str, decision: VoteDecision, **details: Unpack[VoteDetails]
     ) -> HoldView: ...
 
+    async def revoke(self, hold_id: str, person_id: str, *, reason: str, now: float) -> HoldView: ...
+
+    async def reconcile(
+        self, hold_id: str, person_id: str, *, executed: bool, evidence: str, now: float
+    ) -> HoldView: ...
+
 
 class Handles(Protocol):
     async def issue(

@@ -35,7 +35,11 @@ def declined(error: Exception) -> Declined:
             status = 404 if error.code.endswith("_unknown") else 409 if error.code in _TASK_CONFLICTS else 422
             return Declined(status, error.code, str(error))
         case AuditUnavailable():
-            return Declined(503, "audit_unavailable", "this cannot be written down at the moment, so it is not done")
+            return Declined(
+                503,
+                "audit_unavailable",
+                "this cannot be written down at the moment; look whether it was done before you try again",
+            )
         case StoreUnavailable():
             return Declined(
                 503, "store_unavailable", "the store does not answer; look whether it was done before you try again"
@@ -43,7 +47,11 @@ def declined(error: Exception) -> Declined:
         case CountersignError():
             return Declined(422, "invalid", str(error))
         case _:
-            return Declined(500, "internal_error", "this is a fault of ours, and nothing was done; the log says more")
+            return Declined(
+                500,
+                "internal_error",
+                "this is a fault of ours; look whether it was done before you try again, and see the log",
+            )
 
 
 def problem(error: Declined) -> Response:

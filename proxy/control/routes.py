@@ -62,6 +62,8 @@ def entries(door: Door) -> tuple[Entry, ...]:
         Entry("GET", "/v1/holds/{id}", member, do.show_hold, "Show a held call"),
         Entry("POST", "/v1/holds/{id}/approve", person, do.approve_hold, "Approve exactly this call", bodies.Decide),
         Entry("POST", "/v1/holds/{id}/deny", person, do.deny_hold, "Deny this call", bodies.Decide),
+        Entry("POST", "/v1/holds/{id}/revoke", person, do.take_back_hold, "Take back what is not used", bodies.Why),
+        Entry("POST", "/v1/holds/{id}/reconcile", person, do.reconcile_hold, "Say what became of it", bodies.Reconcile),
         Entry(
             "POST", "/v1/revocations", member, do.revoke, "End or freeze everything under a scope", bodies.Revoke, 201
         ),

@@ -1,11 +1,13 @@
 """Held calls, as one caller may see and decide them."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from proxy.control.callers import Caller, may_see_agent
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
 from proxy.errors import Declined
+from proxy.facts import Person
 from proxy.holds.mistakes import HoldNotFound
 from proxy.holds.model import State, VoteDecision
 from proxy.holds.view import HoldView
@@ -54,22 +56,14 @@ class SignOff:
 
         An empty `display_digest` means that the card was not shown by us; that is written down.
         """
-        person = self._caller.person
-        if person is None:
-            raise Declined(403, "person_required", "only a person can decide: say as whom, with `Countersign-As`")
+        person = self._person()
         view = await self.get(hold_id)
         if _already(view, person.id, decision, action_digest):
             return view  # a double click: one vote, the same answer
         _check(view, person.id, (row_version, action_digest, display_digest or view.display_digest))
         why = required_reason(reason) if decision == "deny" or reason.strip() else ""
         shown = display_digest or "not shown by us"
-        await self._journal.write(
-            "approval.vote_received",
-            f"hold:{hold_id}",
-            kind=decision,
-            reason=why,
-            details=[f"action={action_digest}", f"display={shown}", f"row_version={row_version}"],
-        )
+        await self._received(view, decision, why, f"display={shown}")
         return await self._deps.holds.vote(
             hold_id,
             person.id,
@@ -82,6 +76,22 @@ class SignOff:
             now=self._deps.clock(),
         )
 
+    async def take_back(self, hold_id: str, reason: str) -> HoldView:
+        """The hold, ended before its call was made: what was approved is not any more."""
+        person, why = self._person(), required_reason(reason)
+        view = await self._answerable(hold_id, person.id, {State.PENDING, State.APPROVED, State.RELEASING})
+        await self._received(view, "revoke", why)
+        return await self._deps.holds.revoke(hold_id, person.id, reason=why, now=self._deps.clock())
+
+    async def reconcile(self, hold_id: str, *, executed: bool, evidence: str) -> HoldView:
+        """The hold whose outcome nobody knew, with what this person found out; the agent may go on from there."""
+        person, how = self._person(), required_reason(evidence)
+        view = await self._answerable(hold_id, person.id, {State.OUTCOME_UNKNOWN})
+        await self._received(view, "executed" if executed else "not_executed", how)
+        return await self._deps.holds.reconcile(
+            hold_id, person.id, executed=executed, evidence=how, now=self._deps.clock()
+        )
+
     def sees(self, view: HoldView) -> bool:
         """True for those who answer for the agent, who may or did decide, auditors, and the operator."""
         caller, deps = self._caller, self._deps
@@ -91,6 +101,26 @@ class SignOff:
             return False
         asked = {person for need in view.needs for person in need.people}
         return caller.person.id in asked | {vote.person for vote in view.votes}
+
+    def _person(self) -> Person:
+        person = self._caller.person
+        if person is None:
+            raise Declined(403, "person_required", "only a person can decide: say as whom, with `Countersign-As`")
+        return person
+
+    async def _answerable(self, hold_id: str, person: str, states: Collection[State]) -> HoldView:
+        """Refuses early, and before anything is written, what the service would refuse as well."""
+        view = await self.get(hold_id)
+        if view.state not in states:
+            raise Declined(409, "already_decided", f"there is nothing to say about it: it is {view.state.value}")
+        if not view.answerable_by(person):
+            raise Declined(403, "not_eligible", "only its accountable owner, or someone who could approve it, may")
+        return view
+
+    async def _received(self, view: HoldView, kind: str, why: str, *more: str) -> None:
+        """On record before it counts, with how this person was proven and what they looked at."""
+        looked_at = [f"action={view.action_digest}", *more, f"row_version={view.row_version}"]
+        await self._journal.write("approval.vote_received", f"hold:{view.id}", kind=kind, reason=why, details=looked_at)
 
 
 def _check(view: HoldView, person: str, looked_at: tuple[int, str, str]) -> None:

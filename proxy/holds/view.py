@@ -59,6 +59,10 @@ class HoldView:
         """The state in the words of the status resource."""
         return STATUS[self.state]
 
+    def answerable_by(self, person: str) -> bool:
+        """Whether this person has a say after the votes: the accountable owner, or whoever could sign it today."""
+        return person == self.owner or any(person in need.people for need in self.needs)
+
     def as_json(self) -> dict[str, Json]:
         """The view as one JSON object, for APIs and `--json`."""
         return {

@@ -135,6 +135,9 @@ class NoSources:
         raise CountersignError(f"`{source}` is no source")
 
 
+GIVEN: dict[str, Json] = {"amount": 450, "currency": "EUR", "customer": "c_8812"}
+
+
 class House:
     """Everything behind the control API, in one folder. `now` moves only when a test moves it."""
 
@@ -258,12 +261,25 @@ class House:
         if purpose is not None:
             changed = self.facts.agents[agent].model_copy(update={"purpose": purpose})
             self.facts = self.facts.model_copy(update={"agents": {**self.facts.agents, agent: changed}})
-        given = {"amount": 450, "currency": "EUR", "customer": "c_8812"} if arguments is None else arguments
+        given = GIVEN if arguments is None else arguments
         try:
             await self.holds.admit(self.decided(given, agent, roles))
         except Refused as refused:
             return await self.holds.get(str(refused.refusal.extra["hold_id"]))
         raise AssertionError("the call was not held")
+
+    async def approved(self) -> HoldView:
+        """A refund of Alice's agent that Alice has approved."""
+        view = await self.hold()
+        return await self.holds.vote(view.id, "alice", "approve", channel="api", assurance="token", now=self.now)
+
+    async def lost(self) -> HoldView:
+        """An approved refund that was sent, and of which no complete answer came."""
+        view = await self.approved()
+        claim = await self.holds.admit(self.decided(GIVEN, "support-bot", (("owner",),)))
+        await self.holds.sent(claim)
+        await self.holds.unknown(claim, "reset")
+        return await self.holds.get(view.id)
 
     def decided(self, arguments: dict[str, Json], agent: str, roles: tuple[tuple[str, ...], ...]) -> Decided:
         """A held refund."""

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 
 def test_nothing_waits(give: Any, config: Path) -> None:
     """An empty list is a sentence for people and an empty list for programs."""
@@ -11,8 +13,26 @@ def test_nothing_waits(give: Any, config: Path) -> None:
     assert json.loads(give("holds", "list", "--all", "--json").out) == []
 
 
-def test_a_denial_says_why(give: Any, config: Path) -> None:
-    """`deny` without a reason is refused before anything is asked."""
-    said = give("holds", "deny", "hld_1")
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [
+        (("deny",), "--reason"),
+        (("revoke",), "--reason"),
+        (("reconcile", "--executed"), "--evidence"),
+        (("reconcile", "--evidence", "x"), "--executed"),
+    ],
+)
+def test_what_must_be_said_is_asked_for(give: Any, config: Path, command: tuple[str, ...], missing: str) -> None:
+    """Without a reason, or what happened, nothing is asked of the house."""
+    said = give("holds", *command, "hld_1")
     assert said.status == 2
-    assert "--reason" in said.err
+    assert missing in said.err
+
+
+@pytest.mark.parametrize(
+    "command", [("revoke", "--reason", "x"), ("reconcile", "--executed", "--evidence", "x", "--as", "alice")]
+)
+def test_of_no_hold_there_is_nothing_to_say(give: Any, config: Path, command: tuple[str, ...]) -> None:
+    """A wrong id is a mistake in words."""
+    said = give("holds", command[0], "hld_1", *command[1:])
+    assert (said.status, "Traceback" in said.err) == (2, False)

@@ -271,3 +271,58 @@ def test_the_person_for_whom_the_agent_acts_is_told_that_they_do_not_suffice(hou
             assert "somebody else must sign as well" in (await client.get(f"/holds/{view.id}")).text
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("lost", "path", "fields", "state"),
+    [
+        (False, "revoke", {"reason": "cancelled"}, "revoked"),
+        (True, "reconcile", {"reason": "ledger 77", "executed": "yes"}, "executed"),
+        (True, "reconcile", {"reason": "ledger 77", "executed": "no"}, "not_executed"),
+    ],
+)
+def test_the_owner_has_a_say_after_the_votes(
+    house: ConsoleHouse, lost: bool, path: str, fields: dict[str, str], state: str
+) -> None:
+    """The card offers it, and shows what came of it."""
+
+    async def scenario() -> None:
+        view = await (house.lost() if lost else house.approved())
+        async with await house.visitor("alice") as client:
+            form = await house.form(client, f"/holds/{view.id}")
+            answer = await client.post(f"/holds/{view.id}/{path}", data=form | fields)
+            assert (answer.status_code, answer.headers["location"]) == (303, f"/holds/{view.id}")
+            card = (await client.get(f"/holds/{view.id}")).text
+        assert fields["reason"] in card
+        assert f"/holds/{view.id}/{path}" not in card
+        assert (await house.holds.get(view.id)).state == state
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("fields", [{"reason": "x"}, {"reason": "x", "executed": "maybe"}, {"executed": "yes"}])
+def test_what_became_of_a_call_is_not_guessed(house: ConsoleHouse, fields: dict[str, str]) -> None:
+    """Without a button that says so, or how they know it, nothing changes."""
+
+    async def scenario() -> None:
+        view = await house.lost()
+        async with await house.visitor("alice") as client:
+            form = await house.form(client, f"/holds/{view.id}")
+            answer = await client.post(f"/holds/{view.id}/reconcile", data=form | fields)
+        assert answer.status_code == 422
+        assert (await house.holds.get(view.id)).state == "outcome_unknown"
+
+    asyncio.run(scenario())
+
+
+def test_who_may_only_look_is_offered_no_say(house: ConsoleHouse) -> None:
+    """An auditor sees that the outcome is unknown, and no form."""
+
+    async def scenario() -> None:
+        view = await house.lost()
+        async with await house.visitor("carol") as client:
+            card = (await client.get(f"/holds/{view.id}")).text
+        assert "May or may not have happened" in card
+        assert "/reconcile" not in card
+
+    asyncio.run(scenario())

@@ -26,6 +26,8 @@ DOORS = {
     ("GET", "/holds/{id}"): "person",
     ("POST", "/holds/{id}/approve"): "form",
     ("POST", "/holds/{id}/deny"): "form",
+    ("POST", "/holds/{id}/revoke"): "form",
+    ("POST", "/holds/{id}/reconcile"): "form",
     ("GET", "/calls"): "person",
     ("GET", "/calls/{id}"): "person",
     ("GET", "/agents"): "person",

@@ -31,6 +31,8 @@ DOORS = {
     ("GET", "/v1/holds/{id}"): "member",
     ("POST", "/v1/holds/{id}/approve"): "person",
     ("POST", "/v1/holds/{id}/deny"): "person",
+    ("POST", "/v1/holds/{id}/revoke"): "person",
+    ("POST", "/v1/holds/{id}/reconcile"): "person",
     ("POST", "/v1/revocations"): "member",
     ("GET", "/v1/revocations"): "member",
     ("DELETE", "/v1/revocations"): "member",

@@ -6,9 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from proxy.errors import Refused
 from proxy.holds.view import HoldView
 from telemetry.ids import new_id
-from tests.fakes.control_house import House
+from tests.fakes.control_house import GIVEN, House
 
 
 def ballot(view: HoldView, **other: Any) -> dict[str, Any]:
@@ -195,5 +196,97 @@ def test_acting_as_a_person_is_recorded_as_such(house: House) -> None:
         assert (vote.person, vote.channel, vote.assurance) == ("alice", "cli", "local_operator")
         record = next(row for row in house.log.records if row["type"] == "approval.vote_received")
         assert "proof=operator:uid=0" in record["change"]["details"]
+
+    asyncio.run(scenario())
+
+
+async def say(house: House, person: str, view: HoldView, what: str, **body: Any) -> httpx.Response:
+    async with await house.person(person) as client:
+        return await client.post(f"/v1/holds/{view.id}/{what}", json=body)
+
+
+def test_an_approval_is_taken_back_before_it_is_used(house: House) -> None:
+    """The same call is not sent any more; who and why is on record before."""
+
+    async def scenario() -> None:
+        view = await house.approved()
+        house.log.records.clear()
+        answer = await say(house, "alice", view, "revoke", reason="the customer cancelled")
+        assert (answer.status_code, answer.json()["state"]) == (200, "revoked")
+        first = house.log.records[0]
+        assert (first["type"], first["change"]["kind"]) == ("approval.vote_received", "revoke")
+        with pytest.raises(Refused):
+            await house.holds.admit(house.decided(GIVEN, "support-bot", (("owner",),)))
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("executed", "state"), [(True, "executed"), (False, "not_executed")])
+def test_what_became_of_a_call_is_said_by_whoever_answers_for_it(house: House, executed: bool, state: str) -> None:
+    """With how they know; it is on record, and the hold is over."""
+
+    async def scenario() -> None:
+        view = await house.lost()
+        house.log.records.clear()
+        answer = await say(house, "alice", view, "reconcile", executed=executed, evidence="ledger 77")
+        assert (answer.status_code, answer.json()["state"]) == (200, state)
+        assert answer.json()["closed_text"] == "ledger 77"
+        assert (house.log.records[0]["change"]["kind"], house.log.records[0]["change"]["reason"]) == (
+            state,
+            "ledger 77",
+        )
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("what", "body"),
+    [
+        ("revoke", {"reason": "x"}),
+        ("reconcile", {"executed": True, "evidence": "x"}),
+        ("reconcile", {"executed": False, "evidence": "x"}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("person", "status", "code"), [("bob", 404, "hold_unknown"), ("carol", 403, "not_eligible"), ("", 403, "")]
+)
+def test_nobody_else_has_a_say_after_the_votes(
+    house: House, what: str, body: dict[str, Any], person: str, status: int, code: str
+) -> None:
+    """Not who has no part in it, not who may only look, and not the operator in nobody's name: nothing is written."""
+
+    async def scenario() -> None:
+        view = await (house.approved() if what == "revoke" else house.lost())
+        house.log.records.clear()
+        if person:
+            answer = await say(house, person, view, what, **body)
+        else:
+            async with house.operator() as client:
+                answer = await client.post(f"/v1/holds/{view.id}/{what}", json=body)
+        assert answer.status_code == status, answer.text
+        assert code in answer.json()["code"]
+        assert (await house.holds.get(view.id)).state == view.state
+        assert "approval.vote_received" not in house.log.types()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "status"),
+    [
+        ("reconcile", {"executed": True, "evidence": "x"}, 409),
+        ("reconcile", {"executed": "yes", "evidence": "x"}, 422),
+        ("reconcile", {"evidence": "x"}, 422),
+        ("revoke", {"reason": " "}, 422),
+        ("revoke", {}, 422),
+    ],
+)
+def test_a_say_that_does_not_fit_changes_nothing(house: House, what: str, body: dict[str, Any], status: int) -> None:
+    """Of an approval that nobody used there is nothing to find out; no reason, no word: refused."""
+
+    async def scenario() -> None:
+        view = await house.approved()
+        assert (await say(house, "alice", view, what, **body)).status_code == status
+        assert (await house.holds.get(view.id)).state == "approved"
 
     asyncio.run(scenario())
