@@ -216,7 +216,7 @@ def _delegation(chain: Chain) -> Section:
     levels = [hop.level for hop in chain.hops]
     weakest = next((level for level in ("asserted", "endorsed") if level in levels), "verified")
     return {
-        "chain": [f"{member.kind}:{member.id}" for member in chain.members],
+        "chain": list(chain.names),
         "levels": list(levels),
         "methods": [clip(hop.method, 64) for hop in chain.hops],
         "depth": len(chain.hops),
