@@ -279,7 +279,7 @@ def _decision(decision: Decision) -> Section:
         "mode": decision.mode.value,
         "policy": decision.policy_version,
         "reason": decision.reasons[0].code if decision.reasons else "",
-        "rules": list(dict.fromkeys(reason.rule for reason in decision.reasons if reason.rule)),
+        "rules": list(dict.fromkeys([reason.rule for reason in decision.reasons if reason.rule])),
         "eval_us": decision.duration_us,
     }
 

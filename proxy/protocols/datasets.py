@@ -53,7 +53,7 @@ def datasets_of(
     if not selectors:
         return ()
     touched = _Touched(path, arguments)
-    return tuple(dict.fromkeys(one.use for one in selectors if one.fits(tool, touched)))
+    return tuple(dict.fromkeys([one.use for one in selectors if one.fits(tool, touched)]))
 
 
 class _Touched:
