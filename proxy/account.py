@@ -216,7 +216,7 @@ def _delegation(chain: Chain) -> Section:
     levels = [hop.level for hop in chain.hops]
     weakest = next((level for level in ("asserted", "endorsed") if level in levels), "verified")
     return {
-        "chain": [f"{member.kind}:{member.id}" for member in chain.members],
+        "chain": list(chain.names),
         "levels": list(levels),
         "methods": [clip(hop.method, 64) for hop in chain.hops],
         "depth": len(chain.hops),
@@ -279,7 +279,7 @@ def _decision(decision: Decision) -> Section:
         "mode": decision.mode.value,
         "policy": decision.policy_version,
         "reason": decision.reasons[0].code if decision.reasons else "",
-        "rules": list(dict.fromkeys(reason.rule for reason in decision.reasons if reason.rule)),
+        "rules": list(dict.fromkeys([reason.rule for reason in decision.reasons if reason.rule])),
         "eval_us": decision.duration_us,
     }
 

@@ -56,7 +56,7 @@ def inquiry(described: Described, now: float) -> Inquiry:
         datasets=call.datasets,
         lifecycle=call.lifecycle,
         on_behalf_of=identity.proven.on_behalf_of,
-        chain=tuple(f"{member.kind}:{member.id}" for member in identity.chain.members),
+        chain=identity.chain.names,
         chain_complete=identity.chain.complete,
         task=identity.proven.task,
         now=now,

@@ -6,6 +6,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from policies.model import DatasetUse, Decision, Json
@@ -65,7 +66,7 @@ class Hop:
     evidence: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what follows from a chain is kept with it, for each of its calls asks
 class Chain:
     """Ordered hops from the root principal to the calling agent. No hops: the agent acts for itself."""
 
@@ -73,9 +74,21 @@ class Chain:
     hops: tuple[Hop, ...] = ()
     complete: bool = True
 
-    @property
+    @cached_property
     def members(self) -> tuple[Principal, ...]:
         return (self.root, *(hop.delegate for hop in self.hops))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The members as `kind:id`."""
+        return tuple(f"{member.kind}:{member.id}" for member in self.members)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.root, self.hops, self.complete))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +197,13 @@ class Request:
 
     @property
     def authority(self) -> str:
-        default = 443 if self.scheme == "https" else 80
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == default else f"{host}:{self.port}"
+        return authority(self.scheme, self.host, self.port)
+
+
+def authority(scheme: str, host: str, port: int) -> str:
+    """A place as the `Host` of a request to it: an IPv6 address in brackets, the port unless it is the scheme's own."""
+    host = f"[{host}]" if ":" in host else host
+    return host if port == (443 if scheme == "https" else 80) else f"{host}:{port}"
 
 
 @dataclass(frozen=True, slots=True)

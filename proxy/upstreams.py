@@ -10,7 +10,7 @@ from proxy.downstream.profile import HEADER
 from proxy.downstream.txn_token import TxnToken
 from proxy.errors import refuse
 from proxy.facts import Service
-from proxy.stages import Arrived, Destination, Injection, Request
+from proxy.stages import Arrived, Destination, Injection, Request, authority
 from telemetry.trace_context import TraceContext
 
 
@@ -63,7 +63,8 @@ def through_gateway(arrived: Arrived, service: Service | None) -> Arrived:
         path = url.path  # the gateway's bare service name means the service's own URL
     place = destination_of(service)
     headers = tuple(
-        ("host", _host_header(place)) if name == "host" else (name, value) for name, value in request.headers
+        ("host", authority(place.scheme, place.host, place.port)) if name == "host" else (name, value)
+        for name, value in request.headers
     )
     moved = replace(
         request,
@@ -74,12 +75,6 @@ def through_gateway(arrived: Arrived, service: Service | None) -> Arrived:
         headers=headers,
     )
     return replace(arrived, request=moved)
-
-
-def _host_header(place: Destination) -> str:
-    return Request(
-        "GET", "https" if place.scheme == "https" else "http", place.host, place.port, "/", "", (), b""
-    ).authority
 
 
 def outgoing(

@@ -15,6 +15,7 @@ from telemetry.hashes import HashFiles
 from telemetry.history import History
 from telemetry.keeper import Keeper, Listener
 from telemetry.layout import Layout
+from telemetry.patience import Patience
 from telemetry.recovery import load_signer, recover, take_lock
 from telemetry.salts import Salts
 from telemetry.segments import Reserve
@@ -43,6 +44,7 @@ class Recorder:
         self._reserve = Reserve(self._layout.reserve, reserve_bytes)
         self._writer = Writer(self._layout, origin, clock, self._reserve)
         self._salts = Salts(self._layout.salts)
+        self._patience: Patience[asyncio.Future[int]] = Patience(MAX_AGE, lambda future: fail(future, _LATE))
         self._tree: HashFiles | None = None
         self._keeper: Keeper | None = None
         self._lock = -1
@@ -110,11 +112,11 @@ class Recorder:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[int] = loop.create_future()
         self._writer.put(Entry(record, future, loop, lazy=False))
-        patience = loop.call_later(MAX_AGE, fail, future, _LATE)
+        self._patience.begin(future)
         try:
             return await future
         finally:
-            patience.cancel()
+            self._patience.end(future)
 
     def append_nowait(self, record: Mapping[str, Any], salt: bytes = b"") -> Waiter:
         """For outcomes. Durable within moments; while the disk is full, once it works again.

@@ -1,6 +1,7 @@
 """The thread that makes records durable: all that wait, in one system call; and what it does when it cannot.
 
-There is no linger before a record that a call waits for: batches emerge under load.
+There is no linger before a record that a call waits for, but the turn of the event loop that it was put in: batches
+emerge under load.
 """
 
 import concurrent.futures
@@ -72,11 +73,17 @@ class Writer:
 
     def put(self, entry: Entry) -> None:
         self.waiting.append(entry)
-        # INVARIANT: `_run` clears `_woken` before it empties the queue, so a record put now is either taken
-        # by the round that comes, or sees False and wakes the next one.
-        if not self._woken and (not entry.lazy or len(self.waiting) >= _LAZY_WAKE):
-            self._woken = True
+        if entry.lazy and len(self.waiting) < _LAZY_WAKE:
+            return
+        if entry.loop is None:
             self._wake.put(None)
+        elif not self._woken:
+            # INVARIANT: `_run` clears `_woken` before it empties the queue, so a record put now is either taken
+            # by the round that comes, or sees False and wakes the next one.
+            self._woken = True
+            # At the end of the loop's turn, so that all calls of this turn are one batch: woken in the middle of it,
+            # this thread and the loop would take the interpreter from each other at every system call.
+            entry.loop.call_soon(self._wake.put, None)
 
     def has_room(self) -> bool:
         return len(self.waiting) < _MAX_WAITING

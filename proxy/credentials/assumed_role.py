@@ -68,7 +68,7 @@ def session_name(identity: Identity) -> str:
 
 def session_tags(identity: Identity) -> list[tuple[str, str]]:
     """The chain, for policies on the AWS side."""
-    chain = "/".join(f"{member.kind}:{member.id}" for member in identity.chain.members)
+    chain = "/".join(identity.chain.names)
     tags = {
         "agent": identity.agent.id,
         "owner": identity.owner.id,

@@ -57,6 +57,7 @@ def _rank(binding: Binding, method: str, path: str) -> _Rank | None:
     return (*max(ranks), by_method) if ranks else None
 
 
+@lru_cache(maxsize=1024)  # asked more than once for each call: for what may end it, and for what it gets
 def _path_rank(pattern: str, path: str) -> _Rank | None:
     wanted, given = _segments(pattern), path.split("/")
     rest = wanted[-1] == "*"

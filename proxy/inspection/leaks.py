@@ -64,7 +64,7 @@ class LeakScanner:
         data = self._held + chunk
         hold = 0
         for needles in self._needles:
-            if any(form in data for form in needles.forms):
+            if any(map(data.__contains__, needles.forms)):
                 self._held, self._leaked = b"", needles.reference
                 raise Leaked(needles.reference)
             hold = max(hold, _unfinished(data, needles))
@@ -85,7 +85,7 @@ def scan_headers(headers: Headers, secrets: tuple[Secret, ...]) -> None:
     # Names are compared without case, so a secret in one may come back in another case.
     folded = "\n".join(f"{name}: {value}" for name, value in headers).encode("utf-8", "surrogateescape").lower()
     for secret in secrets:
-        if any(form in folded for form in _needles(secret).folded):
+        if any(map(folded.__contains__, _needles(secret).folded)):
             raise Leaked(secret.reference)
 
 

@@ -13,7 +13,7 @@ from proxy.listener.head import Fields, RequestHead
 from proxy.listener.headers import Rule, rule_for
 from proxy.listener.target import read_authority, read_path
 from proxy.names import identifier
-from proxy.stages import Entrance, Evidence, Request
+from proxy.stages import Entrance, Evidence, Request, authority
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 GATEWAY_HOST = "gateway.invalid"
@@ -74,7 +74,7 @@ def canonical(head: RequestHead, place: Place, peer: str, *, open_ended: bool = 
     length = _framing(head, read, open_ended=open_ended)
     options = _connection_options(read)
     websocket = _websocket(head, read, options)
-    headers = (("host", _authority(scheme, host, port)), *kept, *_rebuilt(read, place.entrance, websocket=websocket))
+    headers = (("host", authority(scheme, host, port)), *kept, *_rebuilt(read, place.entrance, websocket=websocket))
     return Incoming(
         entrance=place.entrance,
         draft=Request(head.method, scheme, host, port, path, query, headers, b""),
@@ -123,8 +123,8 @@ def _destination(
         if scheme.lower() != "http" or not separator:
             detail = "A proxy takes `http://host/path` targets, and CONNECT for everything else."
             raise refuse("target_invalid", 400, detail, "fix_request")
-        authority, target = _split_authority(rest)
-        host, port = read_authority(authority, 80)
+        named, target = _split_authority(rest)
+        host, port = read_authority(named, 80)
         _same_host(hosts[0], host, port, 80)
         return "http", host, port, target, None
     if not head.target.startswith("/"):
@@ -133,7 +133,8 @@ def _destination(
         read_authority(hosts[0], 80)
         hint, target = _gateway_path(head.target)
         return "http", GATEWAY_HOST, 80, target, hint
-    _same_host(hosts[0], place.host, place.port, 443 if place.scheme == "https" else 80)
+    if hosts[0] != authority(place.scheme, place.host, place.port):  # which is how nearly every client writes it
+        _same_host(hosts[0], place.host, place.port, 443 if place.scheme == "https" else 80)
     return place.scheme, place.host, place.port, head.target, None
 
 
@@ -279,7 +280,3 @@ def malformed_connect() -> Refused:
 
 def _refused_field(name: str, why: str) -> Refused:
     return refuse("header_refused", 400, f"The header field `{name}` {why}.", "fix_request")
-
-
-def _authority(scheme: Literal["http", "https"], host: str, port: int) -> str:
-    return Request("GET", scheme, host, port, "/", "", (), b"").authority

@@ -23,7 +23,7 @@ from proxy.listener.conversation import Conversation
 from proxy.listener.dial import DialRefused, dial
 from proxy.listener.house import House
 from proxy.listener.keepalive import keep_alive
-from proxy.listener.profile import GovernedContext, GovernedServer
+from proxy.listener.profile import GovernedClient, GovernedContext, GovernedServer
 from proxy.listener.session import Session
 from proxy.listener.tunnel import Tunnel, check_server_name
 from proxy.listener.upstream_link import UpstreamLink
@@ -71,7 +71,7 @@ class AgentConnection(asyncio.Protocol):
             return
         self._transport.set_write_buffer_limits(WRITE_BUFFER)
         keep_alive(transport)
-        self._client = Client(
+        self._client = GovernedClient(
             peername=who.peer,
             sockname=who.own,
             state=ConnectionState.OPEN,

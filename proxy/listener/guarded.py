@@ -9,6 +9,7 @@ from proxy.listener.blame import blame
 from proxy.listener.interfaces import Destination, Gate
 from proxy.listener.problem import UNAVAILABLE, problem
 from proxy.stages import Answered, Arrived, Evidence, Released, Reply
+from telemetry.patience import Patience
 
 log = logging.getLogger("countersign.listener")
 
@@ -21,7 +22,7 @@ class GuardedGate:
 
     def __init__(self, gate: Gate, within: float) -> None:
         self._gate = gate
-        self._within = within
+        self._patience: Patience[asyncio.Task[object]] = Patience(within, _give_up)
 
     async def admit_tunnel(self, connection: str, evidence: Evidence, host: str, port: int) -> Reply | None:
         verdict = await self._ask("admit_tunnel", lambda: self._gate.admit_tunnel(connection, evidence, host, port))
@@ -60,14 +61,19 @@ class GuardedGate:
         self._call("closed", lambda: self._gate.closed(connection))
 
     async def _ask(self, name: str, question: Callable[[], Awaitable[object]]) -> object:
+        task = asyncio.current_task()
+        if task is None:
+            return _FAILED  # nobody could be kept from waiting for ever
+        self._patience.begin(task)
         try:
-            async with asyncio.timeout(self._within):
-                return await question()
+            return await question()
         except Refused as refused:
             return problem(refused.refusal)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the listener's boundary
             _report(name, error)
             return _FAILED
+        finally:
+            self._patience.end(task)
 
     def _call(self, name: str, question: Callable[[], object]) -> object:
         try:
@@ -75,6 +81,11 @@ class GuardedGate:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the listener's boundary
             _report(name, error)
             return None
+
+
+def _give_up(task: asyncio.Task[object]) -> None:
+    log.error("the gate did not answer in time")
+    task.cancel()
 
 
 def _refusal(verdict: object) -> Reply:

@@ -64,8 +64,18 @@ class GovernedContext(Context):
         return fork
 
 
+class GovernedClient(Client):
+    """An agent's connection, found by itself alone: no copy of it leads to its socket."""
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
 class GovernedServer(Server):
-    """An upstream connection, and the permit for which it was opened."""
+    """An upstream connection, found by itself alone, and the permit for which it was opened."""
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     permit: Permit
 

@@ -14,6 +14,7 @@ from proxy.errors import Refusal, Refused
 from proxy.listener.canonical import Place
 from proxy.listener.conversation import Conversation
 from proxy.listener.http2.multiplex import Multiplex
+from proxy.listener.open_tls import OpenTls
 from proxy.listener.profile import GovernedContext
 from proxy.listener.session import Session
 from proxy.listener.wire import Abort, Ask, Become, Expired
@@ -90,7 +91,7 @@ class Negotiated(layer.Layer):
         raise NotImplementedError
 
 
-class AgentTlsLayer(ClientTLSLayer):
+class AgentTlsLayer(OpenTls, ClientTLSLayer):
     """TLS towards the agent, which says goodbye when we close politely, so that a cut can be told from an end."""
 
     def receive_handshake_data(self, data: bytes) -> layer.CommandGenerator[tuple[bool, str | None]]:

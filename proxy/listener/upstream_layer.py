@@ -4,6 +4,7 @@ from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.tls import ServerTLSLayer
 
+from proxy.listener.open_tls import OpenTls
 from proxy.listener.permit import Permits
 from proxy.listener.profile import GovernedContext, GovernedServer
 from proxy.listener.wire import Delivered, Ended, Hangup, Outgoing, Reached
@@ -42,12 +43,16 @@ class UpstreamLayer(layer.Layer):
             raise TypeError(type(event).__name__)
 
 
+class UpstreamTlsLayer(OpenTls, ServerTLSLayer):
+    """TLS towards an upstream."""
+
+
 def upstream_stack(context: GovernedContext, server: GovernedServer, permits: Permits) -> layer.Layer:
     """The layers of a new upstream connection, TLS outermost."""
     context.server = server
     leaf = UpstreamLayer(context, server, permits)
     if server.destination.scheme != "https":
         return leaf
-    tls = ServerTLSLayer(context, server)
+    tls = UpstreamTlsLayer(context, server)
     tls.child_layer = leaf
     return tls

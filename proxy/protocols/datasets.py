@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from policies.model import Access, DatasetUse, Json
 from proxy.facts import Dataset, Selector
@@ -52,19 +53,22 @@ def datasets_of(
     if not selectors:
         return ()
     touched = _Touched(path, arguments)
-    return tuple(dict.fromkeys(one.use for one in selectors if one.fits(tool, touched)))
+    return tuple(dict.fromkeys([one.use for one in selectors if one.fits(tool, touched)]))
 
 
 class _Touched:
     """A call's path and arguments, in every spelling that a lax server might take for a selector's."""
 
-    __slots__ = ("_arguments", "_left", "_texts", "paths")
-
     def __init__(self, path: str, arguments: Mapping[str, Json]) -> None:
-        self.paths = tuple(dict.fromkeys((fold(path), "/".join(map(relaxed, path.split("/"))))))
+        self._path = path
         self._arguments = arguments
         self._texts: dict[Place, set[str]] = {}
         self._left = _MOST_VALUES
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """The path's spellings; most selectors name tools, and never ask."""
+        return tuple(dict.fromkeys((fold(self._path), "/".join(map(relaxed, self._path.split("/"))))))
 
     def holds(self, place: Place, wanted: tuple[Json, ...]) -> bool:
         """Whether one of these values stands at this place, or anywhere inside of it."""

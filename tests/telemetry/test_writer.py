@@ -1,5 +1,6 @@
 """The writer thread: in subprocesses that are killed, and against limits of the operating system."""
 
+import asyncio
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from telemetry import reader
 from telemetry.layout import Layout
+from telemetry.segments import EntryFile
 from telemetry.verify import verify
 from telemetry.writer import MAX_UNSIGNED_AGE
 from tests.fakes.audit_records import decided, recording, write_log
@@ -93,6 +95,40 @@ def test_nothing_acknowledged_is_lost_by_a_kill(tmp_path):
     assert not lost
     report = verify(tmp_path)
     assert (report.findings, report.unsigned) == ([], 0)
+
+
+def test_the_calls_of_one_turn_are_one_batch(tmp_path, monkeypatch):
+    """What the calls of one turn of the event loop record goes to the disk in one write."""
+    sizes = []
+
+    def counted(entries, data, next_index):
+        sizes.append(data.count(b"\n"))
+        append(entries, data, next_index)
+
+    async def main():
+        await asyncio.gather(*(recorder.append(decided(f"call_{number}")) for number in range(32)))
+
+    append = EntryFile.append
+    monkeypatch.setattr(EntryFile, "append", counted)
+    monkeypatch.setattr("telemetry.writer._LINGER", 10)
+    with recording(tmp_path) as recorder:
+        asyncio.run(main())
+    assert sizes == [32]
+
+
+def test_a_thread_does_not_wait_for_the_turn_of_a_loop(tmp_path, monkeypatch):
+    """A record from a thread is durable even while an event loop, whose own record waits, does not come to an end."""
+    monkeypatch.setattr("telemetry.writer._LINGER", 10)
+
+    async def main():
+        waiting = asyncio.ensure_future(recorder.append(decided("call_1")))
+        asyncio.get_running_loop().call_soon(lambda: indexes.append(recorder.append_blocking(decided("call_2"))))
+        indexes.append(await waiting)
+
+    indexes = []
+    with recording(tmp_path) as recorder:
+        asyncio.run(main())
+    assert sorted(indexes) == [0, 1]
 
 
 def test_a_file_size_limit_is_refused_and_recovered_from(tmp_path):

@@ -45,8 +45,8 @@ def test_a_refusal_that_is_raised() -> None:
     assert (reply.status, b"not_today" in reply.body) == (403, True)
 
 
-def test_too_late() -> None:
-    """An answer that does not come in time is a refusal."""
+def test_too_late(caplog: pytest.LogCaptureFixture) -> None:
+    """An answer that does not come in time is a refusal, and the operator hears of it."""
 
     async def run() -> Released | Reply:
         return await GuardedGate(FakeGate(wait=asyncio.Event()), 0.01).admit_call(ARRIVED, None)
@@ -54,6 +54,7 @@ def test_too_late() -> None:
     reply = asyncio.run(run())
     assert isinstance(reply, Reply)
     assert reply.status == 503
+    assert "did not answer in time" in caplog.text
 
 
 def test_a_refusal_stands_without_words() -> None:

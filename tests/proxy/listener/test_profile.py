@@ -3,10 +3,21 @@
 import dataclasses
 
 import pytest
-from mitmproxy.connection import Client
+from mitmproxy.connection import Client, Server
 from mitmproxy.version import VERSION
 
-from proxy.listener.profile import OPTIONS, TESTED_VERSIONS, GovernedContext, LayerOptions, check_version
+from proxy.listener.permit import Permit
+from proxy.listener.profile import (
+    OPTIONS,
+    TESTED_VERSIONS,
+    GovernedClient,
+    GovernedContext,
+    GovernedServer,
+    LayerOptions,
+    check_version,
+)
+from proxy.stages import Arrived, Destination, Request
+from tests.fakes.gate import released
 
 
 def test_the_installed_version_is_tested() -> None:
@@ -46,3 +57,15 @@ def test_forks_share_the_client_and_not_the_layers() -> None:
     assert fork.client is context.client
     assert fork.options is OPTIONS
     assert fork.layers is not context.layers
+
+
+def test_a_connection_is_only_itself() -> None:
+    """What bears the same id is another connection: it finds no socket, and nothing is sent to it."""
+    request = Request("GET", "http", "a.test", 80, "/", "", (), b"")
+    arrived = Arrived("call_1", 0.0, "c", "connect", "p", request)
+    server = GovernedServer(Permit(released(arrived, request), Destination("http", "a.test", 80)))
+    client = GovernedClient(peername=("p", 1), sockname=("s", 2))
+    assert {server: 1, client: 2} == {client: 2, server: 1}
+    assert client != GovernedClient(peername=("p", 1), sockname=("s", 2), id=client.id)
+    assert Client(peername=("p", 1), sockname=("s", 2), id=client.id) not in {client: 2}
+    assert Server(address=None, id=server.id) not in {server: 1}
