@@ -185,7 +185,7 @@ def _so_far(known: Known, at: float) -> Section:
 
 def _client(arrived: Arrived) -> Section:
     client: Section = {"ip": arrived.peer, "connection": arrived.connection, "entrance": arrived.entrance}
-    stripped = agent_credentials(arrived.request.headers)
+    stripped = (*agent_credentials(arrived.request.headers), *arrived.stripped)
     if stripped:
         client["stripped"] = [clip(name, 64) for name in stripped[:_MOST_NAMES]]
     return client

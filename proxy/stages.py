@@ -191,7 +191,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A request that can be read in one way only. `at` is UNIX seconds."""
+    """A request that can be read in one way only. `at` is UNIX seconds.
+
+    `stripped` are query parameters that it came with and that ours stand for: they are in no stage after it.
+    """
 
     call_id: str
     at: float
@@ -201,6 +204,7 @@ class Arrived:
     request: Request
     service_hint: str | None = None
     traceparent: str | None = None
+    stripped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,11 +263,15 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """What goes onto the request for the upstream. `headers` replace any of the same name."""
+    """What goes onto the request for the upstream. `headers` replace any of the same name.
+
+    `query` is `name=value` as it is sent, for a request whose own query has no such name.
+    """
 
     headers: Headers = field(repr=False, default=())
     secrets: tuple[Secret, ...] = ()
     binding: Binding | None = None
+    query: str = field(repr=False, default="")
 
 
 @dataclass(frozen=True, slots=True)

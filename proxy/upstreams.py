@@ -4,13 +4,14 @@ from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from proxy.credentials.bindings import place_of
+from proxy.credentials.bindings import parameters_of, place_of
+from proxy.credentials.parameters import holds, without_parameters
 from proxy.credentials.strip import without_agent_credentials
 from proxy.downstream.profile import HEADER
 from proxy.downstream.txn_token import TxnToken
 from proxy.errors import refuse
 from proxy.facts import Service
-from proxy.stages import Arrived, Destination, Injection, Request
+from proxy.stages import Arrived, Attributed, Destination, Injection, Request
 from telemetry.trace_context import TraceContext
 
 
@@ -76,6 +77,23 @@ def through_gateway(arrived: Arrived, service: Service | None) -> Arrived:
     return replace(arrived, request=moved)
 
 
+def without_query_credentials(attributed: Attributed, service: Service | None) -> Attributed:
+    """The call without what the agent sent as a credential in its query: nothing after this sees it.
+
+    It is decided, digested, shown to people and recorded as if it had never been there; `outgoing` puts in ours.
+    """
+    arrived = attributed.arrived
+    request = arrived.request
+    names = parameters_of(service, request) if service is not None and request.query else frozenset()
+    if not names:
+        return attributed
+    query = without_parameters(request.query, names)
+    if query == request.query:
+        return attributed
+    stripped = tuple(f"?{name}" for name in sorted(names) if holds(request.query, name))
+    return replace(attributed, arrived=replace(arrived, request=replace(request, query=query), stripped=stripped))
+
+
 def _host_header(place: Destination) -> str:
     return Request(
         "GET", "https" if place.scheme == "https" else "http", place.host, place.port, "/", "", (), b""
@@ -94,4 +112,5 @@ def outgoing(
         headers = (*headers, ("traceparent", trace.traceparent))
         if token is not None:
             headers = (*headers, (HEADER, token.value))
-    return replace(request, headers=(*headers, *injection.headers))
+    query = "&".join(part for part in (request.query, injection.query) if part)
+    return replace(request, query=query, headers=(*headers, *injection.headers))

@@ -16,7 +16,7 @@ from proxy.protocols.operations import Operation, Schema, prepare
 from proxy.protocols.paths import segments
 from proxy.protocols.routes import Routes, Template, check_method, parse_template, relaxed
 from proxy.stages import Request
-from proxy.strict_json import canonical
+from proxy.strict_json import canonical, fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,8 @@ class _Compiler:
             self.mistakes.extend(error.mistakes)
             return []
         self.documents.append(hashlib.sha256(raw).hexdigest())
-        operations = read_operations(raw, service.openapi, self.mistakes)
+        credentials = frozenset([fold(name) for one in service.bindings if (name := one.parameter) is not None])
+        operations = read_operations(raw, service.openapi, self.mistakes, credentials)
         self._once(service, operations, "the document's `operationId` of several operations; make it unique")
         return operations
 

@@ -29,6 +29,14 @@ services:
         input_schema: {{type: object, required: [amount], properties: {{amount: {{type: integer}}}}}}
     bindings:
       - {{id: hostile-key, secret: "file:{secret}", methods: [GET, POST], paths: ["/api/*"]}}
+  - id: keyed
+    owner: bob
+    url: http://127.0.0.1:{port}/maps
+    allow_private_addresses: true
+    trust: public
+    tools: [{{name: find, effect: read, route: {{method: GET, path: "/x/{{case}}"}}}}]
+    bindings:
+      - {{id: keyed-key, secret: "file:{secret}", methods: [GET], paths: ["/maps/*"], query: key}}
 """
 POLICIES = """
 @id("no-export")

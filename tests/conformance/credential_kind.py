@@ -4,9 +4,10 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -70,7 +71,7 @@ class CredentialKindConformance(ABC):
         injection = house.obtain()
         assert injection.binding is house.binding
         names = [name for name, _ in injection.headers]
-        assert names
+        assert names or injection.query
         assert names == [name.lower() for name in dict.fromkeys(names)]
         for _, value in injection.headers:
             assert "the-agents-own" not in value
@@ -86,12 +87,26 @@ class CredentialKindConformance(ABC):
             with pytest.raises(Leaked):
                 LeakScanner(injection.secrets).feed(b"<" + secret.value.encode() + b">")
         sent = [value for name, value in injection.headers if self.holds_a_secret(name)]
+        sent += [injection.query] if injection.query else []
         for value in sent:
             with pytest.raises(Leaked):
                 LeakScanner(injection.secrets).feed(value.encode())
 
     def holds_a_secret(self, name: str) -> bool:
         return not name.startswith("x-amz-")
+
+    def test_a_query_is_never_joined_by_a_second_one(self, house: House) -> None:
+        """A parameter of the agent's that is still there when ours comes is a refusal; without one, ours is encoded."""
+        injection = house.obtain()
+        if not injection.query:
+            assert house.binding.parameter is None
+            return
+        name, _, value = injection.query.partition("=")
+        assert name == house.binding.parameter
+        assert unquote(value) in {secret.value for secret in injection.secrets}
+        assert value not in repr(injection)
+        for query in (f"{name}=own", f"a=1&{name}", f"%{ord(name[0]):02x}{name[1:]}=own", f"{name.upper()}=own"):
+            assert house.refused(request=replace(REQUEST, query=query)) == "503 credential_unavailable"
 
     def test_without_its_secrets_nothing_passes(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each reference that cannot be read is a refusal, never a call without credential."""
