@@ -306,6 +306,7 @@ class Destination:
 
     `host` is the name that is verified and sent as SNI. `connect` pins the address to dial instead.
     Without `allow_private_addresses`, loopback, link-local, private and metadata ranges are refused.
+    `answer_within` is for how long (seconds) it may take to begin an answer; None: as long as any other.
     """
 
     scheme: str
@@ -315,6 +316,7 @@ class Destination:
     ca_bundle: str | None = None
     allow_private_addresses: bool = False
     allow_websocket: bool = False
+    answer_within: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

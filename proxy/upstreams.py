@@ -18,7 +18,12 @@ from telemetry.trace_context import TraceContext
 def destination_of(service: Service) -> Destination:
     """Where this service may be connected to, and under which name it must prove itself."""
     return _destination(
-        service.url, service.connect, service.ca_bundle, service.allow_private_addresses, service.allow_websocket
+        service.url,
+        service.connect,
+        service.ca_bundle,
+        service.allow_private_addresses,
+        service.allow_websocket,
+        service.answer_seconds,
     )
 
 
@@ -29,6 +34,7 @@ def _destination(
     ca_bundle: str | None,
     private: bool,  # noqa: FBT001 - a key
     websocket: bool,  # noqa: FBT001 - a key
+    answer_seconds: int | None,
 ) -> Destination:
     """All that a destination depends on, since hashing a whole service costs more than making one."""
     scheme, host, port = place_of(url)
@@ -40,6 +46,7 @@ def _destination(
         ca_bundle=ca_bundle,
         allow_private_addresses=private,
         allow_websocket=websocket,
+        answer_within=answer_seconds,
     )
 
 

@@ -36,6 +36,7 @@ class Service(Fact):
 
     `agent` is the agent that runs behind it: what the service is told of a call, that agent may go on with.
     `client_keys` are public keys (JWK) with which it may ask at the introspection endpoint, as `service:<id>`.
+    `answer_seconds` is for how long its answers may take to begin, instead of `limits.answer_seconds`.
     """
 
     id: Id
@@ -54,6 +55,7 @@ class Service(Fact):
     allow_websocket: bool = False
     agent: Id | None = None
     client_keys: tuple[Mapping[str, JsonValue], ...] = ()
+    answer_seconds: int | None = Field(None, ge=1, le=86_400)
 
 
 class Selector(Fact):

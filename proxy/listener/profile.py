@@ -65,13 +65,18 @@ class GovernedContext(Context):
 
 
 class GovernedServer(Server):
-    """An upstream connection, and the permit for which it was opened."""
+    """An upstream connection, and the permit for which it was opened.
+
+    `answer_by` is until when (on the session's clock) the answer that is waited for on it must have begun.
+    """
 
     permit: Permit
+    answer_by: float | None
 
     def __init__(self, permit: Permit) -> None:
         super().__init__(address=(permit.destination.host, permit.destination.port), id=str(uuid.uuid4()))
         self.permit = permit
+        self.answer_by = None
 
     @property
     def destination(self) -> Destination:

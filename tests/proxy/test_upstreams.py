@@ -155,3 +155,9 @@ def test_ours_is_joined_to_the_query(query, expected):
     """As it was encoded, behind what the agent asked."""
     request = replace(sent(), query=query)
     assert outgoing(request, Injection(query="key=s%26"), begin(), internal=False).query == expected
+
+
+def test_a_services_own_patience_is_passed_on():
+    """In place of everybody's; without one, nothing is said."""
+    assert destination_of(service("https://crm.test", answer_seconds=900)).answer_within == 900
+    assert destination_of(service("https://crm.test")).answer_within is None

@@ -41,6 +41,7 @@ def crm(*lines: str, url: str = "https://crm.example/api") -> str:
         (crm("connect: 10.0.0.7:443"),
          [("5: services[crm].connect: names the private address `10.0.0.7`; set `allow_private_addresses: true` "
           "if that is meant")]),
+        (crm("answer_seconds: 0"), ["5: services[crm].answer_seconds: must be at least 1"]),
         (crm("openapi: none.json"),
          ["5: services[crm].openapi: `inventory/none.json` cannot be read: no such file or directory"]),
         (crm("ca_bundle: people.yaml"),
@@ -76,7 +77,7 @@ def crm(*lines: str, url: str = "https://crm.example/api") -> str:
           ("5: services[crm].effct: is not a field here; known are `id`, `owner`, `url`, `protocol`, `trust`, "
           "`environment`, `labels`, `tools`, `openapi`, `bindings`, `connect`, `ca_bundle`, "
           "`allow_private_addresses`, `allow_websocket`, "
-              "`agent`, `client_keys`")]),
+              "`agent`, `client_keys`, `answer_seconds`")]),
     ],
 )  # fmt: skip
 def test_each_mistake_of_a_service_is_located(tmp_path, monkeypatch, services, expected):
