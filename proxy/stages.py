@@ -317,6 +317,7 @@ class Destination:
     allow_private_addresses: bool = False
     allow_websocket: bool = False
     answer_within: float | None = None
+    allow_encoded_slash: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,27 +17,17 @@ from telemetry.trace_context import TraceContext
 
 def destination_of(service: Service) -> Destination:
     """Where this service may be connected to, and under which name it must prove itself."""
-    return _destination(
-        service.url,
-        service.connect,
-        service.ca_bundle,
-        service.allow_private_addresses,
-        service.allow_websocket,
-        service.answer_seconds,
-    )
+    allowed = service.allow_private_addresses, service.allow_websocket, service.takes_slashes
+    return _destination(service.url, service.connect, service.ca_bundle, allowed, service.answer_seconds)
 
 
 @lru_cache(maxsize=1024)
 def _destination(
-    url: str,
-    connect: str | None,
-    ca_bundle: str | None,
-    private: bool,  # noqa: FBT001 - a key
-    websocket: bool,  # noqa: FBT001 - a key
-    answer_seconds: int | None,
+    url: str, connect: str | None, ca_bundle: str | None, allowed: tuple[bool, bool, bool], answer_seconds: int | None
 ) -> Destination:
     """All that a destination depends on, since hashing a whole service costs more than making one."""
     scheme, host, port = place_of(url)
+    private, websocket, slashes = allowed
     return Destination(
         scheme=scheme,
         host=host,
@@ -47,6 +37,7 @@ def _destination(
         allow_private_addresses=private,
         allow_websocket=websocket,
         answer_within=answer_seconds,
+        allow_encoded_slash=slashes,
     )
 
 

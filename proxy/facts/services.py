@@ -31,6 +31,16 @@ class Tool(Fact):
     labels: tuple[Id, ...] = ()
 
 
+class Paths(Fact):
+    """How a service reads paths, where that is not as everybody does.
+
+    `encoded_slash: allowed` says that it takes `%2F` for a part of one segment (`/projects/group%2Fname`), and never
+    for a separator; for one that decodes it first this would be a hole.
+    """
+
+    encoded_slash: Literal["refused", "allowed"] = "refused"
+
+
 class Service(Fact):
     """A destination: where it is, who answers for it, and what it offers.
 
@@ -56,6 +66,12 @@ class Service(Fact):
     agent: Id | None = None
     client_keys: tuple[Mapping[str, JsonValue], ...] = ()
     answer_seconds: int | None = Field(None, ge=1, le=86_400)
+    paths: Paths = Paths()
+
+    @property
+    def takes_slashes(self) -> bool:
+        """Whether a segment of a path may hold an encoded slash."""
+        return self.paths.encoded_slash == "allowed"
 
 
 class Selector(Fact):

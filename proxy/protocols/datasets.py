@@ -48,7 +48,11 @@ def compile_selectors(datasets: Iterable[Dataset]) -> dict[str, tuple[CompiledSe
 def datasets_of(
     selectors: tuple[CompiledSelector, ...], tool: str | None, path: str, arguments: Mapping[str, Json]
 ) -> tuple[DatasetUse, ...]:
-    """Every dataset that this call uses, each access once. `path` is relative to the service's URL, decoded."""
+    """Every dataset that this call uses, each access once. `path` is relative to the service's URL.
+
+    It is decoded, but for `%2F`, which is within a segment. Whoever decodes that as well may find another dataset: then
+    both are used.
+    """
     if not selectors:
         return ()
     touched = _Touched(path, arguments)
@@ -61,7 +65,9 @@ class _Touched:
     __slots__ = ("_arguments", "_left", "_texts", "paths")
 
     def __init__(self, path: str, arguments: Mapping[str, Json]) -> None:
-        self.paths = tuple(dict.fromkeys((fold(path), "/".join(map(relaxed, path.split("/"))))))
+        given = (path, path.replace("%2F", "/")) if "%2F" in path else (path,)
+        spellings = (one for path in given for one in (fold(path), "/".join(map(relaxed, path.split("/")))))
+        self.paths = tuple(dict.fromkeys(spellings))
         self._arguments = arguments
         self._texts: dict[Place, set[str]] = {}
         self._left = _MOST_VALUES

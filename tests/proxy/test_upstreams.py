@@ -161,3 +161,9 @@ def test_a_services_own_patience_is_passed_on():
     """In place of everybody's; without one, nothing is said."""
     assert destination_of(service("https://crm.test", answer_seconds=900)).answer_within == 900
     assert destination_of(service("https://crm.test")).answer_within is None
+
+
+def test_only_a_service_that_takes_encoded_slashes_gets_them():
+    """The word of the inventory, and nothing without one."""
+    assert destination_of(service("https://a.test", paths={"encoded_slash": "allowed"})).allow_encoded_slash
+    assert not destination_of(service("https://a.test")).allow_encoded_slash
