@@ -1,8 +1,9 @@
 """What every kind of credential binding does. Subclass, name the class `Test...`, and say how one is made."""
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,9 +19,19 @@ from proxy.credentials.references import References
 from proxy.errors import Refused
 from proxy.facts import Binding
 from proxy.inspection.leaks import Leaked, LeakScanner
-from proxy.stages import Identity, Injection, Request
+from proxy.listener.canonical import Place, canonical
+from proxy.listener.exchange import Exchange
+from proxy.listener.guarded import GuardedGate
+from proxy.listener.head import RequestHead, UpstreamFault
+from proxy.listener.options import ListenerOptions
+from proxy.listener.permit import Permit
+from proxy.listener.session import Session
+from proxy.listener.streaming import Cut
+from proxy.stages import Arrived, Destination, Identity, Injection, Request
 from tests.fakes.authorities import Authority, broken_answers
 from tests.fakes.delegations import NOW, caller
+from tests.fakes.echoes import disguises, echoes
+from tests.fakes.gate import FakeGate, released
 from tests.fakes.waiting import until
 
 REQUEST = Request(
@@ -91,6 +102,16 @@ class CredentialKindConformance(ABC):
         for value in sent:
             with pytest.raises(Leaked):
                 LeakScanner(injection.secrets).feed(value.encode())
+
+    @pytest.mark.parametrize("pieces", [1, 7, 100_000])
+    def test_no_answer_brings_it_back(self, house: House, pieces: int) -> None:
+        """Whatever a hostile upstream answers, in whatever pieces, the agent gets no form of any secret."""
+        injection = house.obtain()
+        sent = {secret.value for secret in injection.secrets}
+        for value in sent:
+            for place, answer in echoes(value.encode()).items():
+                got = answered(injection, [answer[at : at + pieces] for at in range(0, len(answer), pieces)])
+                assert not [form for form in disguises(value.encode()) if form in got], place
 
     def holds_a_secret(self, name: str) -> bool:
         return not name.startswith("x-amz-")
@@ -244,6 +265,26 @@ class RevocableKindConformance(ObtainedKindConformance):
         assert self.living(house) == 1
         self.sweep(house, {"task_1"}, NOW + 6)
         assert self.living(house) == 0
+
+
+def answered(injection: Injection, pieces: Sequence[bytes]) -> bytes:
+    """What an agent gets of this answer to a request with this injection; the end of the connection follows it."""
+    head = RequestHead("GET", "/v1/things", "HTTP/1.1", (("host", "api.example"),))
+    incoming = canonical(head, Place("connect", "https", "api.example", 443), "p")
+    session = Session("c", "p", GuardedGate(FakeGate(), 1), ListenerOptions(ca_directory=Path("x")), lambda: 0.0)
+    request = incoming.request(b"")
+    release = released(Arrived("call_1", 0.0, "c", "connect", "p", request), request, injection)
+    exchange = Exchange(session.released(Permit(release, Destination("https", "api.example", 443))), incoming, session)
+    exchange.account.sending()
+    got = b""
+    with contextlib.suppress(UpstreamFault, Cut):
+        for piece in pieces:
+            passed = exchange.delivered(piece)
+            got += passed.data
+            if passed.done or passed.switched:
+                return got
+        got += exchange.ended().data
+    return got
 
 
 def means() -> Means:
