@@ -68,6 +68,9 @@ forbid (principal, action in [Action::"slashes/export_code", Action::"slashes/pu
 forbid (principal, action == Action::"slashes/project", resource)
 when { context.arguments.project == "secret/plans" };
 
+@id("no-vault")
+forbid (principal, action, resource) when { context.path == "/code/projects/vault%2Fkeys" };
+
 @id("large-payments")
 @hold("owner")
 @reason("large payments want sign-off")

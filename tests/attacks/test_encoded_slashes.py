@@ -53,6 +53,8 @@ REFUSED = {
     "a service without the exception": ("/hostile/x/a%2Fb", "path_ambiguous"),
     "a forbidden argument": ("/slashes/projects/secret%2Fplans", "forbidden"),
     "a forbidden argument, in lower case": ("/slashes/projects/secret%2fplans", "forbidden"),
+    "a forbidden path": ("/slashes/projects/vault%2Fkeys", "forbidden"),
+    "a forbidden path, in lower case": ("/slashes/projects/vault%2fkeys", "forbidden"),
     "no tool": ("/slashes/other%2Fthing", "no_permit"),
     "instead of the service": ("/slashes%2Fprojects/a", "service_unknown"),
 }

@@ -37,6 +37,8 @@ def request(path: str = "/v1/orders/7", **changes: Any) -> Request:
         ("/v1/{a}/{b}", ["/v1/x/y"], ["/v1/x", "/v1//y", "/v1/x/"]),
         ("/v1/*", ["/v1/", "/v1/orders", "/v1/orders/7"], ["/v1", "/v2/orders", "/v10/orders"]),
         ("/*", ["/", "/anything", "/a/b/c"], []),
+        ("/projects/{id}", ["/projects/a%2Fb"], ["/projects/a/b", "/projects%2Fa"]),
+        ("/admin/*", ["/admin/x"], ["/admin%2Fx", "/admin%2fx/y"]),
         ("/", ["/"], ["/a", ""]),
         ("/a/*/c", ["/a/*/c"], ["/a/b/c"]),
         ("/v1/orders*", ["/v1/orders*"], ["/v1/orders", "/v1/orders7"]),
