@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from proxy.stages import Request
-from tests.fakes.world import INVENTORY, POLICIES, SECRET, get, refund, run
+from tests.fakes.world import INVENTORY, POLICIES, SECRET, get, mcp, refund, run
 
 KEYED = INVENTORY.replace("trust: internal", "trust: partner").replace(
     'methods: [GET, POST], paths: ["/v1/*"]}', 'methods: [GET, POST], paths: ["/v1/*"], query: key}'
@@ -145,4 +145,23 @@ def test_a_documented_parameter_is_not_asked_of_the_agent(tmp_path):
             house.answer(released)
 
     inventory = KEYED.replace("    connect: 127.0.0.1:8443\n", "    connect: 127.0.0.1:8443\n    openapi: crm.json\n")
+    run(tmp_path, scenario, inventory=inventory)
+
+
+def test_an_mcp_server_with_a_key_in_its_url(tmp_path):
+    """Its endpoint takes no query from an agent, but for the placeholder, which is replaced."""
+    bindings = '    bindings: [{id: k, secret: "file:SECRET_FILE", methods: [POST], paths: [/mcp], query: apiKey}]\n'
+    inventory = INVENTORY.replace(
+        "    trust: partner\n    tools: [{name: search", f"{bindings}    tools: [{{name: search"
+    )
+
+    async def scenario(house):
+        call = mcp("tools/call", {"name": "search_notes", "arguments": {}})
+        released = await house.released(replace(call, query="apiKey=dummy"))
+        assert released.upstream.query == f"apiKey={SECRET}"
+        assert released.decided.described.call.tool.name == "search_notes"
+        house.answer(released)
+        verdict = await house.admit(replace(call, query="apiKey=dummy&more=1"))
+        assert b"endpoint_unknown" in verdict.body
+
     run(tmp_path, scenario, inventory=inventory)
