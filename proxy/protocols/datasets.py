@@ -65,9 +65,9 @@ class _Touched:
     __slots__ = ("_arguments", "_left", "_texts", "paths")
 
     def __init__(self, path: str, arguments: Mapping[str, Json]) -> None:
-        given = (path, path.replace("%2F", "/")) if "%2F" in path else (path,)
-        spellings = (one for path in given for one in (fold(path), "/".join(map(relaxed, path.split("/")))))
-        self.paths = tuple(dict.fromkeys(spellings))
+        self.paths = _spellings(path)
+        if "%2F" in path:
+            self.paths += _spellings(path.replace("%2F", "/"))
         self._arguments = arguments
         self._texts: dict[Place, set[str]] = {}
         self._left = _MOST_VALUES
@@ -102,6 +102,10 @@ class _Touched:
             if self._left < 0:
                 return
             self._gather(one, place)
+
+
+def _spellings(path: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((fold(path), "/".join(map(relaxed, path.split("/"))))))
 
 
 def _compiled(dataset: str, selector: Selector) -> CompiledSelector:

@@ -50,6 +50,9 @@ def split_at_slashes(found: tuple[str, ...]) -> tuple[str, ...]:
 
 def with_slashes_encoded(found: tuple[str, ...]) -> str:
     """The path of these segments, in which a slash within one of them cannot be taken for one between two."""
+    path = "/" + "/".join(found)
+    if path.count("/") <= len(found) or not found:
+        return path
     return "/" + "/".join([segment.replace("/", "%2F") for segment in found])
 
 

@@ -147,7 +147,8 @@ class Routes[T]:
         for candidate in self._relaxed[method].fitting(tuple(map(relaxed, _unslashed(segments)))):
             if candidate is not exact and (exact is None or not _at_least(exact[1], candidate[1])):
                 raise AmbiguousRoute
-        self._check_slashes(method, segments, exact)
+        if "/" in "".join(segments):
+            self._check_slashes(method, segments, exact)
         return None if exact is None else _captured(exact, segments)
 
     def _check_slashes(self, method: str, segments: tuple[str, ...], exact: tuple[T, Template] | None) -> None:
@@ -156,8 +157,6 @@ class Routes[T]:
         Two parameters where ours has one are let pass: `/{package}` beside `/{package}/{version}` is usual, and the
         inventory says that this server does not decode it first.
         """
-        if "/" not in "".join(segments):
-            return
         split = split_at_slashes(segments)
         for _, template in self._relaxed[method].fitting(tuple(map(relaxed, _unslashed(split)))):
             if exact is None or _says_more(template, exact[1], segments):
