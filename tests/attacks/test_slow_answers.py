@@ -9,7 +9,7 @@ from tests.fakes.h2_agent import h2_agent
 from tests.fakes.upstream import Handler, Seen, answer
 
 GET = "GET /slow HTTP/1.1\nHost: a.test"
-QUICK = {"answer_timeout": 0.5, "sweep_interval": 0.02}
+QUICK = {"answer_timeout": 1.0, "sweep_interval": 0.02}
 
 
 def never(begin: bytes) -> Handler:
