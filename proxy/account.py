@@ -7,7 +7,6 @@ from policies.model import Decision, Json
 from proxy.credentials.strip import agent_credentials
 from proxy.errors import Refusal, Refused
 from proxy.protocols.catalog import Catalog
-from proxy.protocols.paths import segments
 from proxy.protocols.routes import AmbiguousRoute
 from proxy.stages import (
     Answered,
@@ -185,7 +184,7 @@ def _so_far(known: Known, at: float) -> Section:
 
 def _client(arrived: Arrived) -> Section:
     client: Section = {"ip": arrived.peer, "connection": arrived.connection, "entrance": arrived.entrance}
-    stripped = agent_credentials(arrived.request.headers)
+    stripped = (*agent_credentials(arrived.request.headers), *arrived.stripped)
     if stripped:
         client["stripped"] = [clip(name, 64) for name in stripped[:_MOST_NAMES]]
     return client
@@ -234,7 +233,7 @@ def _undescribed(arrived: Arrived, catalog: Catalog | None) -> Section:
 def _route_of(request: Request, catalog: Catalog) -> str | None:
     try:
         entry = catalog.entry_for(request)
-        match = entry.routes.match(request.method, segments(request.path)[len(entry.prefix) :])
+        match = entry.routes.match(request.method, entry.below(request.path))
     except (Refused, AmbiguousRoute):
         return None
     route = match.target.tool.route if match else None

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from policies.model import Inquiry
 from proxy.errors import Refusal, Refused, StoreUnavailable, refuse
+from proxy.protocols.paths import written_alike
 from proxy.stages import Decided, Described, Request
 from telemetry.errors import AuditUnavailable
 
@@ -49,7 +50,7 @@ def inquiry(described: Described, now: float) -> Inquiry:
         service=call.service.id,
         tool=call.tool.name if call.tool else None,
         method=request.method,
-        path=request.path,
+        path=written_alike(request.path),
         host=request.host,
         protocol=call.protocol,
         arguments=call.arguments,

@@ -51,7 +51,7 @@ from proxy.stages import (
 )
 from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.guard import TaskGuard
-from proxy.upstreams import destination_of, outgoing, through_gateway
+from proxy.upstreams import destination_of, outgoing, through_gateway, without_query_credentials
 from proxy.world import World
 from telemetry.errors import AuditUnavailable
 from telemetry.ids import new_id
@@ -204,6 +204,7 @@ class Pipeline:
         if arrived.request.host == OWN_HOST:
             return await own_reply(parts.own, parts.holds, arrived.request, attributed.identity)
         described = self._describe(story, attributed, world)  # 3
+        arrived = described.attributed.arrived
         self._endings.require_fresh(described)
         await parts.tasks.bound(described, self._now())  # 4
         decided = self._decide(story, described, world)  # 5
@@ -248,6 +249,10 @@ class Pipeline:
         self._bound[connection] = proven
 
     def _describe(self, story: _Story, attributed: Attributed, world: World) -> Described:
+        request = attributed.arrived.request
+        if request.query:
+            service = world.catalog.service_for(request.scheme, request.host, request.port, request.path)
+            attributed = without_query_credentials(attributed, service)
         story.reached = described = describe(attributed, world.catalog)
         story.arguments = redact(described.call.arguments)
         inbound = parse_traceparent(described.call.traceparent) if described.call.traceparent else None

@@ -208,7 +208,10 @@ def authority(scheme: str, host: str, port: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A request that can be read in one way only. `at` is UNIX seconds."""
+    """A request that can be read in one way only. `at` is UNIX seconds.
+
+    `stripped` are query parameters that it came with and that ours stand for: they are in no stage after it.
+    """
 
     call_id: str
     at: float
@@ -218,6 +221,7 @@ class Arrived:
     request: Request
     service_hint: str | None = None
     traceparent: str | None = None
+    stripped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,11 +280,15 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """What goes onto the request for the upstream. `headers` replace any of the same name."""
+    """What goes onto the request for the upstream. `headers` replace any of the same name.
+
+    `query` is `name=value` as it is sent, for a request whose own query has no such name.
+    """
 
     headers: Headers = field(repr=False, default=())
     secrets: tuple[Secret, ...] = ()
     binding: Binding | None = None
+    query: str = field(repr=False, default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +323,7 @@ class Destination:
 
     `host` is the name that is verified and sent as SNI. `connect` pins the address to dial instead.
     Without `allow_private_addresses`, loopback, link-local, private and metadata ranges are refused.
+    `answer_within` is for how long (seconds) it may take to begin an answer; None: as long as any other.
     """
 
     scheme: str
@@ -324,6 +333,8 @@ class Destination:
     ca_bundle: str | None = None
     allow_private_addresses: bool = False
     allow_websocket: bool = False
+    answer_within: float | None = None
+    allow_encoded_slash: bool = False
 
 
 @dataclass(frozen=True, slots=True)

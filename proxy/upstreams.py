@@ -4,33 +4,30 @@ from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from proxy.credentials.bindings import place_of
+from proxy.credentials.bindings import parameters_of, place_of
+from proxy.credentials.parameters import holds, without_parameters
 from proxy.credentials.strip import without_agent_credentials
 from proxy.downstream.profile import HEADER
 from proxy.downstream.txn_token import TxnToken
 from proxy.errors import refuse
 from proxy.facts import Service
-from proxy.stages import Arrived, Destination, Injection, Request, authority
+from proxy.stages import Arrived, Attributed, Destination, Injection, Request, authority
 from telemetry.trace_context import TraceContext
 
 
 def destination_of(service: Service) -> Destination:
     """Where this service may be connected to, and under which name it must prove itself."""
-    return _destination(
-        service.url, service.connect, service.ca_bundle, service.allow_private_addresses, service.allow_websocket
-    )
+    allowed = service.allow_private_addresses, service.allow_websocket, service.takes_slashes
+    return _destination(service.url, service.connect, service.ca_bundle, allowed, service.answer_seconds)
 
 
 @lru_cache(maxsize=1024)
 def _destination(
-    url: str,
-    connect: str | None,
-    ca_bundle: str | None,
-    private: bool,  # noqa: FBT001 - a key
-    websocket: bool,  # noqa: FBT001 - a key
+    url: str, connect: str | None, ca_bundle: str | None, allowed: tuple[bool, bool, bool], answer_seconds: int | None
 ) -> Destination:
     """All that a destination depends on, since hashing a whole service costs more than making one."""
     scheme, host, port = place_of(url)
+    private, websocket, slashes = allowed
     return Destination(
         scheme=scheme,
         host=host,
@@ -39,6 +36,8 @@ def _destination(
         ca_bundle=ca_bundle,
         allow_private_addresses=private,
         allow_websocket=websocket,
+        answer_within=answer_seconds,
+        allow_encoded_slash=slashes,
     )
 
 
@@ -77,6 +76,23 @@ def through_gateway(arrived: Arrived, service: Service | None) -> Arrived:
     return replace(arrived, request=moved)
 
 
+def without_query_credentials(attributed: Attributed, service: Service | None) -> Attributed:
+    """The call without what the agent sent as a credential in its query: nothing after this sees it.
+
+    It is decided, digested, shown to people and recorded as if it had never been there; `outgoing` puts in ours.
+    """
+    arrived = attributed.arrived
+    request = arrived.request
+    names = parameters_of(service, request) if service is not None and request.query else frozenset()
+    if not names:
+        return attributed
+    query = without_parameters(request.query, names)
+    if query == request.query:
+        return attributed
+    stripped = tuple(f"?{name}" for name in sorted(names) if holds(request.query, name))
+    return replace(attributed, arrived=replace(arrived, request=replace(request, query=query), stripped=stripped))
+
+
 def outgoing(
     request: Request, injection: Injection, trace: TraceContext, *, internal: bool, token: TxnToken | None = None
 ) -> Request:
@@ -89,4 +105,5 @@ def outgoing(
         headers = (*headers, ("traceparent", trace.traceparent))
         if token is not None:
             headers = (*headers, (HEADER, token.value))
-    return replace(request, headers=(*headers, *injection.headers))
+    query = "&".join(part for part in (request.query, injection.query) if part)
+    return replace(request, query=query, headers=(*headers, *injection.headers))

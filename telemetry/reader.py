@@ -47,12 +47,16 @@ def records(directory: Path, start: int = 0) -> Iterator[dict[str, Any]]:
         yield parse(line, index)
 
 
-def newest(directory: Path) -> Iterator[dict[str, Any]]:
-    """Each record, newest first."""
+def newest(directory: Path, before: int | None = None) -> Iterator[dict[str, Any]]:
+    """Each record, newest first; with `before`, those with a smaller index."""
     segments = Layout(directory).segments()
     for first, path in reversed(segments):
+        if before is not None and first >= before:
+            continue
         for line in _backwards(path):
-            yield parse(line, first)
+            record = parse(line, first)
+            if before is None or record.get("idx", first) < before:
+                yield record
 
 
 def tail(directory: Path, count: int) -> list[dict[str, Any]]:

@@ -179,6 +179,7 @@ def _options(settings: Settings, web: socket.socket) -> ListenerOptions:
         max_websocket_message_bytes=limits.websocket_message_bytes,
         idle_timeout=limits.idle_seconds,
         connect_timeout=limits.connect_seconds,
+        answer_timeout=limits.answer_seconds,
     )
 
 

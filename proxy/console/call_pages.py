@@ -1,5 +1,8 @@
 """What happened: recent calls, and the story of one, from the human to the last byte."""
 
+import re
+from urllib.parse import urlencode
+
 from starlette.responses import Response
 
 from proxy.console import words
@@ -8,7 +11,9 @@ from proxy.console.needs import Story
 from proxy.console.pages import Site, Visit
 from proxy.console.task_pages import task_behind
 
-_SHOWN = 100
+_SHOWN = 50
+_PLACE = re.compile(r"[0-9-]{1,500}")
+_MOST_PAGES = 50  # that lead back one by one; from further on, the way back is to the newest
 
 
 class CallPages:
@@ -16,15 +21,26 @@ class CallPages:
         self._site = site
 
     async def list(self, visit: Visit) -> Response:
-        """The latest calls, as far as they match the filter."""
-        asked = {name: visit.request.query_params.get(name, "").strip() for name in ("agent", "outcome", "task")}
-        known = asked["outcome"] if asked["outcome"] in words.ENDINGS else ""
-        stories = await visit.desk.calls.recent(
-            limit=_SHOWN, agent=asked["agent"] or None, outcome=known or None, task=asked["task"] or None
+        """One page of calls, the latest first, as far as they match the filter; `back` is how one came to it."""
+        query = visit.request.query_params
+        asked = {name: query.get(name, "").strip() for name in ("agent", "outcome", "task")}
+        asked["outcome"] = asked["outcome"] if asked["outcome"] in words.ENDINGS else ""
+        before = query.get("before", "")
+        page = await visit.desk.calls.page(
+            limit=_SHOWN,
+            agent=asked["agent"] or None,
+            outcome=asked["outcome"] or None,
+            task=asked["task"] or None,
+            before=before or None,
         )
-        agents = [card.agent.id for card in visit.desk.agents.list()]
         return self._site.render(
-            "calls.html", visit, stories=stories, asked={**asked, "outcome": known}, agents=agents, most=_SHOWN
+            "calls.html",
+            visit,
+            stories=page.stories,
+            asked=asked,
+            before=before,
+            links=links(asked, before, query.get("back", ""), page.older),
+            agents=[card.agent.id for card in visit.desk.agents.list()],
         )
 
     async def story(self, visit: Visit) -> Response:
@@ -43,3 +59,20 @@ class CallPages:
 def parties_of(story: Story) -> list[Party]:
     """From the first party to the agent, each with how well the step to it is proven."""
     return of_record(story.get("chain"), story.get("levels"), story.get("methods"))
+
+
+def links(asked: dict[str, str], before: str, back: str, older: str) -> dict[str, str]:
+    """Where to go from a page: `newest` and `newer`, unless it is the first, and `older`, if there is one."""
+    trail = [place for place in back.split(",") if _PLACE.fullmatch(place)][-_MOST_PAGES:]
+    found = {}
+    if before:
+        found["newest"] = _link(asked, "", [])
+        found["newer"] = _link(asked, trail[-1] if trail else "", trail[:-1])
+    if older:
+        found["older"] = _link(asked, older, [*trail, before] if before else [])
+    return found
+
+
+def _link(asked: dict[str, str], before: str, trail: list[str]) -> str:
+    said = [(name, value) for name, value in (*asked.items(), ("before", before), ("back", ",".join(trail))) if value]
+    return "/calls" + (f"?{urlencode(said)}" if said else "")

@@ -41,10 +41,30 @@ class SignOff(Protocol):
     async def reconcile(self, hold_id: str, *, executed: bool, evidence: str) -> HoldView: ...
 
 
+class PageOfCalls(Protocol):
+    """`older` is the `before` of the next page; empty: there is none."""
+
+    @property
+    def stories(self) -> list[Story]: ...
+
+    @property
+    def older(self) -> str: ...
+
+
 class Calls(Protocol):
     async def recent(
         self, *, limit: int = 100, agent: str | None = None, outcome: str | None = None, task: str | None = None
     ) -> list[Story]: ...
+
+    async def page(
+        self,
+        *,
+        limit: int = 100,
+        agent: str | None = None,
+        outcome: str | None = None,
+        task: str | None = None,
+        before: str | None = None,
+    ) -> PageOfCalls: ...
 
     async def get(self, call_id: str) -> tuple[Story, list[Mapping[str, Any]]]: ...
 

@@ -1,16 +1,26 @@
 """What happened, as one caller may see it: recent calls, and one call from the human to the last byte."""
 
+import re
 from collections.abc import Mapping
-from itertools import islice
+from dataclasses import dataclass
 from typing import Any
 
+from proxy.control.call_reading import CallReader
 from proxy.control.callers import Caller, may_see_agent
-from proxy.control.needs import ControlDeps
-from proxy.control.stories import ENDINGS, Story, stories_of, story_of
+from proxy.control.needs import ControlDeps, Place
+from proxy.control.stories import ENDINGS, Story, story_of
 from proxy.errors import Declined
 
 MAX_CALLS = 500
-_WINDOW = 4_000  # records looked at for one list: about the last thousand calls
+_PLACE = re.compile(r"[0-9]{1,15}(-[0-9]{1,15}){0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Calls, the most recently changed first. `older` is the `before` of the next page; empty: there is none."""
+
+    stories: list[Story]
+    older: str
 
 
 class CallDesk:
@@ -23,15 +33,37 @@ class CallDesk:
     async def recent(
         self, *, limit: int = 100, agent: str | None = None, outcome: str | None = None, task: str | None = None
     ) -> list[Story]:
-        """The latest calls that match, the most recently changed first; None does not restrict."""
+        """The latest calls that match; None does not restrict."""
+        return (await self.page(limit=limit, agent=agent, outcome=outcome, task=task)).stories
+
+    async def page(
+        self,
+        *,
+        limit: int = 100,
+        agent: str | None = None,
+        outcome: str | None = None,
+        task: str | None = None,
+        before: str | None = None,
+    ) -> Page:
+        """The calls that match, before this place in the log. A page with few, or none, may still have an older one."""
         if outcome is not None and outcome not in ENDINGS:
             raise Declined(422, "outcome_unknown", f"`outcome` is one of {', '.join(sorted(ENDINGS))}")
         if not 1 <= limit <= MAX_CALLS:
             raise Declined(422, "limit_out_of_range", f"`limit` is 1 to {MAX_CALLS}")
         asked = [(key, value) for key, value in (("agent", agent), ("ending", outcome), ("task", task)) if value]
-        told = stories_of(await self._deps.records.recent(_WINDOW))
-        matching = (story for story in told if all(story[key] == value for key, value in asked) and self.sees(story))
-        return list(islice(matching, limit))
+        reader = CallReader(self._deps.records, _place(before))
+        stories: list[Story] = []
+        last: Place | None = None
+        async for story, place in reader.calls():
+            if not all(story[key] == value for key, value in asked) or not self.sees(story):
+                continue
+            if len(stories) == limit:
+                return Page(stories, _written(last))
+            stories.append(story)
+            last = place
+        if reader.ended:
+            return Page(stories, "")
+        return Page(stories, _written(last if len(stories) == limit else reader.reached))
 
     async def get(self, call_id: str) -> tuple[Story, list[Mapping[str, Any]]]:
         """One call's story, and its records as they stand in the log."""
@@ -45,3 +77,15 @@ class CallDesk:
         agent, deps = story["agent"], self._deps
         name = agent if isinstance(agent, str) else ""
         return may_see_agent(self._caller, name, deps.inventory(), deps.auditors, deps.clock())
+
+
+def _place(before: str | None) -> Place | None:
+    if not before:
+        return None
+    if not _PLACE.fullmatch(before):
+        raise Declined(422, "place_unknown", "`before` is what `older` said on the page before")
+    return tuple(map(int, before.split("-")))
+
+
+def _written(place: Place | None) -> str:
+    return "-".join(map(str, place or ()))

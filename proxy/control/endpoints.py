@@ -153,10 +153,14 @@ async def list_calls(request: Request, desk: Desk) -> Response:
     limit = asked.get("limit", "100")
     if not limit.isdecimal() or len(limit) > 4:
         raise Declined(422, "limit_out_of_range", "`limit` is a whole number")
-    stories = await desk.calls.recent(
-        limit=int(limit), agent=asked.get("agent"), outcome=asked.get("outcome"), task=asked.get("task")
+    page = await desk.calls.page(
+        limit=int(limit),
+        agent=asked.get("agent"),
+        outcome=asked.get("outcome"),
+        task=asked.get("task"),
+        before=asked.get("before"),
     )
-    return JSONResponse({"calls": stories})
+    return JSONResponse({"calls": page.stories, "older": page.older})
 
 
 async def show_call(request: Request, desk: Desk) -> Response:

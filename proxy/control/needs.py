@@ -94,11 +94,22 @@ class Reach(Protocol):
     def calls(self) -> int: ...
 
 
+type Place = tuple[int, ...]  # in the audit logs: one index for each of them
+
+
 class Records(Protocol):
     """The audit log, as it is read back. Records are as they stand in the log, oldest first for a call."""
 
     async def recent(self, limit: int) -> Sequence[Mapping[str, Any]]:
         """The last `limit` records of calls, newest first."""
+        ...
+
+    async def older(self, place: Place | None, limit: int) -> Sequence[tuple[Mapping[str, Any], Place]]:
+        """The last `limit` records of calls before this place, newest first, each with the place just below it."""
+        ...
+
+    async def calls_since(self, place: Place, limit: int) -> frozenset[str]:
+        """The calls that the first `limit` records from this place on belong to."""
         ...
 
     async def of_call(self, call_id: str) -> Sequence[Mapping[str, Any]]: ...

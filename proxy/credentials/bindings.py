@@ -38,6 +38,15 @@ def binding_for(service: Service, request: Request) -> Binding | None:
     return best[0] if best else None
 
 
+def parameters_of(service: Service, request: Request) -> frozenset[str]:
+    """The query parameters that carry credentials in this request: of every binding that matches, the best or not."""
+    named = [binding for binding in service.bindings if binding.parameter is not None]
+    if not named or (request.scheme, request.host, request.port) != place_of(service.url):
+        return frozenset()
+    matching = [binding for binding in named if _rank(binding, request.method, request.path) is not None]
+    return frozenset([name for binding in matching if (name := binding.parameter) is not None])
+
+
 @lru_cache(maxsize=1024)
 def place_of(url: str) -> tuple[str, str, int]:
     """Scheme, host and port of a service's URL."""

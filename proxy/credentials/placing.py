@@ -1,14 +1,17 @@
-"""Into which header a secret goes, and in which form."""
+"""Into which header or query parameter a secret goes, and in which form."""
 
 import base64
 import re
+from urllib.parse import quote
 
+from proxy.credentials.parameters import holds
 from proxy.credentials.references import unavailable
-from proxy.facts import Binding
-from proxy.stages import Injection, Secret
+from proxy.facts import Binding, StaticBinding, VaultBinding
+from proxy.stages import Injection, Request, Secret
 
 SLOT = "{secret}"
 
+_PARAMETER = re.compile(r"[A-Za-z0-9_.~-]{1,64}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 # Headers that frame or route a message; a secret in one of them would change where it goes or how it is read.
@@ -16,6 +19,23 @@ _NOT_FOR_SECRETS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect",
      "content-encoding", "accept-encoding", "content-type", "traceparent", "tracestate", "keep-alive"}
 )  # fmt: skip
+
+
+def in_place(binding: StaticBinding | VaultBinding, secret: Secret, request: Request) -> Injection:
+    """The secret where this binding wants it."""
+    if binding.query is not None:
+        return in_query(binding, secret, binding.query, request)
+    return in_header(binding, secret, binding.header, binding.value)
+
+
+def in_query(binding: Binding, secret: Secret, name: str, request: Request) -> Injection:
+    """The secret as this parameter; refused for a request that could still be read as bringing one of its own."""
+    if not _PARAMETER.fullmatch(name):
+        raise unavailable(secret.reference, f"binding {binding.id}: `{name}` is not a parameter for secrets")
+    if holds(request.query, name):
+        raise unavailable(secret.reference, f"binding {binding.id}: the request still has a `{name}` of its own")
+    # INVARIANT: `proxy.inspection.leaks` looks for this spelling, and for every other that a service may echo.
+    return Injection((), (secret,), binding, f"{name}={quote(secret.value, safe='')}")
 
 
 def in_header(binding: Binding, secret: Secret, header: str, value: str) -> Injection:

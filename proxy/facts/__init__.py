@@ -29,7 +29,7 @@ from proxy.facts.ownership import (
     owner_named,
 )
 from proxy.facts.people import Person, Team
-from proxy.facts.services import Dataset, Effect, Protocol, Route, Selector, Service, Tool, Trust
+from proxy.facts.services import Dataset, Effect, Paths, Protocol, Route, Selector, Service, Tool, Trust
 
 __all__ = [
     "Agent",
@@ -53,6 +53,7 @@ __all__ = [
     "Obtained",
     "OwnershipRules",
     "Partner",
+    "Paths",
     "Person",
     "PersonState",
     "Process",

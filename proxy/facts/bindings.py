@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, Field, Tag
 
 from proxy.facts.common import Fact, Id
 
 type TokenType = Literal["access_token", "id_token", "jwt"]
+
+
+def _is_absent(value: object) -> bool:
+    """What is not used is not written down: approvals are bound to the whole binding as it is written."""
+    return value is None
 
 
 class Binding(Fact):
@@ -31,13 +36,18 @@ class Binding(Fact):
         return {field: value for field in self.SECRETS if (value := getattr(self, field)) is not None}
 
     @property
+    def parameter(self) -> str | None:
+        """The query parameter that the secret goes into, if it goes into one."""
+        return None
+
+    @property
     def reference(self) -> str:
         """All of them in one line, for the record."""
         return ", ".join(self.references.values())
 
 
 class StaticBinding(Binding):
-    """One secret in one header. `value` is a template with `{secret}`."""
+    """One secret in one header, in its place in the template `value`; or, with `query`, alone as that parameter."""
 
     SECRETS = ("secret",)
 
@@ -45,6 +55,12 @@ class StaticBinding(Binding):
     secret: str
     header: str = "Authorization"
     value: str = "Bearer {secret}"
+    query: str | None = Field(default=None, exclude_if=_is_absent)
+
+    @property
+    def parameter(self) -> str | None:
+        """As it is written."""
+        return self.query
 
 
 class BasicBinding(Binding):
@@ -165,8 +181,8 @@ class VaultBinding(Obtained):
 
     We show ourselves by `token`, or by `role_id` and `secret_id` (AppRole at `approle_mount`). `path` is read as it
     stands after `/v1/`; `field` is the dotted place of the secret in its `data` (`data.password` for KV version 2).
-    With `username_field` both go out as HTTP Basic, else the secret as `value` in `header`. One without a lease is
-    read again after `refresh_seconds`.
+    With `username_field` both go out as HTTP Basic, with `query` the secret as that parameter, else as `value` in
+    `header`. One without a lease is read again after `refresh_seconds`.
     """
 
     SECRETS = ("token", "role_id", "secret_id")
@@ -185,6 +201,12 @@ class VaultBinding(Obtained):
     header: str = "Authorization"
     value: str = "Bearer {secret}"
     refresh_seconds: int = 60
+    query: str | None = Field(default=None, exclude_if=_is_absent)
+
+    @property
+    def parameter(self) -> str | None:
+        """As it is written."""
+        return self.query
 
 
 def _kind_of_binding(value: object) -> str:

@@ -31,11 +31,22 @@ class Tool(Fact):
     labels: tuple[Id, ...] = ()
 
 
+class Paths(Fact):
+    """How a service reads paths, where that is not as everybody does.
+
+    `encoded_slash: allowed` says that it takes `%2F` for a part of one segment (`/projects/group%2Fname`), and never
+    for a separator; for one that decodes it first this would be a hole.
+    """
+
+    encoded_slash: Literal["refused", "allowed"] = "refused"
+
+
 class Service(Fact):
     """A destination: where it is, who answers for it, and what it offers.
 
     `agent` is the agent that runs behind it: what the service is told of a call, that agent may go on with.
     `client_keys` are public keys (JWK) with which it may ask at the introspection endpoint, as `service:<id>`.
+    `answer_seconds` is for how long its answers may take to begin, instead of `limits.answer_seconds`.
     """
 
     id: Id
@@ -54,6 +65,13 @@ class Service(Fact):
     allow_websocket: bool = False
     agent: Id | None = None
     client_keys: tuple[Mapping[str, JsonValue], ...] = ()
+    answer_seconds: int | None = Field(None, ge=1, le=86_400)
+    paths: Paths = Paths()
+
+    @property
+    def takes_slashes(self) -> bool:
+        """Whether a segment of a path may hold an encoded slash."""
+        return self.paths.encoded_slash == "allowed"
 
 
 class Selector(Fact):

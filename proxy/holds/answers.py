@@ -13,7 +13,7 @@ from proxy.errors import NextAction, Refused, refuse
 from proxy.holds.card import moment, visible
 from proxy.holds.interfaces import LimitReached
 from proxy.holds.mistakes import HoldError
-from proxy.holds.model import STATUS, Hold, State
+from proxy.holds.model import STATUS, Attempt, Hold, State
 from proxy.stages import Reply, Request
 
 STATUS_BASE = "http://countersign.internal/v1/holds/"
@@ -90,13 +90,36 @@ def _denied(hold: Hold) -> Refused:
 
 
 def _consumed(hold: Hold) -> Refused:
-    attempt = hold.attempts[-1] if hold.attempts else None
+    """Not 409 or 429, which clients send again by themselves; and not the other call's answer, which was not kept."""
+    attempt = _use_of(hold)
     how = f"was answered with status {attempt.status}" if attempt and attempt.status else "is under way"
     detail = (
         f"This request was not sent: an identical one used approval {hold.id} and {how}. "
         "Do not send it again unless the same effect is wanted a second time; that needs a new approval."
     )
-    return _refused(hold, "approval_consumed", 422, detail, "none", title="Approval already used")
+    used: dict[str, Json] = {"title": "Approval already used", "used_by": _told_of(attempt)}
+    return _refused(hold, "approval_consumed", 422, detail, "none", **used)
+
+
+def _use_of(hold: Hold) -> Attempt | None:
+    """The call that has, or had, the approval's one use."""
+    taken = [attempt for attempt in hold.attempts if attempt.state != "not_sent"]
+    return taken[-1] if taken else None
+
+
+def _told_of(attempt: Attempt | None) -> Json:
+    """Which call it was and what became of it, so that whoever sent the second one can find the first."""
+    if attempt is None:
+        return None
+    outcome = {"finished": "answered", "unknown": "unknown"}.get(attempt.state, "under_way")
+    at = attempt.ended_at or attempt.sent_at or attempt.reserved_at
+    return {
+        "attempt_id": attempt.id,
+        "call_id": attempt.call,
+        "outcome": outcome,
+        "status": attempt.status or None,
+        "at": moment(at),
+    }
 
 
 def _unknown(hold: Hold) -> Refused:
@@ -106,7 +129,8 @@ def _unknown(hold: Hold) -> Refused:
         "find out. Report it."
     )
     title = "Outcome of an identical call unknown"
-    return _refused(hold, "approval_outcome_unknown", 422, detail, "none", title=title, executed=None)
+    used: dict[str, Json] = {"title": title, "executed": None, "used_by": _told_of(_use_of(hold))}
+    return _refused(hold, "approval_outcome_unknown", 422, detail, "none", **used)
 
 
 def _invalidated(hold: Hold) -> Refused:
@@ -201,7 +225,8 @@ def status_of(hold: Hold) -> dict[str, Json]:
     if hold.state is State.NOT_EXECUTED:
         return status | {"next_action": "request", "detail": "A person found that the call did not happen."}
     refusal = ended(hold).refusal
-    return status | {"next_action": refusal.next_action, "reason": refusal.reason, "detail": refusal.detail}
+    used = {"used_by": told} if (told := refusal.extra.get("used_by")) else {}
+    return status | {"next_action": refusal.next_action, "reason": refusal.reason, "detail": refusal.detail, **used}
 
 
 def _reply(status: int, body: Mapping[str, Json], headers: tuple[tuple[str, str], ...] = ()) -> Reply:

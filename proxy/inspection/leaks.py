@@ -120,6 +120,7 @@ def _needles(secret: Secret) -> _Needles:
 
 
 def _disguises(text: str, raw: bytes) -> set[bytes]:
+    # INVARIANT: the first is how `proxy.credentials.placing` writes a secret into a query.
     percent = {quote(text, safe=""), quote(text), quote_plus(text), "".join(f"%{byte:02X}" for byte in raw)}
     percent |= {re.sub(r"%..", lambda match: match[0].lower(), form) for form in percent}
     escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}

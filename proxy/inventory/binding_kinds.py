@@ -31,6 +31,7 @@ _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,51
 _VAULT_PATH = re.compile(r"[A-Za-z0-9_.~@+-]+(/[A-Za-z0-9_.~@+-]+)*")
 _DOTTED = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _PERMISSION = re.compile(r"[a-z_]{1,64}")
+_PARAMETER = re.compile(r"[A-Za-z0-9_.~-]{1,64}")
 _OF_THE_CONNECTION = frozenset(
     {"connection", "content-encoding", "content-length", "expect", "host", "keep-alive", "te", "trailer"}
     | {"traceparent", "tracestate", "transfer-encoding", "upgrade"}
@@ -46,13 +47,21 @@ def wrong_kind(binding: Binding) -> Wrong:
 
 
 def _static(binding: StaticBinding) -> Wrong:
-    yield from _placed(binding.header, binding.value)
+    yield from _placed(binding)
 
 
-def _placed(header: str, value: str) -> Wrong:
-    if wrong := _wrong_header(header):
+def _placed(binding: StaticBinding | VaultBinding) -> Wrong:
+    """In a header or in a query parameter, never in both: the one that counts would be a guess."""
+    if binding.query is not None:
+        if not _PARAMETER.fullmatch(binding.query):
+            yield "query", "must be the name of a query parameter, such as `key`: letters, digits and `-._~`"
+        for field in ("header", "value"):
+            if field in binding.model_fields_set:
+                yield field, "does not go with `query`, where the secret stands alone; remove one of the two"
+        return
+    if wrong := _wrong_header(binding.header):
         yield "header", wrong
-    if "{secret}" not in value or not _VISIBLE.fullmatch(value):
+    if "{secret}" not in binding.value or not _VISIBLE.fullmatch(binding.value):
         yield "value", "must be one line of ASCII text that holds `{secret}`"
 
 
@@ -164,7 +173,9 @@ def _vault(binding: VaultBinding) -> Wrong:
     if not _DOTTED.fullmatch(binding.field):
         yield "field", "must be the dotted place of the secret, such as `password` or `data.password`"
     if binding.username_field is None:
-        yield from _placed(binding.header, binding.value)
+        yield from _placed(binding)
+    elif binding.query is not None:
+        yield "query", "does not go with `username_field`, whose pair is a header; remove one of the two"
     elif not _DOTTED.fullmatch(binding.username_field):
         yield "username_field", "must be the dotted place of the user name"
     if not 1 <= binding.refresh_seconds <= 3600:

@@ -27,6 +27,9 @@ def wrong_binding(entry: Entry[Service], index: int) -> Iterator[Mistake]:
             yield entry.mistake(text, *at, field)
     for field, text in wrong_kind(binding):
         yield entry.mistake(text, *at, field)
+    if binding.parameter is not None and entry.fact.trust == "internal":
+        text = "does not go with `trust: internal`: such a service gets a token over its whole URL; use `header`"
+        yield entry.mistake(text, *at, "query")
     yield from _wrong_scope(entry, binding, at)
 
 

@@ -28,6 +28,7 @@ def wrong_destination(entry: Entry[Service]) -> Iterator[Mistake]:
     yield from _connect(entry)
     if service.ca_bundle is not None and place is not None and place.scheme == "http":
         yield entry.mistake("has no effect on an `http://` URL; remove it, or use `https://`", "ca_bundle")
+    yield from _slashes(entry)
     yield from _tools(entry)
     for index in range(len(service.bindings)):
         yield from wrong_binding(entry, index)
@@ -38,6 +39,19 @@ def wrong_destination(entry: Entry[Service]) -> Iterator[Mistake]:
             )
             yield entry.mistake(text, "bindings", index)
     yield from _twice(entry, "bindings", [binding.id for binding in service.bindings])
+
+
+def _slashes(entry: Entry[Service]) -> Iterator[Mistake]:
+    """An encoded slash is an exception for services that are known to take it for what it is."""
+    service = entry.fact
+    if not service.takes_slashes:
+        return
+    if service.protocol == "mcp":
+        yield entry.mistake("has no effect on an MCP service, which has one path; remove it", "paths")
+    for index, binding in enumerate(service.bindings):
+        if binding.kind == "aws_sigv4" and binding.service.startswith("s3"):
+            text = "is S3, which takes an encoded slash for a separator; remove `paths.encoded_slash`"
+            yield entry.mistake(text, "bindings", index, "service")
 
 
 def overlapping(entries: Iterable[Entry[Service]]) -> Iterator[Mistake]:

@@ -183,7 +183,7 @@ class AgentConnection(asyncio.Protocol):
             self._dismiss(reason, now)
             return
         for link in list(self._links.values()):
-            if link.deadline is not None and now >= link.deadline and link.transport is not None:
+            if link.transport is not None and link.overdue(now):
                 link.transport.abort()
         if several:
             self.pump(Swept(now))

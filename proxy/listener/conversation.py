@@ -282,8 +282,7 @@ class Conversation(layer.Layer):
             yield from self._reply(problem(ENDED))
             return
         self._phase = Phase.ANSWERING
-        exchange.server = server
-        exchange.account.sending()
+        exchange.sending(server)
         yield from self._handle(self._upstreams.send(server, exchange.account.permit, exchange.raw))
 
     def _handle(self, orders: list[commands.Command]) -> layer.CommandGenerator[None]:

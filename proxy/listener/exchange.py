@@ -14,10 +14,12 @@ from proxy.listener.answer_reader import AnswerReader
 from proxy.listener.canonical import Incoming
 from proxy.listener.head import ResponseHead, UpstreamFault
 from proxy.listener.outgoing import Unsendable, outgoing_bytes
+from proxy.listener.profile import GovernedServer
 from proxy.listener.session import Session
 from proxy.listener.streaming import BodyGuard, Cut
 
 WEBSOCKET = Refusal("websocket_not_allowed", 403, "This service may not be called over WebSocket.")
+LATE = "upstream_timeout"
 UNSENDABLE = Refusal("unsendable", 502, "The call could not be written as one request to the service.")
 
 
@@ -77,6 +79,14 @@ class Exchange:
             return UNSENDABLE
         return None
 
+    def sending(self, server: Server) -> None:
+        """The next thing that happens is a byte going upstream on this connection; its answer is awaited."""
+        self.server = server
+        self.account.sending()
+        if isinstance(server, GovernedServer):
+            within = server.destination.answer_within or self._session.options.answer_timeout
+            server.answer_by = self._session.clock() + within
+
     def rest(self) -> bytes:
         """What came after a 101."""
         return self._reader.rest()
@@ -87,7 +97,10 @@ class Exchange:
         return self._pass_on(self._reader.next_item)
 
     def ended(self) -> Passed:
-        """The upstream has closed the connection."""
+        """The upstream has closed the connection, or we have, because its answer does not begin."""
+        by = self.server.answer_by if isinstance(self.server, GovernedServer) else None
+        if by is not None and self._session.clock() >= by:
+            raise UpstreamFault(LATE)
         return self._pass_on(iter([self._reader.closed(), None]).__next__)
 
     def _pass_on(self, next_item: Callable[[], ResponseHead | bytes | End | None]) -> Passed:
@@ -125,6 +138,8 @@ class Exchange:
             raise UpstreamFault("the answer is encoded, so it cannot be searched for secrets")
         self._status = head.status
         self._guard = BodyGuard(secrets, self._still_allowed, self._session.clock)
+        if isinstance(self.server, GovernedServer):
+            self.server.answer_by = None
         self.account.received(0)
         return self._opening(head)
 
@@ -154,6 +169,9 @@ def fault_refusal(error: str, *, sent: bool) -> Refusal:
     if error == "secret_leaked":
         detail = "The service's answer held a credential that must not reach an agent, so it was cut."
         return Refusal("secret_leaked", 502, detail, internal=error)
+    if error == LATE:
+        detail = "The service was called, and did not begin to answer in time. It may have done what it was asked to."
+        return Refusal(LATE, 504, detail, internal=error)
     if not sent:
         detail = f"The service could not be reached: {error[:200]}."
         return Refusal("upstream_unreachable", 502, detail, "retry", internal=error)

@@ -41,6 +41,7 @@ class ListenerOptions:
     body_timeout: float = 60.0
     idle_timeout: float = 300.0
     connect_timeout: float = 10.0
+    answer_timeout: float = 600.0
     decision_timeout: float = 300.0
     sweep_interval: float = 0.1
 

@@ -15,6 +15,8 @@ def outgoing_bytes(upstream: Request, injection: Injection, destination: Destina
     """Head and body of this request; raises Unsendable if it would not be exactly one request for this place."""
     if (upstream.scheme, upstream.host, upstream.port) != (destination.scheme, destination.host, destination.port):
         raise Unsendable("the request is for another place than the call")
+    if not destination.allow_encoded_slash and "%2f" in upstream.path.lower():
+        raise Unsendable("the path holds a slash that this service was not said to take")
     target = f"{upstream.path}?{upstream.query}" if upstream.query else upstream.path
     replaced = {name.lower() for name, _ in injection.headers}
     lines = [f"{upstream.method} {target} HTTP/1.1", f"host: {upstream.authority}"]

@@ -72,16 +72,21 @@ class GovernedClient(Client):
 
 
 class GovernedServer(Server):
-    """An upstream connection, found by itself alone, and the permit for which it was opened."""
+    """An upstream connection, found by itself alone, and the permit for which it was opened.
+
+    `answer_by` is until when (on the session's clock) the answer that is waited for on it must have begun.
+    """
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
     permit: Permit
+    answer_by: float | None
 
     def __init__(self, permit: Permit) -> None:
         super().__init__(address=(permit.destination.host, permit.destination.port), id=str(uuid.uuid4()))
         self.permit = permit
+        self.answer_by = None
 
     @property
     def destination(self) -> Destination:

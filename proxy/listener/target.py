@@ -19,7 +19,10 @@ _ESCAPED_PATH = re.compile(
 _DOT_SEGMENT = re.compile(r"/\.{1,2}(?:/|$)")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_DELIMITERS = frozenset(b"/\\%;")
+_DELIMITERS = frozenset(b"\\%;")
+# At the edge of a segment, or beside another: what is left of the segment there would be empty.
+_EDGE_SLASH = re.compile(r"(?:/|%2[Ff])%2[Ff]|%2[Ff](?:/|$)")
+_ENCODED_SLASH = re.compile(r"%2[Ff]")
 _QUERY = re.compile(r"[\x21-\x22\x24-\x7e]*")
 
 
@@ -66,7 +69,11 @@ def read_path(target: str) -> tuple[str, str]:
     """(path, query) of an origin-form target; raises the refusal if a server could read the path otherwise.
 
     Refused are dot segments, empty segments, `;` parameters, backslashes, fragments, and percent-encodings of
-    a slash, a backslash, a percent sign, a semicolon, a control byte or anything that needs no encoding.
+    a backslash, a percent sign, a semicolon, a control byte or anything that needs no encoding. An encoded slash may
+    stand within a segment, if no reader finds a dot segment or an empty one in it.
+
+    INVARIANT: `proxy.protocols.paths` refuses an encoded slash, and `proxy.listener.outgoing` sends none, but to a
+    service that takes them.
     """
     path, _, query = target.partition("?")
     if _QUERY.fullmatch(query) is None:
@@ -75,6 +82,9 @@ def read_path(target: str) -> tuple[str, str]:
         if _ESCAPED_PATH.fullmatch(path) is None:
             raise _ambiguous("is not a sequence of non-empty, correctly encoded segments")
         _check_escapes(path)
+        plain = _ENCODED_SLASH.sub("/", path)
+        if plain != path and (_EDGE_SLASH.search(path) or _DOT_SEGMENT.search(plain)):
+            raise _ambiguous("has an encoded slash beside nothing, or beside a `.` or `..`")
     if "/." in path and _DOT_SEGMENT.search(path):
         raise _ambiguous("has a `.` or `..` segment")
     return path, query

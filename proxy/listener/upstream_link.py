@@ -34,6 +34,10 @@ class UpstreamLink(asyncio.Protocol):
         self._owner = owner
         self._lost = False
 
+    def overdue(self, now: float) -> bool:
+        """Whether its handshake, or the beginning of the answer that is waited for on it, has taken too long."""
+        return any(by is not None and now >= by for by in (self.deadline, self.server.answer_by))
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport

@@ -13,10 +13,10 @@ from proxy.protocols.envelope import credential_pin
 from proxy.protocols.mcp_methods import BUILT_IN
 from proxy.protocols.openapi import read_operations
 from proxy.protocols.operations import Operation, Schema, prepare
-from proxy.protocols.paths import segments
+from proxy.protocols.paths import segments, split_at_slashes
 from proxy.protocols.routes import Routes, Template, check_method, parse_template, relaxed
 from proxy.stages import Request
-from proxy.strict_json import canonical
+from proxy.strict_json import canonical, fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,10 @@ class Entry:
     routes: Routes[Operation]
     selectors: tuple[CompiledSelector, ...]
     credential_pin: str | None
+
+    def below(self, path: str) -> tuple[str, ...]:
+        """The segments of this path below the service's own URL; refused if this service may read others."""
+        return segments(path, slashes=self.service.takes_slashes)[len(self.prefix) :]
 
 
 type Place = tuple[str, str, int]
@@ -93,12 +97,15 @@ class Catalog:
         entries = self._by_place.get(place)
         if entries is None:
             return None
-        found = segments(path)
+        found = segments(path, slashes=True)
+        split = split_at_slashes(found) if "%2" in path else found
         for entry in entries:
             head = found[: len(entry.prefix)]
             if head == entry.prefix:
+                if len(split) != len(found) and not entry.service.takes_slashes:
+                    segments(path)  # refuses
                 return entry
-            if tuple(map(relaxed, head)) == tuple(map(relaxed, entry.prefix)):
+            if tuple(map(relaxed, split[: len(entry.prefix)])) == tuple(map(relaxed, entry.prefix)):
                 raise refuse(
                     "path_ambiguous",
                     400,
@@ -237,7 +244,8 @@ class _Compiler:
             self.mistakes.extend(error.mistakes)
             return []
         self.documents.append(hashlib.sha256(raw).hexdigest())
-        operations = read_operations(raw, service.openapi, self.mistakes)
+        credentials = frozenset([fold(name) for one in service.bindings if (name := one.parameter) is not None])
+        operations = read_operations(raw, service.openapi, self.mistakes, credentials)
         self._once(service, operations, "the document's `operationId` of several operations; make it unique")
         return operations
 

@@ -49,7 +49,11 @@ def compile_selectors(datasets: Iterable[Dataset]) -> dict[str, tuple[CompiledSe
 def datasets_of(
     selectors: tuple[CompiledSelector, ...], tool: str | None, path: str, arguments: Mapping[str, Json]
 ) -> tuple[DatasetUse, ...]:
-    """Every dataset that this call uses, each access once. `path` is relative to the service's URL, decoded."""
+    """Every dataset that this call uses, each access once. `path` is relative to the service's URL.
+
+    It is decoded, but for `%2F`, which is within a segment. Whoever decodes that as well may find another dataset: then
+    both are used.
+    """
     if not selectors:
         return ()
     touched = _Touched(path, arguments)
@@ -68,7 +72,8 @@ class _Touched:
     @cached_property
     def paths(self) -> tuple[str, ...]:
         """The path's spellings; most selectors name tools, and never ask."""
-        return tuple(dict.fromkeys((fold(self._path), "/".join(map(relaxed, self._path.split("/"))))))
+        path = self._path
+        return _spellings(path) + (_spellings(path.replace("%2F", "/")) if "%2F" in path else ())
 
     def holds(self, place: Place, wanted: tuple[Json, ...]) -> bool:
         """Whether one of these values stands at this place, or anywhere inside of it."""
@@ -100,6 +105,10 @@ class _Touched:
             if self._left < 0:
                 return
             self._gather(one, place)
+
+
+def _spellings(path: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((fold(path), "/".join(map(relaxed, path.split("/"))))))
 
 
 def _compiled(dataset: str, selector: Selector) -> CompiledSelector:

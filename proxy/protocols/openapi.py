@@ -3,8 +3,8 @@
 A tool is named by its `operationId`, else `METHOD /path`. Its arguments are the path and query parameters and
 the properties of the JSON (or form) body; a body that is no object is the argument `body`. Where two places
 share a name, the path keeps it, and the others become `query_<name>` and `body_<name>`. Header and cookie
-parameters are no arguments. Only local references are followed; `servers` is ignored, since the service's own
-URL says where it is.
+parameters are no arguments, nor are query parameters that credential bindings fill. Only local references are
+followed; `servers` is ignored, since the service's own URL says where it is.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,6 +16,7 @@ from proxy.documents import Document, read_tree
 from proxy.errors import Mistake
 from proxy.facts import Effect, Route, Tool
 from proxy.protocols.operations import Operation, Place, prepare
+from proxy.strict_json import fold
 
 _MAX_BYTES = 16 << 20
 _MAX_DEPTH = 24
@@ -34,8 +35,13 @@ _MERGED = ("application/json", "application/x-www-form-urlencoded")
 type Node = dict[str, Json]
 
 
-def read_operations(raw: bytes, file: str, mistakes: list[Mistake]) -> list[Operation]:
-    """Every operation of the document. What cannot be used is a mistake, never silently left out."""
+def read_operations(
+    raw: bytes, file: str, mistakes: list[Mistake], credentials: frozenset[str] = frozenset()
+) -> list[Operation]:
+    """Every operation of the document. What cannot be used is a mistake, never silently left out.
+
+    `credentials` are the query parameters that are no arguments, in lower case.
+    """
     document = _parse(raw, file, mistakes)
     if document is None:
         return []
@@ -56,7 +62,7 @@ def read_operations(raw: bytes, file: str, mistakes: list[Mistake]) -> list[Oper
             continue
         for method, node in item.items():
             if method in _EFFECTS and isinstance(node, dict):
-                reader = _Reader(document, ("paths", path, method), mistakes)
+                reader = _Reader(document, ("paths", path, method), mistakes, credentials)
                 found.append(reader.operation(path, method, item, node))
     return found
 
@@ -79,6 +85,7 @@ class _Reader:
     document: Document
     at: tuple[str | int, ...]
     mistakes: list[Mistake]
+    credentials: frozenset[str]
     nodes: int = 0
     names: dict[str, Place] = field(default_factory=dict)
     renamed: dict[tuple[Place, str], str] = field(default_factory=dict)
@@ -124,7 +131,7 @@ class _Reader:
         places: tuple[Place, Place] = ("path", "query")
         for place in places:
             for (where, name), parameter in found.items():
-                if where == place:
+                if where == place and not (place == "query" and fold(name) in self.credentials):
                     yield place, name, self._schema(parameter.get("schema", {})), parameter.get("required") is True
 
     def _body(self, node: Node) -> Iterator[tuple[Place, str, Json, bool]]:

@@ -9,7 +9,7 @@ from proxy.protocols.catalog import Entry
 from proxy.protocols.datasets import datasets_of
 from proxy.protocols.envelope import body_part, http_part, seal
 from proxy.protocols.operations import Operation, Place, Schema, check_lookalikes, conflict, from_text
-from proxy.protocols.paths import segments
+from proxy.protocols.paths import with_slashes_encoded
 from proxy.protocols.routes import AmbiguousRoute, Match
 from proxy.stages import Attributed, Call, Request
 
@@ -20,7 +20,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 def describe_rest(attributed: Attributed, entry: Entry) -> Call:
     """The call that this request is. No tool where no route fits: policy is then asked about the API."""
     request = attributed.arrived.request
-    below = segments(request.path)[len(entry.prefix) :]
+    below = entry.below(request.path)
     if below == ("",):
         below = ()  # `/api` and `/api/` are both the root of a service at `/api`
     match = _matched(request, entry, below)
@@ -45,7 +45,7 @@ def describe_rest(attributed: Attributed, entry: Entry) -> Call:
         tool=tool,
         operation=f"{service.id}/{tool.name}" if tool else f"{service.id} {request.method} {request.path}",
         arguments=arguments,
-        datasets=datasets_of(entry.selectors, tool.name if tool else None, "/" + "/".join(below), arguments),
+        datasets=datasets_of(entry.selectors, tool.name if tool else None, with_slashes_encoded(below), arguments),
         digest=digest,
         envelope=envelope,
     )

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
+from proxy.protocols.paths import split_at_slashes
 from proxy.strict_json import fold
 
 _PARAMETER = re.compile(r"\{([^{}/]+)\}")
@@ -135,7 +136,8 @@ class Routes[T]:
         """The one route that fits, or None. A literal is more exact than a parameter.
 
         A path that a lax server would take for another route's (letter case, a final slash, `;` parameters,
-        final dots or spaces) is `AmbiguousRoute`, as are two routes of which neither is the more exact.
+        final dots or spaces, a slash that was encoded) is `AmbiguousRoute`, as are two routes of
+        which neither is the more exact.
         """
         root = self._exact.get(method)
         if root is None:
@@ -145,7 +147,20 @@ class Routes[T]:
         for candidate in self._relaxed[method].fitting(tuple(map(relaxed, _unslashed(segments)))):
             if candidate is not exact and (exact is None or not _at_least(exact[1], candidate[1])):
                 raise AmbiguousRoute
+        if "/" in "".join(segments):
+            self._check_slashes(method, segments, exact)
         return None if exact is None else _captured(exact, segments)
+
+    def _check_slashes(self, method: str, segments: tuple[str, ...], exact: tuple[T, Template] | None) -> None:
+        """An encoded slash leads to no other route, even on a server that decodes it first.
+
+        Two parameters where ours has one are let pass: `/{package}` beside `/{package}/{version}` is usual, and the
+        inventory says that this server does not decode it first.
+        """
+        split = split_at_slashes(segments)
+        for _, template in self._relaxed[method].fitting(tuple(map(relaxed, _unslashed(split)))):
+            if exact is None or _says_more(template, exact[1], segments):
+                raise AmbiguousRoute
 
 
 def _most_exact[T](found: list[tuple[T, Template]]) -> tuple[T, Template] | None:
@@ -155,6 +170,18 @@ def _most_exact[T](found: list[tuple[T, Template]]) -> tuple[T, Template] | None
     if len(best) != 1:
         raise AmbiguousRoute
     return best[0]
+
+
+def _says_more(one: Template, other: Template, segments: tuple[str, ...]) -> bool:
+    """Whether `one`, a route of these segments when they are split, says more of any of them than `other` does."""
+    at = 0
+    for segment, part in zip(segments, other.parts, strict=True):
+        size = segment.count("/") + 1
+        least = _exactness(part) if size == 1 else 0
+        if any(_exactness(mine) > least for mine in one.parts[at : at + size]):
+            return True
+        at += size
+    return False
 
 
 def _unslashed[P](parts: tuple[P, ...]) -> tuple[P, ...]:

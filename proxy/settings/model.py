@@ -210,6 +210,12 @@ class Limits(Group):
     connections: int = Field(10_000, ge=1, le=1_000_000, description="Agents' connections at one time.")
     idle_seconds: int = Field(300, ge=1, le=86_400, description="A connection without traffic is closed after this.")
     connect_seconds: int = Field(10, ge=1, le=120, description="Patience for an upstream to accept a connection.")
+    answer_seconds: int = Field(
+        600,
+        ge=1,
+        le=86_400,
+        description="Patience for an upstream to begin its answer (504 after that); a service may have its own.",
+    )
 
 
 class Holds(Group):

@@ -29,10 +29,47 @@ services:
         input_schema: {{type: object, required: [amount], properties: {{amount: {{type: integer}}}}}}
     bindings:
       - {{id: hostile-key, secret: "file:{secret}", methods: [GET, POST], paths: ["/api/*"]}}
+  - id: slashes
+    owner: bob
+    url: http://127.0.0.1:{port}/code
+    allow_private_addresses: true
+    trust: public
+    paths: {{encoded_slash: allowed}}
+    tools:
+      - name: project
+        effect: read
+        route: {{method: GET, path: "/projects/{{project}}"}}
+        input_schema: {{type: object, properties: {{project: {{type: string}}}}}}
+      - {{name: purge, effect: delete, route: {{method: GET, path: "/projects/{{project}}/purge"}}}}
+      - {{name: export_code, effect: read, route: {{method: GET, path: /admin/export}}}}
+  - id: beside
+    owner: bob
+    url: http://127.0.0.1:{port}/code/beside
+    allow_private_addresses: true
+    trust: public
+    tools: [{{name: look, effect: read, route: {{method: GET, path: "/{{case}}"}}}}]
+  - id: keyed
+    owner: bob
+    url: http://127.0.0.1:{port}/maps
+    allow_private_addresses: true
+    trust: public
+    tools: [{{name: find, effect: read, route: {{method: GET, path: "/x/{{case}}"}}}}]
+    bindings:
+      - {{id: keyed-key, secret: "file:{secret}", methods: [GET], paths: ["/maps/*"], query: key}}
 """
 POLICIES = """
 @id("no-export")
 forbid (principal, action == Action::"hostile/export", resource);
+
+@id("no-code-export")
+forbid (principal, action in [Action::"slashes/export_code", Action::"slashes/purge"], resource);
+
+@id("no-secret-project")
+forbid (principal, action == Action::"slashes/project", resource)
+when { context.arguments.project == "secret/plans" };
+
+@id("no-vault")
+forbid (principal, action, resource) when { context.path == "/code/projects/vault%2Fkeys" };
 
 @id("large-payments")
 @hold("owner")

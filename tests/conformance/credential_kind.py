@@ -1,12 +1,14 @@
 """What every kind of credential binding does. Subclass, name the class `Test...`, and say how one is made."""
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -17,9 +19,19 @@ from proxy.credentials.references import References
 from proxy.errors import Refused
 from proxy.facts import Binding
 from proxy.inspection.leaks import Leaked, LeakScanner
-from proxy.stages import Identity, Injection, Request
+from proxy.listener.canonical import Place, canonical
+from proxy.listener.exchange import Exchange
+from proxy.listener.guarded import GuardedGate
+from proxy.listener.head import RequestHead, UpstreamFault
+from proxy.listener.options import ListenerOptions
+from proxy.listener.permit import Permit
+from proxy.listener.session import Session
+from proxy.listener.streaming import Cut
+from proxy.stages import Arrived, Destination, Identity, Injection, Request
 from tests.fakes.authorities import Authority, broken_answers
 from tests.fakes.delegations import NOW, caller
+from tests.fakes.echoes import disguises, echoes
+from tests.fakes.gate import FakeGate, released
 from tests.fakes.waiting import until
 
 REQUEST = Request(
@@ -70,7 +82,7 @@ class CredentialKindConformance(ABC):
         injection = house.obtain()
         assert injection.binding is house.binding
         names = [name for name, _ in injection.headers]
-        assert names
+        assert names or injection.query
         assert names == [name.lower() for name in dict.fromkeys(names)]
         for _, value in injection.headers:
             assert "the-agents-own" not in value
@@ -86,12 +98,36 @@ class CredentialKindConformance(ABC):
             with pytest.raises(Leaked):
                 LeakScanner(injection.secrets).feed(b"<" + secret.value.encode() + b">")
         sent = [value for name, value in injection.headers if self.holds_a_secret(name)]
+        sent += [injection.query] if injection.query else []
         for value in sent:
             with pytest.raises(Leaked):
                 LeakScanner(injection.secrets).feed(value.encode())
 
+    @pytest.mark.parametrize("pieces", [1, 7, 100_000])
+    def test_no_answer_brings_it_back(self, house: House, pieces: int) -> None:
+        """Whatever a hostile upstream answers, in whatever pieces, the agent gets no form of any secret."""
+        injection = house.obtain()
+        sent = {secret.value for secret in injection.secrets}
+        for value in sent:
+            for place, answer in echoes(value.encode()).items():
+                got = answered(injection, [answer[at : at + pieces] for at in range(0, len(answer), pieces)])
+                assert not [form for form in disguises(value.encode()) if form in got], place
+
     def holds_a_secret(self, name: str) -> bool:
         return not name.startswith("x-amz-")
+
+    def test_a_query_is_never_joined_by_a_second_one(self, house: House) -> None:
+        """A parameter of the agent's that is still there when ours comes is a refusal; without one, ours is encoded."""
+        injection = house.obtain()
+        if not injection.query:
+            assert house.binding.parameter is None
+            return
+        name, _, value = injection.query.partition("=")
+        assert name == house.binding.parameter
+        assert unquote(value) in {secret.value for secret in injection.secrets}
+        assert value not in repr(injection)
+        for query in (f"{name}=own", f"a=1&{name}", f"%{ord(name[0]):02x}{name[1:]}=own", f"{name.upper()}=own"):
+            assert house.refused(request=replace(REQUEST, query=query)) == "503 credential_unavailable"
 
     def test_without_its_secrets_nothing_passes(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each reference that cannot be read is a refusal, never a call without credential."""
@@ -229,6 +265,26 @@ class RevocableKindConformance(ObtainedKindConformance):
         assert self.living(house) == 1
         self.sweep(house, {"task_1"}, NOW + 6)
         assert self.living(house) == 0
+
+
+def answered(injection: Injection, pieces: Sequence[bytes]) -> bytes:
+    """What an agent gets of this answer to a request with this injection; the end of the connection follows it."""
+    head = RequestHead("GET", "/v1/things", "HTTP/1.1", (("host", "api.example"),))
+    incoming = canonical(head, Place("connect", "https", "api.example", 443), "p")
+    session = Session("c", "p", GuardedGate(FakeGate(), 1), ListenerOptions(ca_directory=Path("x")), lambda: 0.0)
+    request = incoming.request(b"")
+    release = released(Arrived("call_1", 0.0, "c", "connect", "p", request), request, injection)
+    exchange = Exchange(session.released(Permit(release, Destination("https", "api.example", 443))), incoming, session)
+    exchange.account.sending()
+    got = b""
+    with contextlib.suppress(UpstreamFault, Cut):
+        for piece in pieces:
+            passed = exchange.delivered(piece)
+            got += passed.data
+            if passed.done or passed.switched:
+                return got
+        got += exchange.ended().data
+    return got
 
 
 def means() -> Means:

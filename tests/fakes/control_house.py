@@ -114,6 +114,14 @@ class Log:
     async def recent(self, limit: int) -> list[dict[str, Any]]:
         return [record for record in self.records if record.get("call")][-limit:][::-1]
 
+    async def older(self, place: tuple[int, ...] | None, limit: int) -> list[tuple[dict[str, Any], tuple[int, ...]]]:
+        before = len(self.records) if place is None else place[0]
+        rows = [record for record in self.records[:before] if record.get("call")][::-1][:limit]
+        return [(row, (row["idx"],)) for row in rows]
+
+    async def calls_since(self, place: tuple[int, ...], limit: int) -> frozenset[str]:
+        return frozenset(record.get("call", "") for record in self.records[place[0] :][:limit])
+
     async def of_call(self, call_id: str) -> list[dict[str, Any]]:
         return [record for record in self.records if record.get("call") == call_id]
 

@@ -81,8 +81,10 @@ def test_twenty_at_once_make_one_hold_and_get_one_claim(tmp_path):
         verdicts = await all_at_once()
         passed = [verdict for verdict in verdicts if isinstance(verdict, Released)]
         assert len(passed) == 1
-        told = {problem(verdict)["reason"] for verdict in verdicts if verdict is not passed[0]}
-        assert told == {"approval_consumed"}
+        told = [problem(verdict) for verdict in verdicts if verdict is not passed[0]]
+        assert {(one["reason"], one["executed"]) for one in told} == {("approval_consumed", False)}
+        call = passed[0].decided.described.attributed.arrived.call_id
+        assert {(one["used_by"]["call_id"], one["used_by"]["outcome"]) for one in told} == {(call, "under_way")}
         house.answer(passed[0])
 
     run(tmp_path, scenario)

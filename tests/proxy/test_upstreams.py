@@ -6,10 +6,11 @@ import pytest
 
 from proxy.downstream.txn_token import TxnToken
 from proxy.errors import Refused
-from proxy.facts import Service
-from proxy.stages import Arrived, Injection, Request
-from proxy.upstreams import destination_of, outgoing, through_gateway
+from proxy.facts import Service, StaticBinding
+from proxy.stages import Arrived, Attributed, Injection, Request
+from proxy.upstreams import destination_of, outgoing, through_gateway, without_query_credentials
 from telemetry.trace_context import begin
+from tests.fakes.delegations import caller
 
 
 def service(url: str, **more) -> Service:
@@ -117,3 +118,52 @@ def test_only_internal_services_see_our_trace():
     inside = dict(outgoing(sent(), Injection(), trace, internal=True).headers)
     assert inside["traceparent"] == f"00-{trace.trace}-{trace.up}-03"
     assert "traceparent" not in dict(outgoing(sent(), Injection(), trace, internal=False).headers)
+
+
+KEYED = service(
+    "http://127.0.0.1:8081",
+    bindings=(StaticBinding(id="key", secret="env:A", methods=("GET",), paths=("/v1/*",), query="key"),),
+)
+
+
+def asked(query: str, path: str = "/v1/x") -> Attributed:
+    return Attributed(replace(arrived(), request=replace(sent(path), query=query)), caller())
+
+
+@pytest.mark.parametrize(
+    ("query", "left", "stripped"),
+    [("a=1&key=dummy", "a=1", ("?key",)), ("%6bey=x", "", ("?key",)), ("a=1", "a=1", ()), ("", "", ())],
+)
+def test_what_the_agent_sent_as_a_credential_is_in_no_later_stage(query, left, stripped):
+    """The parameter is gone before anything is decided, and its name is kept for the record."""
+    found = without_query_credentials(asked(query), KEYED).arrived
+    assert (found.request.query, found.stripped) == (left, stripped)
+
+
+def test_a_parameter_that_carries_no_credential_stays():
+    """On a path without such a binding, and of a service that nobody knows."""
+    for call, known in (
+        (asked("key=1", "/v2/x"), KEYED),
+        (asked("key=1"), None),
+        (asked("key=1"), service("http://a")),
+    ):
+        assert without_query_credentials(call, known) is call
+
+
+@pytest.mark.parametrize(("query", "expected"), [("a=1", "a=1&key=s%26"), ("", "key=s%26")])
+def test_ours_is_joined_to_the_query(query, expected):
+    """As it was encoded, behind what the agent asked."""
+    request = replace(sent(), query=query)
+    assert outgoing(request, Injection(query="key=s%26"), begin(), internal=False).query == expected
+
+
+def test_a_services_own_patience_is_passed_on():
+    """In place of everybody's; without one, nothing is said."""
+    assert destination_of(service("https://crm.test", answer_seconds=900)).answer_within == 900
+    assert destination_of(service("https://crm.test")).answer_within is None
+
+
+def test_only_a_service_that_takes_encoded_slashes_gets_them():
+    """The word of the inventory, and nothing without one."""
+    assert destination_of(service("https://a.test", paths={"encoded_slash": "allowed"})).allow_encoded_slash
+    assert not destination_of(service("https://a.test")).allow_encoded_slash

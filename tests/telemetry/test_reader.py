@@ -37,6 +37,12 @@ def test_from_the_end(log, count, block, monkeypatch):
     assert [record["idx"] for record in reader.tail(log, count)] == list(range(30))[-count or 30 :]
 
 
+@pytest.mark.parametrize("before", [0, 1, 7, 30, 99])
+def test_backwards_from_anywhere(log, before):
+    """Records come newest first, and only those whose index is smaller."""
+    assert [record["idx"] for record in reader.newest(log, before)] == list(reversed(range(min(before, 30))))
+
+
 def test_an_unfinished_line_is_not_a_record(log):
     """What the writer has not finished is not seen from either end."""
     with Layout(log).segments()[-1][1].open("ab") as file:

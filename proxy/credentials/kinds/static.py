@@ -1,7 +1,7 @@
-"""One secret of ours in one header."""
+"""One secret of ours in one header, or in one query parameter."""
 
 from proxy.credentials.means import Means
-from proxy.credentials.placing import in_header
+from proxy.credentials.placing import in_place
 from proxy.facts import StaticBinding
 from proxy.stages import Identity, Injection, Request
 
@@ -13,5 +13,5 @@ class Static:
         self._references = means.references
 
     async def obtain(self, binding: StaticBinding, request: Request, identity: Identity, now: float) -> Injection:  # noqa: ARG002 - the seam's
-        """The header, with the secret as it is now."""
-        return in_header(binding, self._references.read(binding.secret), binding.header, binding.value)
+        """The secret as it is now, in its place."""
+        return in_place(binding, self._references.read(binding.secret), request)

@@ -8,7 +8,7 @@ from policies.model import Json
 from proxy.credentials.endpoints import EndpointReply
 from proxy.credentials.interfaces import Held
 from proxy.credentials.means import Means
-from proxy.credentials.placing import SLOT, as_basic, in_header
+from proxy.credentials.placing import SLOT, as_basic, in_place
 from proxy.credentials.references import checked
 from proxy.errors import Refused
 from proxy.facts import VaultBinding
@@ -45,12 +45,12 @@ class Vault:
         self._endpoints = means.endpoints
         self._held = means.held
 
-    async def obtain(self, binding: VaultBinding, request: Request, identity: Identity, now: float) -> Injection:  # noqa: ARG002 - the seam's
-        """The secret of this delegation, in its header or as HTTP Basic."""
+    async def obtain(self, binding: VaultBinding, request: Request, identity: Identity, now: float) -> Injection:
+        """The secret of this delegation, in its place or as HTTP Basic."""
         leased = await self._held.get(self, binding, identity, now)
         if binding.username_field is not None:
             return as_basic(binding, leased.secret, leased.username, SLOT)
-        return in_header(binding, leased.secret, binding.header, binding.value)
+        return in_place(binding, leased.secret, request)
 
     async def fetch(self, binding: VaultBinding, identity: Identity, now: float) -> Held[Leased]:  # noqa: ARG002 - Vault knows us, not them
         """A new secret. A login that yields none, or only a stored one, is ended at once."""

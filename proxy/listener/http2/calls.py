@@ -219,10 +219,10 @@ class Calls:
             self._reply(stream, problem(ENDED))
             return
         stream.phase = Phase.ANSWERING
-        stream.server = exchange.server = server
+        stream.server = server
         self._answering[server] = stream
         raw, exchange.raw = exchange.raw, b""
-        exchange.account.sending()
+        exchange.sending(server)
         self._act(self._upstreams.send(server, exchange.account.permit, raw))
 
     def upstream(self, event: events.Event) -> None:

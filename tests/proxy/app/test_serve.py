@@ -199,6 +199,33 @@ def test_limits_and_addresses_come_from_the_settings(tmp_path):
     asyncio.run(main())
 
 
+def test_an_answer_that_never_begins_ends_its_call(tmp_path):
+    """After `limits.answer_seconds`, or the service's own: 504, of an outcome that nobody knows, and so recorded."""
+
+    async def silent(seen, writer):
+        await seen.reader.read()
+        return False
+
+    async def main():
+        async with upstream(silent) as there:
+            own = "    trust: internal\n    answer_seconds: 1"
+            inventory = on_loopback(there.port).replace("    trust: internal", own)
+            settings = configured(tmp_path, inventory=inventory, more="limits: {answer_seconds: 900}\n")
+            async with open_core(settings) as core, serving(core) as running:
+                async with open_control(settings, running=True) as control:
+                    handle = (await control.post("/v1/handles", json={"agent": "support-bot"})).json()["handle"]
+                async with httpx.AsyncClient(trust_env=False, timeout=30) as agent:
+                    url = f"http://{running.gateway}/crm/v1/customers/1"
+                    answer = await agent.get(url, headers={"authorization": f"Bearer {handle}"})
+                assert (answer.status_code, answer.json()["reason"]) == (504, "upstream_timeout")
+                assert "OUTCOME UNKNOWN" in answer.json()["detail"]
+                await core.pipeline.drain()
+            (record,) = [one for one in reader.records(settings.state / "audit") if one["type"] == "call.aborted"]
+            assert (record["error"]["reason"], record["upstream"]["sent"]) == ("upstream_timeout", True)
+
+    asyncio.run(main())
+
+
 def test_the_doors_with_tls_and_the_local_one(tmp_path):
     """A handle is good at each of them; the status tells of them, and the record says who came by the local one."""
     run = tmp_path / "run"

@@ -1,10 +1,12 @@
 """The console in a real browser, against a real server: what only a browser can show."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import pytest
 
+from tests.fakes.control_house import call_record
 from tests.fakes.live_console import PATIENCE, Live
 
 pytestmark = pytest.mark.browser
@@ -195,3 +197,31 @@ def test_a_review_that_changed_meanwhile_is_not_attested(live: Live, page: Any) 
     assert "Something else entirely" in page.inner_text("main")
     assert page.input_value("#note") == "as I saw it"
     assert live.house.facts.attestations == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_calls_are_paged_with_a_thumb(
+    live: Live, sign_in: Callable[..., Any], troubles: list[str], width: int, scheme: str
+) -> None:
+    """On a phone and on a desk: there and back again, nothing wider than the screen, every target large enough."""
+    for number in range(120):
+        live.do(live.house.log.append(call_record("call.refused", f"call_{number}", "support-bot", "alice")))
+    page = sign_in("alice", width, color_scheme=scheme)
+    page.goto(f"{live.origin}/calls?agent=support-bot")
+    for shown in ("call_119", "call_69", "call_19"):
+        assert page.locator("tbody a").first.get_attribute("href") == f"/calls/{shown}"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        sizes = [box["height"] for link in page.locator(".pages a").all() if (box := link.bounding_box())]
+        assert sizes
+        assert min(sizes) >= 44
+        if shown != "call_19":
+            page.get_by_role("link", name="Older").click()
+            page.wait_for_url("**before=*")
+    assert page.get_by_role("link", name="Older").count() == 0
+    page.get_by_role("link", name="Newer").click()
+    page.wait_for_function("document.querySelector('tbody a').getAttribute('href') === '/calls/call_69'")
+    assert page.locator("select[name=agent]").input_value() == "support-bot"
+    page.get_by_role("link", name="Newer").click()
+    page.wait_for_function("document.querySelector('tbody a').getAttribute('href') === '/calls/call_119'")
+    assert troubles == []

@@ -1,8 +1,9 @@
 """What happened, as pages."""
 
 import asyncio
+import re
 
-from proxy.console.call_pages import parties_of
+from proxy.console.call_pages import links, parties_of
 from proxy.console.needs import Story
 from tests.fakes.console_house import ConsoleHouse
 from tests.fakes.control_house import call_record
@@ -98,5 +99,50 @@ def test_a_call_names_its_task(house: ConsoleHouse) -> None:
         assert "endorsed" in text
         assert "by the local operator&#39;s word" in text
         assert "<code>task_1</code>" in other
+
+    asyncio.run(scenario())
+
+
+ASKED = {"agent": "support-bot", "outcome": "", "task": "a&b"}
+
+
+def test_the_way_back_is_the_way_one_came() -> None:
+    """From each page to the one before it, with the filter; from the first there is no way back."""
+    assert links(ASKED, "", "", "") == {}
+    first = links(ASKED, "", "", "90")
+    assert first == {"older": "/calls?agent=support-bot&task=a%26b&before=90"}
+    second = links(ASKED, "90", "", "80")
+    assert second["older"] == "/calls?agent=support-bot&task=a%26b&before=80&back=90"
+    assert second["newer"] == second["newest"] == "/calls?agent=support-bot&task=a%26b"
+    third = links(ASKED, "80", "90", "")
+    assert third == {"newest": "/calls?agent=support-bot&task=a%26b", "newer": first["older"]}
+    assert links({}, "80", "<x>,javascript:,90,1 2", "")["newer"] == "/calls?before=90"
+    assert len(links({}, "5", ",".join(["7"] * 900), "4")["older"]) < 300
+
+
+def test_every_call_is_reached_by_its_pages(house: ConsoleHouse) -> None:
+    """Older until there is no older, newer until the first again; only the first is kept up to date by itself."""
+
+    async def scenario() -> None:
+        for number in range(120):
+            await house.log.append(call_record("call.refused", f"call_{number}", "support-bot", "alice"))
+        async with await house.visitor("alice") as client:
+            url, seen, pages = "/calls?agent=support-bot", [], []
+            while url:
+                text = (await client.get(url)).text
+                pages.append(url)
+                seen += re.findall(r'href="/calls/call_(\d+)"', text)
+                assert ('hx-get="/calls' in text) is (len(pages) == 1)
+                found = re.search(r'rel="next" href="([^"]+)"', text)
+                url = found[1].replace("&amp;", "&") if found else ""
+                assert "agent=support-bot" in (url or "agent=support-bot")
+            assert [int(number) for number in seen] == list(reversed(range(120)))
+            assert len(pages) == 3
+            for page in reversed(pages[:-1]):
+                found = re.search(r'rel="prev" href="([^"]+)"', text)
+                assert found is not None
+                assert found[1].replace("&amp;", "&") == page
+                text = (await client.get(page)).text
+            assert (await client.get("/calls?before=<script>")).status_code == 422
 
     asyncio.run(scenario())

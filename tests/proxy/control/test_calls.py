@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.fakes.control_house import House
+from tests.fakes.control_house import House, call_record
 
 
 def test_people_see_the_calls_of_their_agents(house: House) -> None:
@@ -91,5 +91,63 @@ def test_a_call_of_nobody_known_is_for_auditors(house: House) -> None:
         for person, status in (("alice", 404), ("carol", 200)):
             async with await house.person(person) as client:
                 assert (await client.get("/v1/calls/call_x")).status_code == status
+
+    asyncio.run(scenario())
+
+
+def test_calls_are_read_page_by_page(house: House) -> None:
+    """`older` is the `before` of the next page; the filter holds on each, and the last says that it is the last."""
+
+    async def scenario() -> None:
+        for number in range(5):
+            for agent, owner in (("support-bot", "alice"), ("builder", "bob")):
+                await house.log.append(call_record("call.refused", f"{agent}-{number}", agent, owner))
+        for query, name in (("", "carol"), ("&agent=builder", "carol"), ("", "bob")):
+            async with await house.person(name) as client:
+                seen: list[str] = []
+                before = ""
+                while True:
+                    said = (await client.get(f"/v1/calls?limit=2{query}{before}")).json()
+                    seen += [story["call"] for story in said["calls"]]
+                    assert len(said["calls"]) <= 2
+                    if not said["older"]:
+                        break
+                    before = f"&before={said['older']}"
+            wanted = [f"{one}-{n}" for n in reversed(range(5)) for one in ("builder", "support-bot")]
+            only = "builder" if query or name == "bob" else ""
+            assert seen == [call for call in wanted if call.startswith(only)]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("before", ["x", "-1", "1,2", "1-", "9" * 16, "1%202", "../1"])
+def test_a_place_that_is_none_is_a_mistake(house: House, before: str) -> None:
+    """422, and no list that begins somewhere else."""
+
+    async def scenario() -> None:
+        async with house.operator() as client:
+            answer = await client.get(f"/v1/calls?before={before}")
+            assert (answer.status_code, answer.json()["code"]) == (422, "place_unknown")
+
+    asyncio.run(scenario())
+
+
+def test_a_page_that_searched_far_says_where_to_go_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With few matches, or none, in a part of the log, what is older can still be asked for."""
+    monkeypatch.setattr("proxy.control.call_reading.WINDOW", 2)
+    monkeypatch.setattr("proxy.control.call_reading.MOST_WINDOWS", 2)
+
+    async def scenario() -> None:
+        await house.log.append(call_record("call.refused", "first", "support-bot", "alice"))
+        for number in range(6):
+            await house.log.append(call_record("call.refused", f"other-{number}", "builder", "bob"))
+        async with await house.person("alice") as client:
+            said = (await client.get("/v1/calls")).json()
+            assert said["calls"] == []
+            asked = 0
+            while not said["calls"] and said["older"] and asked < 9:
+                said = (await client.get(f"/v1/calls?before={said['older']}")).json()
+                asked += 1
+            assert [story["call"] for story in said["calls"]] == ["first"]
 
     asyncio.run(scenario())

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proxy.credentials.bindings import binding_for, place_of
+from proxy.credentials.bindings import binding_for, parameters_of, place_of
 from proxy.errors import Refused
 from proxy.facts import Binding, Service, StaticBinding
 from proxy.stages import Request
@@ -37,6 +37,8 @@ def request(path: str = "/v1/orders/7", **changes: Any) -> Request:
         ("/v1/{a}/{b}", ["/v1/x/y"], ["/v1/x", "/v1//y", "/v1/x/"]),
         ("/v1/*", ["/v1/", "/v1/orders", "/v1/orders/7"], ["/v1", "/v2/orders", "/v10/orders"]),
         ("/*", ["/", "/anything", "/a/b/c"], []),
+        ("/projects/{id}", ["/projects/a%2Fb"], ["/projects/a/b", "/projects%2Fa"]),
+        ("/admin/*", ["/admin/x"], ["/admin%2Fx", "/admin%2fx/y"]),
         ("/", ["/"], ["/a", ""]),
         ("/a/*/c", ["/a/*/c"], ["/a/b/c"]),
         ("/v1/orders*", ["/v1/orders*"], ["/v1/orders", "/v1/orders7"]),
@@ -110,3 +112,15 @@ def test_what_is_empty_matches_nothing() -> None:
 def test_places(url: str, place: tuple[str, str, int]) -> None:
     """A URL names one scheme, host and port."""
     assert place_of(url) == place
+
+
+def test_a_parameter_carries_a_credential_where_its_binding_matches() -> None:
+    """By place, method and path, whichever binding is the best one; elsewhere the same name is like any other."""
+    by_key = StaticBinding(id="key", secret="env:CRM_TOKEN", methods=("GET",), paths=("/v1/*",), query="key")
+    crm = service(by_key, binding("header", "/v1/orders/*"))
+    assert parameters_of(crm, request()) == {"key"}
+    assert parameters_of(crm, request("/v1/things")) == {"key"}
+    assert parameters_of(crm, request("/v2/things")) == frozenset()
+    assert parameters_of(crm, request(method="POST")) == frozenset()
+    assert parameters_of(crm, request(host="other.example")) == frozenset()
+    assert parameters_of(service(binding("header", "/*")), request()) == frozenset()

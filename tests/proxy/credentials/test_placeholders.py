@@ -12,8 +12,8 @@ from proxy.credentials.broker import Broker
 from proxy.credentials.references import References
 from proxy.credentials.sigv4 import Keys, Scope, sign
 from proxy.facts import AnyBinding, AwsSigV4Binding, BasicBinding, Service, StaticBinding
-from proxy.stages import Headers, Request
-from proxy.upstreams import outgoing
+from proxy.stages import Arrived, Attributed, Headers, Request
+from proxy.upstreams import outgoing, without_query_credentials
 from telemetry.trace_context import begin
 from tests.fakes.delegations import NOW, caller
 
@@ -124,3 +124,17 @@ def test_without_the_real_one_the_dummy_goes_nowhere(monkeypatch: pytest.MonkeyP
         given = request(headers)
         injection = asyncio.run(Broker(References()).prepare(nothing, given, caller(), NOW))
         assert DUMMY not in str(outgoing(given, injection, begin(None), internal=False).headers)
+
+
+@pytest.mark.parametrize("name", ["key", "api_key", "access_token", "appid", "subscription-key"])
+def test_a_dummy_in_a_query_is_replaced(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """As `GOOGLE_MAPS_API_KEY` travels: the real one is there once, and the dummy nowhere."""
+    monkeypatch.setenv("REAL", REAL)
+    binding = StaticBinding(id="key", secret="env:REAL", query=name, **EVERYWHERE)
+    service = Service(id="api", owner="bob", url="https://api.example", bindings=(binding,))
+    given = replace(request(()), query=f"q=Bern&{name}={DUMMY}&units=metric")
+    arrived = Arrived("call_1", NOW, "conn_1", "connect", "127.0.0.1", given)
+    bare = without_query_credentials(Attributed(arrived, caller()), service).arrived.request
+    assert sent(binding, bare).query == f"q=Bern&units=metric&{name}={REAL}"
+    with pytest.raises(Exception, match="credential_unavailable"):
+        sent(binding, given)

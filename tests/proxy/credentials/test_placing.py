@@ -1,13 +1,16 @@
-"""Into which header a secret goes. Odd places are in tests/proxy/credentials/test_broker.py and kinds/test_basic.py."""
+"""Into which header or parameter a secret goes.
+
+Odd places are in tests/proxy/credentials/test_broker.py and kinds/test_basic.py.
+"""
 
 import base64
 
 import pytest
 
-from proxy.credentials.placing import as_basic, as_bearer, in_header
+from proxy.credentials.placing import as_basic, as_bearer, in_header, in_place, in_query
 from proxy.errors import Refused
 from proxy.facts import StaticBinding
-from proxy.stages import Secret
+from proxy.stages import Request, Secret
 
 BINDING = StaticBinding(id="key", secret="env:SECRET", methods=("GET",), paths=("/*",))
 SECRET = Secret("env:SECRET", "s3cr3t-value")
@@ -33,3 +36,25 @@ def test_no_header_of_the_connection_takes_a_secret(header: str, value: str) -> 
     with pytest.raises(Refused) as caught:
         in_header(BINDING, SECRET, header, value)
     assert caught.value.refusal.reason == "credential_unavailable"
+
+
+def request(query: str = "") -> Request:
+    """A request with this query."""
+    return Request("GET", "https", "api.example", 443, "/v1", query, (), b"")
+
+
+def test_a_secret_goes_where_its_binding_wants_it() -> None:
+    """Into a parameter, encoded and in no header; else into its header."""
+    by_key = BINDING.model_copy(update={"query": "key"})
+    injection = in_place(by_key, SECRET, request("a=1"))
+    assert (injection.headers, injection.query, injection.secrets) == ((), "key=s3cr3t-value", (SECRET,))
+    assert in_place(BINDING, SECRET, request("key=own")).headers == (("authorization", "Bearer s3cr3t-value"),)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a&b", "a=b", "k%65y", "key[]", "k\u00e9y", "a#b", "a\r\nb", "x" * 65])
+def test_no_odd_parameter_takes_a_secret(name: str) -> None:
+    """Not one whose name would have to be encoded, or could end the query."""
+    with pytest.raises(Refused) as caught:
+        in_query(BINDING, SECRET, name, request())
+    assert caught.value.refusal.reason == "credential_unavailable"
+    assert "s3cr3t" not in str(caught.value.refusal)

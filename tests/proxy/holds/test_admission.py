@@ -193,7 +193,12 @@ def test_twenty_calls_at_once_are_one_hold_and_one_claim(tmp_path: Path) -> None
         await desk.service.sent(claim)
         await desk.service.finished(claim, 201)
         rest = await asyncio.gather(*(call for call in calls if call is not first), return_exceptions=True)
-        assert {refused.refusal.reason for refused in rest if isinstance(refused, Refused)} == {"approval_consumed"}
+        refusals = [refused.refusal for refused in rest if isinstance(refused, Refused)]
+        assert {refusal.reason for refusal in refusals} == {"approval_consumed"}
+        used = [refusal.extra["used_by"] for refusal in refusals]
+        assert all(isinstance(one, dict) and one["attempt_id"] == claim.attempt_id for one in used)
+        # they waited on for what became of the first, as long as they wait at all
+        assert {(one["outcome"], one["status"]) for one in used if isinstance(one, dict)} == {("answered", 201)}
         assert len(rest) == 19
         assert not [claimed for claimed in rest if isinstance(claimed, Claim)]
         assert desk.records.types().count("approval.requested") == 1

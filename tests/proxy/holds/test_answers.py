@@ -9,9 +9,10 @@ import pytest
 from policies.model import Clause, Requirement
 from proxy.errors import Refusal
 from proxy.holds import answers
+from proxy.holds.card import moment
 from proxy.holds.interfaces import LimitReached
 from proxy.holds.mistakes import AlreadyDecided
-from proxy.holds.model import Attempt, Hold, State
+from proxy.holds.model import Attempt, AttemptState, Hold, State
 from proxy.stages import Reply, Request
 from tests.fakes.held_calls import NOW, TEAM_SIGNS, hold
 
@@ -90,7 +91,28 @@ def test_a_used_approval_says_how_it_was_used() -> None:
     used = ended(State.EXECUTED, attempts=(attempt,))
     assert (used.status, used.reason) == (422, "approval_consumed")
     assert "answered with status 201" in used.detail
+    assert used.extra["used_by"] == {
+        "attempt_id": "att_1", "call_id": "call_1", "outcome": "answered", "status": 201, "at": moment(NOW),
+    }  # fmt: skip
     assert "under way" in ended(State.RELEASING).detail
+
+
+@pytest.mark.parametrize(
+    ("state", "of", "outcome"),
+    [
+        (State.RELEASING, "reserved", "under_way"),
+        (State.RELEASING, "sent", "under_way"),
+        (State.OUTCOME_UNKNOWN, "unknown", "unknown"),
+    ],
+)
+def test_the_call_that_used_it_can_be_found(state: State, of: AttemptState, outcome: str) -> None:
+    """By its attempt and its call, with no more than is known of it; a use that was given back was none."""
+    back = Attempt("att_0", "gate-0", "call_0", NOW - 9, "not_sent", None, NOW - 8)
+    attempt = Attempt("att_1", "gate-0", "call_1", NOW, of, NOW + 1)
+    used = ended(state, attempts=(attempt, back)).extra["used_by"]
+    assert isinstance(used, dict)
+    assert (used["attempt_id"], used["call_id"], used["outcome"], used["status"]) == ("att_1", "call_1", outcome, None)
+    assert ended(state).extra["used_by"] is None
 
 
 def test_an_unknown_outcome_claims_neither() -> None:

@@ -33,7 +33,7 @@ KINDS = {
 
 def services(kind: str, text: str) -> str:
     """The inventory's services with one binding of this kind."""
-    head = SERVICES.partition("    bindings:\n")[0]
+    head = SERVICES.partition("    bindings:\n")[0].replace("trust: internal", "trust: partner")
     own = f"kind: {kind}\n{text}\nmethods: [GET]\npaths: [/api/*]".replace("\n", "\n        ")
     return f"{head}    bindings:\n      - id: one\n        {own}\n"
 
@@ -176,3 +176,38 @@ def test_a_kind_that_there_is_not_is_told_at_its_line(tmp_path, monkeypatch):
         "services.yaml:12: services[crm].bindings[one].kind: `github` is not one of `static`, `basic`, "
         "`oauth_client_credentials`, `token_exchange`, `aws_sigv4`, `github_app`, `vault`; did you mean `github_app`?"
     )
+
+
+ALONE = "does not go with `query`, where the secret stands alone; remove one of the two"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("query: key\nheader: X-Key", [f"header: {ALONE}"]),
+        ("query: key\nvalue: '{secret}'", [f"value: {ALONE}"]),
+        ("query: ''", ["query: must be the name of a query parameter, such as `key`: letters, digits and `-._~`"]),
+        ("query: 'key[]'", ["query: must be the name of a query parameter, such as `key`: letters, digits and `-._~`"]),
+    ],
+)
+def test_a_secret_has_one_place(tmp_path, monkeypatch, text, expected):
+    """A header or a query parameter of a plain name, never both, and none of them silently."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError) as wrong:
+        loaded(tmp_path, "static", f"secret: env:A\n{text}")
+    said = [line.partition("services[crm].bindings[one].")[2] for line in str(wrong.value).splitlines()]
+    assert said == expected
+
+
+def test_a_pair_is_no_parameter(tmp_path, monkeypatch):
+    """A user name and its password are one header."""
+    found = mistakes(tmp_path, monkeypatch, "vault", "username_field: username", "username_field: u\nquery: key")
+    assert found == ["query: does not go with `username_field`, whose pair is a header; remove one of the two"]
+
+
+def test_a_secret_in_a_query_can_be_written(tmp_path):
+    """Alone, for both kinds that have one; what does not use it is written down as it always was."""
+    assert loaded(tmp_path, "static", "secret: env:A\nquery: api_key").parameter == "api_key"
+    text = KINDS["vault"].replace("username_field: username", "query: key")
+    assert loaded(tmp_path, "vault", text).parameter == "key"
+    assert "query" not in loaded(tmp_path, "static", "secret: env:A").model_dump()

@@ -53,6 +53,9 @@ def test_a_secret_is_a_reference_and_never_repeated(tmp_path, monkeypatch, secre
          "14: services[crm].bindings[crm-key].value: must be one line of ASCII text that holds `{secret}`"),
         ("methods: [GET]", 'methods: [GET]\n        value: "{secret}\\nX: y"',
          "14: services[crm].bindings[crm-key].value: must be one line of ASCII text that holds `{secret}`"),
+        ("methods: [GET]", "methods: [GET]\n        query: key",
+         ("14: services[crm].bindings[crm-key].query: does not go with `trust: internal`: such a service gets a token "
+          "over its whole URL; use `header`")),
         ("        secret: env:CRM_KEY\n", "", "11: services[crm].bindings[crm-key].secret: is missing; add it"),
     ],
 )  # fmt: skip

@@ -41,6 +41,16 @@ def crm(*lines: str, url: str = "https://crm.example/api") -> str:
         (crm("connect: 10.0.0.7:443"),
          [("5: services[crm].connect: names the private address `10.0.0.7`; set `allow_private_addresses: true` "
           "if that is meant")]),
+        (crm("answer_seconds: 0"), ["5: services[crm].answer_seconds: must be at least 1"]),
+        (crm("paths: {encoded_slash: yes}"),
+         ["5: services[crm].paths.encoded_slash: `yes` is not one of `refused`, `allowed`"]),
+        (crm("protocol: mcp", "paths: {encoded_slash: allowed}"),
+         ["6: services[crm].paths: has no effect on an MCP service, which has one path; remove it"]),
+        (crm("paths: {encoded_slash: allowed}", "bindings:",
+             "  - {id: k, kind: aws_sigv4, region: eu-west-1, service: s3, access_key_id: env:A,",
+             "     secret_access_key: env:B, methods: [GET], paths: ['/*']}"),
+         [("7: services[crm].bindings[k].service: is S3, which takes an encoded slash for a separator; remove "
+          "`paths.encoded_slash`")]),
         (crm("openapi: none.json"),
          ["5: services[crm].openapi: `inventory/none.json` cannot be read: no such file or directory"]),
         (crm("ca_bundle: people.yaml"),
@@ -76,7 +86,7 @@ def crm(*lines: str, url: str = "https://crm.example/api") -> str:
           ("5: services[crm].effct: is not a field here; known are `id`, `owner`, `url`, `protocol`, `trust`, "
           "`environment`, `labels`, `tools`, `openapi`, `bindings`, `connect`, `ca_bundle`, "
           "`allow_private_addresses`, `allow_websocket`, "
-              "`agent`, `client_keys`")]),
+              "`agent`, `client_keys`, `answer_seconds`, `paths`")]),
     ],
 )  # fmt: skip
 def test_each_mistake_of_a_service_is_located(tmp_path, monkeypatch, services, expected):

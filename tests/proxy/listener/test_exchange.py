@@ -1,5 +1,6 @@
 """One released call and its answer, without sockets."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from proxy.listener.guarded import GuardedGate
 from proxy.listener.head import RequestHead, UpstreamFault
 from proxy.listener.options import ListenerOptions
 from proxy.listener.permit import Permit
+from proxy.listener.profile import GovernedServer
 from proxy.listener.session import Session
 from proxy.listener.streaming import Cut
 from proxy.stages import Arrived, Destination, Injection, Secret
@@ -35,6 +37,17 @@ def exchange(
     account = session.released(Permit(release, place))
     account.sending()
     return Exchange(account, what, session)
+
+
+def awaited(now: list[float], place: Destination = HERE) -> tuple[Exchange, GovernedServer]:
+    """An exchange that was sent at 0; `now` is the time."""
+    session = Session("c", "p", GuardedGate(FakeGate(), 1), ListenerOptions(ca_directory=Path("x")), lambda: now[0])
+    request = incoming().request(b"")
+    permit = Permit(released(Arrived("call_1", 0.0, "c", "connect", "p", request), request), place)
+    server = GovernedServer(permit)
+    this = Exchange(session.released(permit), incoming(), session)
+    this.sending(server)
+    return this, server
 
 
 def test_a_whole_answer_is_accounted_for() -> None:
@@ -114,3 +127,36 @@ def test_words_for_faults(error: str, sent: bool, reason: str) -> None:
     """The agent is told what happened, as far as it is known."""
     refusal = fault_refusal(error, sent=sent)
     assert (refusal.reason, refusal.status) == (reason, 502)
+
+
+def test_an_answer_has_a_time_to_begin_in() -> None:
+    """Ten minutes, or what the service has of its own, and until the head is complete; after that none is running."""
+    now = [0.0]
+    this, server = awaited(now)
+    assert server.answer_by == 600.0
+    assert awaited(now, replace(HERE, answer_within=7))[1].answer_by == 7.0
+    this.delivered(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n")
+    assert server.answer_by == 600.0
+    this.delivered(b"Content-Length: 2\r\n\r\na")
+    assert server.answer_by is None
+    now[0] = 9999.0
+    with pytest.raises(UpstreamFault, match="in the middle"):
+        this.ended()
+
+
+def test_an_end_is_late_only_after_its_time() -> None:
+    """An upstream that closes before is one that failed."""
+    now = [599.0]
+    this, _ = awaited([0.0])
+    with pytest.raises(UpstreamFault, match="without an answer"):
+        this.ended()
+    late, _ = awaited(now)
+    now[0] += 600.0
+    with pytest.raises(UpstreamFault, match="upstream_timeout"):
+        late.ended()
+
+
+def test_words_for_an_answer_that_did_not_come() -> None:
+    """504, and no word on whether the call took effect."""
+    refusal = fault_refusal("upstream_timeout", sent=True)
+    assert (refusal.reason, refusal.status) == ("upstream_timeout", 504)

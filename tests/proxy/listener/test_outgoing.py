@@ -1,5 +1,7 @@
 """Writing a released request."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,3 +82,13 @@ def test_always_one_request_or_none(path: str, headers: list[tuple[str, str]], b
     assert [value for name, value in head.fields if name == "host"] == ["a.test"]
     assert [value for name, value in head.fields if name == "content-length"] == [str(len(body))]
     assert not [value for name, value in head.fields if name == "transfer-encoding"]
+
+
+@pytest.mark.parametrize("path", ["/a%2Fb", "/a%2fb"])
+def test_an_encoded_slash_needs_the_services_word(path: str) -> None:
+    """Whatever let it through before: only a service that is said to take one gets it, and as it is."""
+    given = replace(request(), path=path)
+    with pytest.raises(Unsendable):
+        outgoing_bytes(given, Injection(), HERE, websocket=False)
+    there = replace(HERE, allow_encoded_slash=True)
+    assert outgoing_bytes(given, Injection(), there, websocket=False).startswith(f"GET {path} HTTP".encode())

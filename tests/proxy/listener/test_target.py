@@ -67,6 +67,8 @@ def test_a_port_must_be_given_where_there_is_no_default() -> None:
         ("/a.b..c/...", ("/a.b..c/...", "")),
         ("/M%C3%BCller%20Co", ("/M%C3%BCller%20Co", "")),
         ("/@scope/package", ("/@scope/package", "")),
+        ("/@scope%2Fpackage", ("/@scope%2Fpackage", "")),
+        ("/projects/a%2fb.c%2F..d/x", ("/projects/a%2fb.c%2F..d/x", "")),
     ],
 )
 def test_paths_with_one_meaning(target: str, expected: tuple[str, str]) -> None:
@@ -82,9 +84,23 @@ def test_every_accepted_path_survives_decoding(segments: list[str]) -> None:
         path, _ = read_path(target)
     except Refused:
         return
-    assert unquote(path).split("/")[1:] == segments
+    assert unquote(path) == "/" + "/".join(segments)
     assert unquote(unquote(path)) == unquote(path)
     assert not {".", ".."} & set(unquote(path).split("/"))
+    assert "" not in unquote(path).split("/")[1:-1]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/%2F", "/%2Fa", "/a%2f", "/a%2F/b", "/a/%2Fb", "/a%2F%2fb", "/a%2F..%2Fb", "/a%2f..", "/..%2Fa", "/.%2Fa",
+     "/a%2F.%2Fb", "/a/..%2F..", "/a%252Fb", "/a%2F%2e%2e%2Fb", "/a%2F..;%2Fb", "/a%2F%5C", "/a%EF%BC%8Fb",
+     "/a%2F%E2%80%A5%2Fb"],
+)  # fmt: skip
+def test_an_encoded_slash_leads_nowhere_else(path: str) -> None:
+    """Whenever a server decodes it, there is no dot segment and no empty one."""
+    with pytest.raises(Refused) as caught:
+        read_path(path)
+    assert caught.value.refusal.reason == "path_ambiguous"
 
 
 @given(st.text(max_size=30))

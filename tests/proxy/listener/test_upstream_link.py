@@ -72,3 +72,16 @@ def test_what_comes_is_acknowledged_at_once() -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
         link.data_received(b"x")
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == 1
+
+
+@pytest.mark.parametrize(
+    ("handshake", "answer", "overdue"), [(None, None, False), (5.0, None, True), (None, 5.0, True), (6.0, 7.0, False)]
+)
+def test_a_handshake_or_an_answer_that_takes_too_long(
+    handshake: float | None, answer: float | None, overdue: bool
+) -> None:
+    """Either ends the connection at its time, and neither before."""
+    server = governed_server()
+    link = UpstreamLink(Recorder(), server)
+    link.deadline, server.answer_by = handshake, answer
+    assert link.overdue(5.0) is overdue

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from proxy.errors import ConfigurationError, Refused
-from proxy.facts import Dataset, Route, Selector, Service, Tool
+from proxy.facts import Dataset, Paths, Route, Selector, Service, Tool
 from proxy.protocols.catalog import Catalog
 from proxy.protocols.mcp_methods import BUILT_IN
 from tests.fakes.wire_calls import CATALOG, CRM, NOTES, REFUND, compiled, inventory, no_documents, request
@@ -219,3 +219,17 @@ def test_an_open_schema_stays_open() -> None:
     found = compiled(CRM.model_copy(update={"tools": (tool,)})).tool_for("crm", "t")
     assert found is not None
     assert found.input_schema == {"type": "object"}
+
+
+def test_an_encoded_slash_leads_to_no_other_service() -> None:
+    """Only a service that takes one is found by such a path, and never in place of another that a decoder finds."""
+    catalog = compiled(
+        Service(id="root", owner="bob", url="https://a.test", paths=Paths(encoded_slash="allowed")),
+        Service(id="deep", owner="bob", url="https://a.test/api/v2"),
+    )
+    found = catalog.service_for("https", "a.test", 443, "/x%2Fy")
+    assert found is not None
+    assert found.id == "root"
+    assert catalog.service_for("https", "a.test", 443, "/api/v2/x") is not None
+    for path in ("/api%2Fv2/x", "/api%2fV2", "/api/v2/x%2Fy", "/api/v2%2Fx", "/api%2Fv2%2Fx"):
+        assert catalog.service_for("https", "a.test", 443, path) is None, path

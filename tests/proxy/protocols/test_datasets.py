@@ -84,3 +84,20 @@ def test_each_use_is_named_once_and_each_access_for_itself() -> None:
     )
     compiled = compile_selectors([dataset])
     assert datasets_of(compiled["crm"], "a", "/", {}) == (DatasetUse("d", "read"), DatasetUse("d", "write"))
+
+
+@pytest.mark.parametrize(
+    ("selected", "path", "expected"),
+    [
+        ("/projects/{id}/files", "/projects/group%2Fname/files", True),
+        ("/projects/secret/**", "/projects/secret%2Fplans", True),
+        ("/projects/secret/plans", "/projects/SECRET%2Fplans", True),
+        ("/projects/secret%2Fplans", "/projects/secret%2Fplans", True),
+        ("/projects/{id}", "/projects/group%2Fname", True),
+        ("/projects/{id}", "/projects/group/name", False),
+        ("/projects/open/**", "/projects/secret%2Fplans", False),
+    ],
+)
+def test_an_encoded_slash_hides_no_dataset(selected: str, path: str, expected: bool) -> None:
+    """What is found with the slash as a part of its segment, and what is found with it as a separator."""
+    assert uses(select(paths=[selected]), None, path, {}) is expected

@@ -194,3 +194,16 @@ def test_any_operation_is_read_or_reported(node: Json) -> None:
     """Whatever stands in an operation, reading it ends with tools or mistakes, never with an error."""
     read(json.dumps({"openapi": "3.1.0", "paths": {"/x": {"post": node, "parameters": node}}}))
     read(json.dumps({"openapi": "3.1.0", "paths": {"/x": {"post": {"requestBody": node, "parameters": [node]}}}}))
+
+
+def test_a_parameter_that_a_credential_fills_is_no_argument() -> None:
+    """A query parameter of that name, required or not, is not asked of the agent; one elsewhere is another thing."""
+    document = b"""{"openapi": "3.1.0", "info": {}, "paths": {"/find/{key}": {"get": {"operationId": "find",
+      "parameters": [{"name": "key", "in": "path", "required": true}, {"name": "Key", "in": "query", "required": true},
+      {"name": "q", "in": "query", "required": true}]}}}}"""
+    (plain,) = read_operations(document, "f", [])
+    assert plain.schema is not None
+    assert plain.schema["required"] == ["key", "Key", "q"]
+    (bound,) = read_operations(document, "f", [], frozenset({"key"}))
+    assert bound.schema is not None
+    assert bound.schema["required"] == ["key", "q"]

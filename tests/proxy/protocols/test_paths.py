@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.errors import Refused
-from proxy.protocols.paths import segments
+from proxy.protocols.paths import segments, split_at_slashes, with_slashes_encoded, written_alike
 
 READ = {
     "/": (),
@@ -74,3 +74,55 @@ def test_any_text_gives_segments_or_a_refusal(path: str) -> None:
     except Refused:
         return
     assert not any(set(segment) & set("/\\%\0") or segment in {".", ".."} for segment in found)
+
+
+TAKEN = {
+    "/projects/group%2Fname": ("projects", "group/name"),
+    "/projects/group%2fname/": ("projects", "group/name", ""),
+    "/@scope%2Fname/-/name.tgz": ("@scope/name", "-", "name.tgz"),
+    "/a%2Fb%2Fc/d": ("a/b/c", "d"),
+    "/plain/%C3%A9": ("plain", "\u00e9"),
+}
+
+
+@pytest.mark.parametrize(("path", "expected"), TAKEN.items())
+def test_an_encoded_slash_stays_within_its_segment(path: str, expected: tuple[str, ...]) -> None:
+    """Where it is taken, it is a part of one segment; nowhere else is such a path read at all."""
+    assert segments(path, slashes=True) == expected
+    if "%2" in path:
+        with pytest.raises(Refused):
+            segments(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/%2F", "/%2Fa", "/a%2F", "/a%2F/b", "/a%2F%2Fb", "/a%2F..%2Fb", "/..%2Fa", "/a%2f.", "/a%252Fb", "/a%2F%5Cb",
+     "/a%2F..;x%2Fb", "/a%2F%2e%2e", "/a%2F%00"],
+)  # fmt: skip
+def test_an_encoded_slash_hides_no_other_path(path: str) -> None:
+    """No dot segment, no empty one and no second encoding, even where encoded slashes are taken."""
+    with pytest.raises(Refused) as caught:
+        segments(path, slashes=True)
+    assert caught.value.refusal.reason == "path_ambiguous"
+
+
+@given(st.text() | st.from_regex(r"(/([a-z.;]|%2[Ff]|%2[eE]|%25){0,6}){1,4}", fullmatch=True))
+def test_any_text_gives_segments_that_every_reader_can_split(path: str) -> None:
+    """Whatever the path, decoding it early finds more segments, but no empty and no dot segment among them."""
+    try:
+        found = segments(path, slashes=True)
+    except Refused:
+        return
+    assert not any(set(segment) & set("\\%\0") for segment in found)
+    split = split_at_slashes(found)
+    assert not {".", ".."} & set(split)
+    assert "" not in split[:-1]
+    assert "%" not in with_slashes_encoded(found).replace("%2F", "")
+    if "/" not in "".join(found):
+        assert segments(path) == found
+
+
+def test_two_spellings_of_an_encoding_are_one_to_policies() -> None:
+    """In capitals; what is not encoded keeps its case."""
+    assert written_alike("/a%2fb/%c3%A9/x%zz") == "/a%2Fb/%C3%A9/x%zz"
+    assert written_alike("/a/b") == "/a/b"

@@ -134,3 +134,47 @@ def test_a_match_always_rebuilds_its_path(segments: list[str]) -> None:
         for name, value in found.values.items():
             text = text.replace("{" + name + "}", value)
         assert text == "/" + "/".join(segments)
+
+
+SLASHED = Routes[str]()
+for text in ("/projects/{id}", "/projects/{id}/issues", "/{package}", "/{package}/{version}", "/repos/{owner}/{name}",
+             "/repos/{owner}/{name}/delete", "/admin/export", "/x/{a}/{b}", "/x/{a}/{b}.json/{c}"):  # fmt: skip
+    SLASHED.add("GET", parse_template(text), text)
+
+
+@pytest.mark.parametrize(
+    ("segments", "expected"),
+    [
+        (("projects", "group/name"), "/projects/{id}"),
+        (("projects", "group/name", "issues"), "/projects/{id}/issues"),
+        (("@scope/name",), "/{package}"),
+        (("@scope/name", "1.0"), "/{package}/{version}"),
+        (("a/b/c/d",), "/{package}"),
+    ],
+)
+def test_a_slash_within_a_segment_is_a_part_of_its_parameter(segments: tuple[str, ...], expected: str) -> None:
+    """The route is that of the segments as they are, and the parameter holds the slash."""
+    found = SLASHED.match("GET", segments)
+    assert found is not None
+    assert found.target == expected
+    assert next(one for one in segments if "/" in one) in found.values.values()
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        ("admin/export",),
+        ("Admin/EXPORT",),
+        ("projects/7",),
+        ("projects", "group/issues"),
+        ("repos", "a/b", "delete"),
+        ("repos/a", "b"),
+        ("repos/a/b", "delete"),
+        ("x", "a/b.json", "c"),
+        ("projects/7", "issues", ""),
+    ],
+)
+def test_a_slash_within_a_segment_leads_to_no_other_route(segments: tuple[str, ...]) -> None:
+    """What a server that decodes it first would take for a route that names more of the path is no route at all."""
+    with pytest.raises(AmbiguousRoute):
+        SLASHED.match("GET", segments)

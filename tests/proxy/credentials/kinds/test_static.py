@@ -1,4 +1,4 @@
-"""One secret of ours in one header."""
+"""One secret of ours in one header, or in one query parameter."""
 
 import contextlib
 from collections.abc import Iterator
@@ -26,3 +26,21 @@ class TestStatic(CredentialKindConformance):
         house.obtain()
         monkeypatch.setenv("SECRET", "another-secret")
         assert house.obtain().headers == (("authorization", "Bearer another-secret"),)
+
+
+class TestStaticInAQuery(CredentialKindConformance):
+    """The same secret as a query parameter."""
+
+    @contextlib.contextmanager
+    def opened(self, folder: Path) -> Iterator[House]:
+        """No server is needed."""
+        given = means()
+        binding = StaticBinding(id="key", secret="env:SECRET", methods=("GET",), paths=("/*",), query="key")
+        yield House(Static(given), binding, given)
+
+    def test_nothing_in_it_can_be_read_as_another_parameter(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A secret that holds delimiters is still one value."""
+        monkeypatch.setenv("SECRET", "a&b=c;d#e?f/g%20 h+i")
+        assert house.obtain().query == "key=a%26b%3Dc%3Bd%23e%3Ff%2Fg%2520%20h%2Bi"
