@@ -29,20 +29,23 @@ _ONCE = frozenset(
         "sec-websocket-version",
     }
 )  # fmt: skip
-# Hop-by-hop (RFC 9110 section 7.6.1), traces and baggage of the agent, and what claims to come from a proxy: also
-# which certificate was shown to it (RFC 9440 section 2.4).
+# Hop-by-hop (RFC 9110 section 7.6.1), traces and baggage of the agent, and what claims to come from a proxy: which
+# certificate was shown to it (RFC 9440 section 2.4), or who signed in at it.
 _DROP = frozenset(
     {
         "keep-alive", "te", "http2-settings", "alt-used", "sec-websocket-extensions", "tracestate", "baggage",
         "txn-token", "forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip",
         "cf-connecting-ip", "x-original-host", "x-original-forwarded-for", "client-ip", "x-remote-user",
-        "remote-user", "x-authenticated-user", "client-cert", "client-cert-chain", "x-client-cert",
-        "x-client-certificate", "x-ssl-cert",
+        "remote-user", "remote-name", "remote-email", "remote-groups", "x-remote-email", "x-remote-group",
+        "x-remote-groups", "x-authenticated-user", "x-webauth-user", "client-cert", "client-cert-chain",
+        "x-client-cert", "x-client-certificate", "x-ssl-cert", "b3", "uber-trace-id",
     }
 )  # fmt: skip
 _DROP_PREFIXES = (
     "proxy-", "workload-", "x-forwarded-", "x-countersign-", "countersign-", "x-envoy-", "x-workload-",
-    "x-ssl-client-", "ssl-client-", "x-amzn-mtls-", "x-ms-client-principal",
+    "x-ssl-client-", "ssl-client-", "x-amzn-mtls-", "x-amzn-oidc-", "x-ms-client-principal", "x-goog-iap-",
+    "x-goog-authenticated-user-", "cf-access-", "x-auth-request-", "x-pomerium-", "x-authentik-", "x-remote-extra-",
+    "tailscale-user-", "x-b3-", "uberctx-",
 )  # fmt: skip
 # They ask the server to act on another method or path than the one that is judged.
 _REFUSE = frozenset(
