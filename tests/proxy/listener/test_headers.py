@@ -18,7 +18,7 @@ from proxy.listener.headers import Rule, rule_for
         (["client-cert", "client_cert", "client-cert-chain", "x-client-cert", "x-ssl-client-verify"], Rule.DROP),
         (["ssl-client-subject-dn", "x-amzn-mtls-clientcert-leaf", "x-ms-client-principal"], Rule.DROP),
         (["x-amzn-oidc-data", "x-goog-iap-jwt-assertion", "x-goog-authenticated-user-email"], Rule.DROP),
-        (["cf-access-jwt-assertion", "x-auth-request-user", "x_auth_request_email", "x-pomerium-claim-email"], Rule.DROP),
+        (["cf-access-jwt-assertion", "x-auth-request-user", "x_auth_request_email", "x-pomerium-claim-id"], Rule.DROP),
         (["remote-email", "remote_groups", "x-remote-group", "x-remote-extra-scopes", "x-webauth-user"], Rule.DROP),
         (["tailscale-user-login", "x-authentik-username", "b3", "x-b3-traceid", "uberctx-user"], Rule.DROP),
         (["x-http-method-override", "x_http_method_override", "x-rewrite-url", "x_original_url"], Rule.REFUSE),
