@@ -47,13 +47,16 @@ _DROP_PREFIXES = (
     "x-goog-authenticated-user-", "cf-access-", "x-auth-request-", "x-pomerium-", "x-authentik-", "x-remote-extra-",
     "tailscale-user-", "x-b3-", "uberctx-",
 )  # fmt: skip
-# They ask the server to act on another method or path than the one that is judged.
+# They ask the server to act on another method or path than the one that is judged, or, with the credential that is
+# given to this agent, as somebody else (Kubernetes, GitLab).
 _REFUSE = frozenset(
     {
         "x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url",
         "x-original-method", "x-override-url", "x-original-uri", "x-original-path", "x-rewrite-uri",
+        "impersonate-user", "impersonate-group", "impersonate-uid", "sudo",
     }
 )  # fmt: skip
+_REFUSE_PREFIXES = ("impersonate-extra-",)
 
 _LIMIT = 4096
 _LONGEST = 64  # a name that is remembered; a client may send others, as long as a head, before it is known who it is
@@ -72,7 +75,7 @@ def rule_for(name: str) -> Rule:
 
 def _judge(name: str) -> Rule:
     twin = name.replace("_", "-")
-    if twin in _REFUSE:
+    if twin in _REFUSE or twin.startswith(_REFUSE_PREFIXES):
         return Rule.REFUSE
     if twin in _DROP or (twin.startswith(_DROP_PREFIXES) and twin != "proxy-authorization"):
         return Rule.DROP

@@ -22,6 +22,7 @@ from proxy.listener.headers import Rule, rule_for
         (["remote-email", "remote_groups", "x-remote-group", "x-remote-extra-scopes", "x-webauth-user"], Rule.DROP),
         (["tailscale-user-login", "x-authentik-username", "b3", "x-b3-traceid", "uberctx-user"], Rule.DROP),
         (["x-http-method-override", "x_http_method_override", "x-rewrite-url", "x_original_url"], Rule.REFUSE),
+        (["impersonate-user", "impersonate_group", "impersonate-extra-scopes", "sudo"], Rule.REFUSE),
         (["x-original-uri", "mcp_method", "mcp_name", "mcp-name_", "mcp_param_region"], Rule.REFUSE),
         (["content_length", "transfer_encoding", "content_type", "proxy_authorization"], Rule.REFUSE),
     ],
