@@ -1,7 +1,8 @@
 """The circumstances of a call that every policy can read, whatever the question.
 
 Times are UTC. `weekday` counts from Monday, 1, to Sunday, 7. `chain` names the members of the delegation chain from
-the root to the caller; `chain_depth` counts the hops between them.
+the root to the caller; `chain_depth` counts the hops between them. `chain_verified`: both parties of every hop have
+shown themselves to us, and none of it rests on somebody else's word.
 """
 
 from collections.abc import Callable, Mapping
@@ -55,6 +56,7 @@ FIELDS: Mapping[str, Field] = {
     "chain": Field("Set<String>", lambda known: list(known.inquiry.chain)),
     "chain_depth": Field("Long", lambda known: max(len(known.inquiry.chain) - 1, 0)),
     "chain_complete": Field("Bool", lambda known: known.inquiry.chain_complete),
+    "chain_verified": Field("Bool", lambda known: known.inquiry.chain_verified),
     "task": Field("String", lambda known: known.inquiry.task),
     "task_labels": Field("Set<String>", lambda known: list(known.inquiry.task_labels)),
     "service": Field("Service", lambda known: entity("Service", known.service.id)),

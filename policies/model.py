@@ -119,6 +119,7 @@ class Inquiry:
     on_behalf_of: str | None = None
     chain: tuple[str, ...] = ()
     chain_complete: bool = True
+    chain_verified: bool = False
     task: str = ""
     task_labels: tuple[str, ...] = ()
     now: float = 0.0

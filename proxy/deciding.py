@@ -59,6 +59,7 @@ def inquiry(described: Described, now: float) -> Inquiry:
         on_behalf_of=identity.proven.on_behalf_of,
         chain=identity.chain.names,
         chain_complete=identity.chain.complete,
+        chain_verified=identity.chain.complete and all(hop.level == "verified" for hop in identity.chain.hops),
         task=identity.proven.task,
         now=now,
     )

@@ -31,7 +31,7 @@ def card_of(decided: Decided, requirement: Requirement, inventory: Inventory, ex
         "version": VERSION,
         "effect": effect_line(call),
         "effect_class": call.tool.effect if call.tool else "unknown",
-        "rollback": requirement.rollback,
+        "rollback": requirement.rollback or identity.agent.rollback,
         "reasons": list(requirement.reasons),
         "rules": list(requirement.rules),
         "policy_version": decided.decision.policy_version,

@@ -95,6 +95,8 @@ def _agent(loaded: Loaded, entry: Entry[Agent], today: date) -> Iterator[Mistake
         yield entry.mistake(f"{text}; name another owner", "owner")
     yield from _restrained(entry, found)
     yield from _soon(entry, today, expires=agent.expires, review_due=agent.review_due)
+    if agent.agent_class != "privileged":  # for which a date in the file does not count
+        yield from _unreviewed(entry, today)
 
 
 def _process(loaded: Loaded, entry: Entry[Process], today: date) -> Iterator[Mistake]:
@@ -105,6 +107,7 @@ def _process(loaded: Loaded, entry: Entry[Process], today: date) -> Iterator[Mis
         return
     yield from _restrained(entry, found)
     yield from _soon(entry, today, expires=entry.fact.expires, review_due=entry.fact.review_due)
+    yield from _unreviewed(entry, today)
 
 
 def _partner(loaded: Loaded, entry: Entry[Partner], today: date) -> Iterator[Mistake]:
@@ -128,6 +131,14 @@ def _soon(entry: Entry, today: date, **days: date) -> Iterator[Mistake]:
     for field, day in days.items():
         if day - today <= SOON and day >= today:
             yield entry.mistake(f"is on {day}, in {(day - today).days} day(s); then its calls are refused", field)
+
+
+def _unreviewed(entry: Entry[Agent] | Entry[Process], today: date) -> Iterator[Mistake]:
+    """A date that whoever writes the file has put beyond a whole interval is a review that nobody does."""
+    days, interval = (entry.fact.review_due - today).days, entry.fact.review_interval_days
+    if days > interval:
+        text = f"is in {days} days, longer than `review_interval_days` ({interval}) without anybody's attestation"
+        yield entry.mistake(f"{text}; set an earlier date", "review_due")
 
 
 def _restrained(entry: Entry, found: Standing) -> Iterator[Mistake]:

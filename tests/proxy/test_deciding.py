@@ -1,12 +1,14 @@
 """A described call as a question, and a denial or a failure as words."""
 
+from dataclasses import replace
+
 import pytest
 
 from policies.model import DatasetUse, Decision, Outcome, Reason
 from proxy.deciding import AUDIT_DOWN, BROKEN, STORE_DOWN, denial, failure, inquiry
 from proxy.errors import StoreUnavailable, refuse
 from proxy.protocols.registry import describe
-from proxy.stages import Decided
+from proxy.stages import Chain, Decided, Hop, HopLevel, Principal
 from telemetry.errors import AuditUnavailable
 from tests.fakes.wire_calls import CATALOG, attributed, request
 
@@ -23,6 +25,31 @@ def test_policy_is_asked_about_verified_facts():
     assert asked.arguments == {"customer": "7", "full": "yes"}
     assert asked.datasets == (DatasetUse("customers", "read"),)
     assert asked.now == 5.0
+
+
+@pytest.mark.parametrize(
+    ("levels", "complete", "verified"),
+    [
+        ((), True, True),
+        (("verified",), True, True),
+        (("verified", "verified"), True, True),
+        (("endorsed",), True, False),
+        (("verified", "endorsed"), True, False),
+        (("endorsed", "verified"), True, False),
+        (("verified", "asserted"), True, False),
+        (("verified",), False, False),
+        ((), False, False),
+    ],
+)
+def test_a_chain_is_verified_if_each_of_its_hops_is(
+    levels: tuple[HopLevel, ...], complete: bool, verified: bool
+) -> None:
+    """One hop on somebody else's word, or a gap, and policy is not told that all of it was shown."""
+    party = Principal("agent", "bot")
+    chain = Chain(party, tuple(Hop(party, party, level, "handle", "") for level in levels), complete)
+    attributed = DESCRIBED.attributed
+    changed = replace(attributed, identity=replace(attributed.identity, chain=chain))
+    assert inquiry(replace(DESCRIBED, attributed=changed), 0.0).chain_verified is verified
 
 
 def test_a_call_without_a_tool_asks_about_the_api():

@@ -50,6 +50,19 @@ def test_the_card_says_who_where_and_what_approving_allows() -> None:
     assert "exactly this call to crm once, within 10 minutes" in shown["allows"]
 
 
+def test_what_no_rule_says_of_undoing_the_inventory_says() -> None:
+    """The rule's own word on this call comes first, then the agent's rollback note; only without both is none known."""
+    asked = decided()
+    attributed = asked.described.attributed
+    agent = attributed.identity.agent.model_copy(update={"rollback": "reverse it in the ledger"})
+    noted = replace(attributed, identity=replace(attributed.identity, agent=agent))
+    asked = replace(asked, described=replace(asked.described, attributed=noted))
+    silent = replace(OWNER_SIGNS, rollback="")
+    assert card_of(asked, OWNER_SIGNS, inventory(), None)["rollback"] == "void it"
+    assert card_of(asked, silent, inventory(), None)["rollback"] == "reverse it in the ledger"
+    assert card(requirement=silent)["rollback"] == ""
+
+
 @pytest.mark.parametrize(
     "hidden",
     ["\u202e", "\u200b", "\u0000", "\x1b", "\u2066", "\u00a0", "\u3164", "\ue000", "\u2028", "\u2800", "\ufe0f"],

@@ -48,6 +48,9 @@ def test_a_good_inventory_has_neither(tmp_path, monkeypatch):
          "set `enabled: true` when it may call again")),
         ("expires: 2027-01-31", "expires: 2026-12-11",
          "agents.yaml:7: agents[support-bot].expires: is on 2026-12-11, in 10 day(s); then its calls are refused"),
+        ("review_due: 2026-12-31", "review_due: 2027-03-02",
+         ("agents.yaml:8: agents[support-bot].review_due: is in 91 days, longer than `review_interval_days` (90) "
+         "without anybody's attestation; set an earlier date")),
     ],
 )  # fmt: skip
 def test_an_agent_that_will_be_refused_is_a_warning(tmp_path, monkeypatch, old, new, expected):
@@ -128,6 +131,8 @@ agents:
 processes:
   - {id: night, owner: alice, purpose: p, trigger: schedule, reference: "0 3 * * *", agents: [root-bot],
      expires: 2099-01-01, review_due: 2026-11-30}
+  - {id: queue, owner: alice, purpose: p, trigger: queue, reference: q, agents: [root-bot],
+     expires: 2099-01-01, review_due: 2028-01-01}
 partners:
   - {id: acme, name: Acme, owner: alice, contract: C-1, ends: 2026-12-10, issuers: ["https://acme"]}
 """
@@ -135,6 +140,7 @@ BOTH = [
     ("agents[root-bot].instances[0].owners.eu", "`bob` is no longer active, so calls of this instance are refused; "),
     ("agents[root-bot].agent_class", "all its calls are refused (agent_unattested): let its owner attest it as priv"),
 ]
+LATE = ("processes[queue].review_due", "is in 396 days, longer than `review_interval_days` (90) without anybody")
 ENDS = ("partners[acme].ends", "is on 2026-12-10, in 9 day(s); then its calls are refused")
 
 
@@ -147,6 +153,7 @@ ENDS = ("partners[acme].ends", "is on 2026-12-10, in 9 day(s); then its calls ar
                 ("agents[far-bot].owner", "all its calls are refused (agent_owner_inactive): name an active owner"),
                 *BOTH,
                 ("processes[night].review_due", "no agent may act for it (process_review_overdue): let its owner"),
+                LATE,
                 ENDS,
             ],
         ),
@@ -154,8 +161,10 @@ ENDS = ("partners[acme].ends", "is on 2026-12-10, in 9 day(s); then its calls ar
             OwnershipRules(when_owner_leaves="deputy", review_overdue="hold"),
             [
                 ("agents[far-bot].owner", "`bob` is no longer active; its deputy `alice` answers for it until then; "),
+                ("agents[far-bot].review_due", "is in 26329 days, longer than `review_interval_days` (90) without "),
                 *BOTH,
                 ("processes[night].review_due", "every one of its calls waits for a person (process_review_overdue): "),
+                LATE,
                 ENDS,
             ],
         ),
