@@ -50,7 +50,7 @@ class SqliteTasks(SqliteArea):
         def ids(connection: sqlite3.Connection) -> list[str]:
             return [row[0] for row in connection.execute("SELECT id FROM tasks WHERE state = 'suspended'")]
 
-        return await self._reader.run(ids)
+        return await self._watcher.run(ids)
 
     async def live_below(self, task_id: str) -> list[Task]:
         return await self._tasks(
