@@ -3,7 +3,7 @@
 import sqlite3
 
 from proxy.storage.sqlite_area import SqliteArea
-from proxy.tasks.interfaces import Revocation
+from proxy.tasks.interfaces import Counts, Revocation
 
 
 class SqliteRevocations(SqliteArea):
@@ -49,3 +49,13 @@ class SqliteRevocations(SqliteArea):
             return (watcher.generation << 33) + version
 
         return await watcher.run(token)
+
+    async def counts(self) -> Counts:
+        watcher = self._watcher
+
+        def count(connection: sqlite3.Connection) -> Counts:
+            rows = connection.execute("SELECT area, changes FROM change_counts")
+            found = {row["area"]: row["changes"] for row in rows}
+            return Counts(watcher.generation, found["revocations"], found["standings"])
+
+        return await watcher.run(count)

@@ -26,6 +26,18 @@ class Revocation:
     kind: RevocationKind = "revoke"
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How often anything was revoked or lifted, and how often tasks and handles came to stand otherwise.
+
+    Numbers of one `reading` that are equal mean that nothing changed; they mean nothing else.
+    """
+
+    reading: int
+    revocations: int
+    standings: int
+
+
 class RevocationStore(Protocol):
     """Every method raises `StoreUnavailable` when the store cannot answer."""
 
@@ -39,6 +51,10 @@ class RevocationStore(Protocol):
 
     async def change_token(self) -> int:
         """A number that differs after any change by any process; cheap enough for every 50 ms."""
+        ...
+
+    async def counts(self) -> Counts:
+        """What of that concerns whether a call may go on."""
         ...
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from proxy.errors import StoreUnavailable
 from proxy.identity.interfaces import HandleRow
-from proxy.tasks.interfaces import Revocation
+from proxy.tasks.interfaces import Counts, Revocation
 
 
 @dataclass
@@ -53,10 +53,15 @@ class MemoryHandleStore:
 
 @dataclass
 class MemoryRevocationStore:
-    """Revocations in a dictionary. `before_rows` runs just before rows are read, to play another process."""
+    """Revocations in a dictionary. `before_rows` runs just before rows are read, to play another process.
+
+    `others` are commits of anything else; `reads` counts how often all rows were read.
+    """
 
     rows: dict[str, Revocation] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
+    others: int = 0
+    reads: int = 0
     failing: bool = False
     before_rows: Callable[[], None] | None = None
 
@@ -80,6 +85,7 @@ class MemoryRevocationStore:
 
     async def all_revocations(self) -> list[Revocation]:
         self._check()
+        self.reads += 1
         rows = list(self.rows.values())
         if self.before_rows is not None:
             act, self.before_rows = self.before_rows, None
@@ -88,4 +94,8 @@ class MemoryRevocationStore:
 
     async def change_token(self) -> int:
         self._check()
-        return len(self.changes)
+        return len(self.changes) + self.others
+
+    async def counts(self) -> Counts:
+        self._check()
+        return Counts(1, len(self.changes), 0)
