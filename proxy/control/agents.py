@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from proxy.control.callers import Caller, may_see_agent
+from proxy.control.callers import NOTHING_NAMED, Caller, may_see_agent
 from proxy.control.needs import ControlDeps
 from proxy.control.responders import Levers
 from proxy.errors import Declined
@@ -64,7 +64,7 @@ class AgentDesk:
         rows = [by_scope[scope] for scope in _scopes(agent) if scope in by_scope]
         ended = next((row for row in rows if row.kind == "revoke"), rows[0] if rows else None)
         frozen = ended is not None and ended.kind == "freeze"
-        levers = Levers(caller, self._deps.inventory(), (), self._deps.responders, now)
+        levers = Levers(caller, self._deps.inventory(), NOTHING_NAMED, self._deps.responders, now)
         scope = f"agent:{agent.id}"
         return AgentCard(
             agent=agent,

@@ -5,12 +5,12 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from proxy.control.callers import Caller, may_end, may_see_agent
+from proxy.control.callers import Caller, Named, may_end, may_see_agent
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
 from proxy.control.tasks import handle_life, require_usable
 from proxy.errors import Declined
-from proxy.identity.interfaces import HandleRow
+from proxy.identity.interfaces import HandleQuery, HandleRow
 from proxy.inventory.ownership import standing
 from proxy.names import identifier
 from proxy.tasks.task import Task
@@ -68,17 +68,28 @@ class HandleDesk:
             raise Declined(422, "ttl_out_of_range", f"a handle of a privileged agent lives at most {most} seconds")
         return min(self._deps.handle_ttl, most) if ttl is None else ttl
 
-    async def list(self, *, agent: str | None, live: bool) -> list[HandleRow]:
-        """The rows that this caller may see; they hold no secret."""
-        now, inventory = self._deps.clock(), self._deps.inventory()
-        rows = await self._deps.handles.list(agent=agent, live_at=now if live else None)
-        return [row for row in rows if may_see_agent(self._caller, row.agent, inventory, self._deps.auditors, now)]
+    async def list(
+        self, *, agent: str | None, live: bool, before: tuple[float, str] | None = None, limit: int = 200
+    ) -> list[HandleRow]:
+        """The rows that this caller may see, the newest first, from `before` on; they hold no secret."""
+        live_at = self._deps.clock() if live else None
+        return [*await self._deps.handles.list(HandleQuery(self._agents(agent), None, live_at, before, limit))]
+
+    def _agents(self, asked: str | None) -> Sequence[str] | None:
+        """Of which agents this caller may see handles; None: of all, also those that are gone."""
+        now, inventory, auditors = self._deps.clock(), self._deps.inventory(), self._deps.auditors
+        if asked is not None:
+            return [asked] if may_see_agent(self._caller, asked, inventory, auditors, now) else []
+        if may_see_agent(self._caller, "", inventory, auditors, now):  # no agent is called so: it is gone
+            return None
+        return [name for name in inventory.agents if may_see_agent(self._caller, name, inventory, auditors, now)]
 
     async def revoke(self, handle_id: str, reason: str) -> None:
         """The handle is dead, and what runs under it is cut."""
         now = self._deps.clock()
-        rows = [row for row in await self._deps.handles.list() if row.id == handle_id]
-        if not rows or not may_end(self._caller, f"handle:{handle_id}", self._deps.inventory(), rows, now):
+        named = Named(handles=await self._deps.handles.agents_of([handle_id]))
+        known = handle_id in named.handles
+        if not known or not may_end(self._caller, f"handle:{handle_id}", self._deps.inventory(), named, now):
             raise Declined(404, "handle_unknown", "there is no such handle, or it is not yours to revoke")
         why = required_reason(reason)
         await self._journal.write("handle.revoked", f"handle:{handle_id}", kind="revoke", reason=why)
@@ -89,7 +100,7 @@ class HandleDesk:
         if task is None:
             return ()
         family = await self._deps.tasks.family(task)
-        if not family and _OURS.fullmatch(task) and all(row.task != task for row in await self._deps.handles.list()):
+        if not family and _OURS.fullmatch(task) and not await self._deps.handles.agents_under([task]):
             raise Declined(404, "task_unknown", f"there is no task `{task}`")
         return family
 

@@ -4,12 +4,12 @@ import hashlib
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 from proxy.errors import CountersignError
 from proxy.identity.challenges import unproven
-from proxy.identity.interfaces import HandleRow, HandleStore
+from proxy.identity.interfaces import EVERY_HANDLE, HandleQuery, HandleRow, HandleStore
 from telemetry.ids import new_id
 
 PREFIX = "csh_"
@@ -113,6 +113,14 @@ class HandleService:
         self.forget()
         return revoked
 
-    async def list(self, *, agent: str | None = None, live_at: float | None = None) -> list[HandleRow]:
-        """The rows of handles, without digests: of one agent, or live at a time, if asked."""
-        return [replace(row, digest="") for row in await self._store.list_handles(agent=agent, live_at=live_at)]
+    async def list(self, query: HandleQuery = EVERY_HANDLE) -> list[HandleRow]:
+        """The rows of handles, without digests."""
+        return [replace(row, digest="") for row in await self._store.list_handles(query)]
+
+    async def agents_of(self, handle_ids: Collection[str]) -> dict[str, str]:
+        """The agent of each handle that was issued."""
+        return await self._store.agents_of_handles(handle_ids) if handle_ids else {}
+
+    async def agents_under(self, tasks: Collection[str]) -> dict[str, frozenset[str]]:
+        """The agents of the handles under each task."""
+        return await self._store.agents_under(tasks) if tasks else {}

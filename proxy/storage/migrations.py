@@ -159,6 +159,7 @@ _ENDINGS = (
     "CREATE INDEX handles_by_task ON handles (task, agent)",
     "CREATE INDEX handles_by_time ON handles (issued_at, id)",
     "CREATE INDEX handles_by_end ON handles (not_after)",
+    "CREATE INDEX handles_live ON handles (agent, not_after) WHERE revoked_at IS NULL",
     "CREATE INDEX person_credentials_by_end ON person_credentials (not_after)",
     "CREATE INDEX holds_by_end ON holds (closed_at) WHERE closed_at IS NOT NULL",
     "CREATE INDEX hold_scopes_by_hold ON hold_scopes (hold_id)",

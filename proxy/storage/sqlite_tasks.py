@@ -1,7 +1,8 @@
 """Tasks in SQLite, and what they count."""
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from proxy.storage.sqlite_area import SqliteArea
 from proxy.storage.task_rows import COLUMNS, task_of, values
@@ -45,6 +46,17 @@ class SqliteTasks(SqliteArea):
                 ORDER BY created_at DESC, id DESC LIMIT :limit""",
             {"agent": agent, "live": live, "limit": limit},
         )
+
+    async def agents_of_tasks(self, task_ids: Collection[str]) -> dict[str, str]:
+        named = json.dumps(sorted(task_ids))
+
+        def agents(connection: sqlite3.Connection) -> dict[str, str]:
+            found = connection.execute(
+                "SELECT id, agent FROM tasks WHERE id IN (SELECT value FROM json_each(?))", (named,)
+            )
+            return {row["id"]: row["agent"] for row in found}
+
+        return await self._reader.run(agents)
 
     async def suspended_tasks(self) -> list[str]:
         def ids(connection: sqlite3.Connection) -> list[str]:

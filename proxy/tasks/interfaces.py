@@ -1,6 +1,6 @@
 """What revocation and tasks need from a store."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -69,6 +69,10 @@ class TaskStore(Protocol):
 
     async def tasks(self, *, agent: str | None = None, live: bool = False, limit: int = 200) -> list[Task]:
         """The newest first; of one agent, or those that have not ended, if asked."""
+        ...
+
+    async def agents_of_tasks(self, task_ids: Collection[str]) -> dict[str, str]:
+        """The agent of each; one that is unknown is not in the answer."""
         ...
 
     async def suspended_tasks(self) -> list[str]: ...

@@ -1,10 +1,10 @@
 """Stores in memory, for tests. They pass the same conformance suites as the real ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from proxy.errors import StoreUnavailable
-from proxy.identity.interfaces import HandleRow
+from proxy.identity.interfaces import EVERY_HANDLE, HandleQuery, HandleRow
 from proxy.tasks.interfaces import Counts, Revocation
 
 
@@ -35,12 +35,26 @@ class MemoryHandleStore:
         self._check()
         return self.rows.get(handle_id)
 
-    async def list_handles(self, *, agent: str | None = None, live_at: float | None = None) -> list[HandleRow]:
+    async def list_handles(self, query: HandleQuery = EVERY_HANDLE) -> list[HandleRow]:
         self._check()
-        rows = (row for row in self.rows.values() if agent is None or row.agent == agent)
-        if live_at is not None:
-            rows = (row for row in rows if live_at < min(row.not_after, row.revoked_at or row.not_after))
-        return sorted(rows, key=lambda row: (row.issued_at, row.id))
+        rows = [
+            row
+            for row in self.rows.values()
+            if (query.agents is None or row.agent in query.agents)
+            and (query.task is None or row.task == query.task)
+            and (query.live_at is None or (query.live_at < row.not_after and row.revoked_at is None))
+            and (query.before is None or (row.issued_at, row.id) < query.before)
+        ]
+        return sorted(rows, key=lambda row: (row.issued_at, row.id), reverse=True)[: query.limit]
+
+    async def agents_of_handles(self, handle_ids: Collection[str]) -> dict[str, str]:
+        self._check()
+        return {row.id: row.agent for row in self.rows.values() if row.id in handle_ids}
+
+    async def agents_under(self, tasks: Collection[str]) -> dict[str, frozenset[str]]:
+        self._check()
+        named = {row.task for row in self.rows.values() if row.task in tasks}
+        return {task: frozenset(row.agent for row in self.rows.values() if row.task == task) for task in named}
 
     async def revoke_handle(self, handle_id: str, at: float, by: str, reason: str) -> bool:
         self._check()
