@@ -80,4 +80,9 @@ def revoke(
     countersign handle revoke hnd_01a2... --reason "laptop lost"
     """
     answer = call(config, "POST", f"/v1/handles/{handle_id}/revoke", {"reason": reason})
-    show.as_json(answer) if json else print(f"{handle_id} is revoked")
+    if json:
+        show.as_json(answer)
+        return
+    print(f"{handle_id} is revoked")
+    if answer["note"]:
+        typer.echo(f"countersign: {answer['note']}", err=True)

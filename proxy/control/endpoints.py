@@ -56,8 +56,8 @@ async def list_handles(request: Request, desk: Desk) -> Response:
 
 async def revoke_handle(request: Request, desk: Desk) -> Response:
     body = await bodies.read(request, bodies.Why)
-    await desk.handles.revoke(request.path_params["id"], body.reason)
-    return JSONResponse({"id": request.path_params["id"], "revoked": True})
+    done = await desk.handles.revoke(request.path_params["id"], body.reason)
+    return JSONResponse({"id": request.path_params["id"], "revoked": True} | asdict(done))
 
 
 # --- holds -------------------------------------------------------------------------------------------

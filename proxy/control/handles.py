@@ -1,15 +1,17 @@
 """Connection handles, as one caller may issue, see and revoke them."""
 
+import contextlib
 import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from proxy.control.callers import Caller, Named, may_end, may_see_agent
+from proxy.control.callers import Caller, may_see_agent
+from proxy.control.ending import Done, EndingDesk
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
 from proxy.control.tasks import handle_life, require_usable
-from proxy.errors import Declined
+from proxy.errors import Declined, StoreUnavailable
 from proxy.identity.interfaces import HandleQuery, HandleRow
 from proxy.inventory.ownership import standing
 from proxy.names import identifier
@@ -17,16 +19,18 @@ from proxy.tasks.task import Task
 
 MAX_TTL = 8 * 3600
 MAX_PURPOSE = 200
+_NOT_THEIRS = {"not_yours", "scope_invalid", "scope_unknown"}
 _OURS = re.compile(r"task_[0-9a-f]{32}")
 
 
 class HandleDesk:
     """Issuing is the operator's; an owner may see and revoke those of their agents."""
 
-    def __init__(self, caller: Caller, deps: ControlDeps, journal: Journal) -> None:
+    def __init__(self, caller: Caller, deps: ControlDeps, journal: Journal, ending: EndingDesk) -> None:
         self._caller = caller
         self._deps = deps
         self._journal = journal
+        self._ending = ending
 
     async def issue(
         self, *, agent: str, task: str | None, purpose: str, on_behalf_of: str | None, ttl: float | None
@@ -84,16 +88,19 @@ class HandleDesk:
             return None
         return [name for name in inventory.agents if may_see_agent(self._caller, name, inventory, auditors, now)]
 
-    async def revoke(self, handle_id: str, reason: str) -> None:
-        """The handle is dead, and what runs under it is cut."""
-        now = self._deps.clock()
-        named = Named(handles=await self._deps.handles.agents_of([handle_id]))
-        known = handle_id in named.handles
-        if not known or not may_end(self._caller, f"handle:{handle_id}", self._deps.inventory(), named, now):
-            raise Declined(404, "handle_unknown", "there is no such handle, or it is not yours to revoke")
-        why = required_reason(reason)
-        await self._journal.write("handle.revoked", f"handle:{handle_id}", kind="revoke", reason=why)
-        await self._deps.handles.revoke(handle_id, by=self._caller.name, reason=why, now=now)
+    async def revoke(self, handle_id: str, reason: str) -> Done:
+        """The handle is dead, and what runs under it is cut, whatever is broken: as ending its scope is."""
+        try:
+            done = await self._ending.revoke(f"handle:{handle_id}", reason)
+        except Declined as declined:
+            if declined.code not in _NOT_THEIRS:
+                raise
+            raise Declined(404, "handle_unknown", "there is no such handle, or it is not yours to revoke") from declined
+        with contextlib.suppress(StoreUnavailable):  # its scope is ended all the same, and `done` says what is not kept
+            await self._deps.handles.mark_revoked(
+                handle_id, by=self._caller.name, reason=required_reason(reason), now=self._deps.clock()
+            )
+        return done
 
     async def _family(self, task: str | None) -> Sequence[Task]:
         """The task and what is above it; nothing for a name of the operator's own. A mistyped id is no such name."""

@@ -109,6 +109,13 @@ class HandleService:
         # Running connections first: they do the harm. Repeated for a handle revoked before, which may
         # be one whose first revocation failed half-way.
         await self._revoke_scope(f"handle:{handle_id}", by, reason, now)
+        return await self.mark_revoked(handle_id, by=by, reason=reason, now=now)
+
+    async def mark_revoked(self, handle_id: str, *, by: str, reason: str, now: float) -> bool:
+        """Write on the handle's row that it is over, when its scope is ended already. False if that was written before.
+
+        The row keeps the handle from being used again should the scope be lifted.
+        """
         revoked = await self._store.revoke_handle(handle_id, now, by, reason)
         self.forget()
         return revoked
