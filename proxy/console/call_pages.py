@@ -22,7 +22,7 @@ class CallPages:
         stories = await visit.desk.calls.recent(
             limit=_SHOWN, agent=asked["agent"] or None, outcome=known or None, task=asked["task"] or None
         )
-        agents = [card.agent.id for card in visit.desk.agents.list()]
+        agents = list(visit.desk.agents.ids())
         return self._site.render(
             "calls.html", visit, stories=stories, asked={**asked, "outcome": known}, agents=agents, most=_SHOWN
         )

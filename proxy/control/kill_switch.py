@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from proxy.control.callers import Caller
 from proxy.control.ending import Done, EndingDesk
@@ -79,7 +80,8 @@ class KillSwitch:
         await self._ending.require(scope)
         deps = self._deps
         handles = await deps.handles.list(HandleQuery(live_at=deps.clock(), limit=MOST_COUNTED))
-        reach = reach_of(scope, deps.inventory(), handles, await deps.tasks.list(live=True))
+        today = datetime.fromtimestamp(deps.clock(), UTC).date()
+        reach = reach_of(scope, deps.inventory(), handles, await deps.tasks.list(live=True), today)
         standing = next((row for row in deps.revocations.in_force() if row.scope == scope), None)
         connections = deps.reach(scope).connections if deps.reach is not None else None
         return Preview(scope, reach, connections, standing)

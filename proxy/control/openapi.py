@@ -13,6 +13,7 @@ _WHO: Final = {
 }
 _QUERIES: Final = {
     ("GET", "/v1/handles"): ("agent", "live", "limit", "after"),
+    ("GET", "/v1/agents"): ("limit", "after"),
     ("GET", "/v1/tasks"): ("agent", "live"),
     ("GET", "/v1/holds"): ("state",),
     ("GET", "/v1/reviews"): ("all",),
