@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING
 
+from proxy.app.ended import Ended, Stands
 from proxy.app.orphans import OrphanWatch
 from proxy.app.sources import SourceWatch
 from proxy.errors import CountersignError
@@ -28,7 +29,7 @@ TIDY_SECONDS = 60.0
 async def background(core: "Core") -> AsyncIterator[None]:
     """What goes on beside the calls; none of it may end the process, and none of it outlives the core."""
     changes, orphans = _Changes(core), OrphanWatch(core.inventory, core.holds, core.recorder.append, core.clock)
-    failures = core.failures
+    failures, ended = core.failures, Ended(lambda: core.feed.epochs, _stands(core), core.inventory, core.clock)
     tasks = [
         asyncio.create_task(_forever(failures, "hearing of revocations", lambda: core.feed.run(core.clock))),
         asyncio.create_task(_forever(failures, "watching files", lambda: core.keeper.watch(core.recorder.append))),
@@ -39,7 +40,7 @@ async def background(core: "Core") -> AsyncIterator[None]:
         asyncio.create_task(_forever(failures, "ending overdue tasks", lambda: _sweep_tasks(core))),
         asyncio.create_task(_forever(failures, "forgetting ended tasks", lambda: _tidy_tasks(core))),
         asyncio.create_task(_forever(failures, "storing revocations", lambda: _store_revocations(core))),
-        asyncio.create_task(_forever(failures, "ending obtained credentials", lambda: _end_credentials(core))),
+        asyncio.create_task(_forever(failures, "ending obtained credentials", lambda: _end_credentials(core, ended))),
         asyncio.create_task(_forever(failures, "reading keys again", lambda: _refresh_keys(core))),
     ]
     for source in core.settings.inventory_sources:
@@ -123,10 +124,14 @@ async def _sweep(core: "Core") -> None:
     await core.holds.sweep(core.clock())
 
 
-async def _end_credentials(core: "Core") -> None:
+async def _end_credentials(core: "Core", ended: Ended) -> None:
     """Beside the other sweep, since it waits for other people's servers."""
     await asyncio.sleep(SWEEP_SECONDS)
-    await core.broker.sweep(core.clock(), core.has_ended)
+    await core.broker.sweep(core.clock(), ended.now())
+
+
+def _stands(core: "Core") -> Stands:
+    return lambda identity, inventory, now: core.resolver.stands(identity.proven, inventory, now)
 
 
 async def _store_revocations(core: "Core") -> None:
