@@ -11,6 +11,7 @@ from proxy.app.ended import Ended, Stands
 from proxy.app.orphans import OrphanWatch
 from proxy.app.sources import SourceWatch
 from proxy.errors import CountersignError
+from proxy.tasks.epochs import Epochs
 from proxy.tasks.interfaces import Revocation
 from telemetry.errors import AuditUnavailable
 
@@ -87,6 +88,7 @@ class _Changes:
         self._core = core
         self._changed = asyncio.Event()
         self._ended: frozenset[Revocation] = frozenset()
+        self._acted_on: Epochs | None = None
         self._changed.set()  # what was ended while nobody was here counts too
         core.feed.on_change(self._changed.set)
 
@@ -101,17 +103,29 @@ class _Changes:
             raise
 
     async def _act(self) -> None:
-        core, ended = self._core, frozenset(self._core.feed.epochs.by_scope.values())
+        core, epochs = self._core, self._core.feed.epochs
         await core.tasks.hear()
-        for revocation in ended - self._ended:
-            await core.tasks.ended_by(revocation)
-            if not revocation.scope.startswith("handle:"):
-                # A handle ends with its program; what that asked for still waits, for the program's next run.
-                kind = revocation.scope.partition(":")[0]
-                code = f"{kind}_frozen" if revocation.kind == "freeze" else f"{kind}_revoked"
-                await core.holds.invalidate_for([revocation.scope], by=revocation.by, reason=code, now=revocation.at)
-        self._ended = ended
+        failed: dict[Revocation, Exception] = {}
+        if epochs is not self._acted_on:
+            ended = frozenset(epochs.by_scope.values())
+            for revocation in ended - self._ended:
+                try:
+                    await self._act_on(revocation)
+                except Exception as error:  # noqa: BLE001 - one that fails must not keep the others waiting
+                    failed[revocation] = error
+            self._ended, self._acted_on = ended - failed.keys(), None if failed else epochs
         await core.holds.changed()
+        if failed:
+            raise next(iter(failed.values()))
+
+    async def _act_on(self, revocation: Revocation) -> None:
+        core = self._core
+        await core.tasks.ended_by(revocation)
+        if not revocation.scope.startswith("handle:"):
+            # A handle ends with its program; what that asked for still waits, for the program's next run.
+            kind = revocation.scope.partition(":")[0]
+            code = f"{kind}_frozen" if revocation.kind == "freeze" else f"{kind}_revoked"
+            await core.holds.invalidate_for([revocation.scope], by=revocation.by, reason=code, now=revocation.at)
 
 
 async def _tell_crowd(core: "Core") -> None:
