@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING
 
+from proxy.app.ended import Ended, Stands
 from proxy.app.orphans import OrphanWatch
 from proxy.app.sources import SourceWatch
 from proxy.errors import CountersignError
+from proxy.tasks.epochs import Epochs
 from proxy.tasks.interfaces import Revocation
 from telemetry.errors import AuditUnavailable
 
@@ -28,7 +30,7 @@ TIDY_SECONDS = 60.0
 async def background(core: "Core") -> AsyncIterator[None]:
     """What goes on beside the calls; none of it may end the process, and none of it outlives the core."""
     changes, orphans = _Changes(core), OrphanWatch(core.inventory, core.holds, core.recorder.append, core.clock)
-    failures = core.failures
+    failures, ended = core.failures, Ended(lambda: core.feed.epochs, _stands(core), core.inventory, core.clock)
     tasks = [
         asyncio.create_task(_forever(failures, "hearing of revocations", lambda: core.feed.run(core.clock))),
         asyncio.create_task(_forever(failures, "watching files", lambda: core.keeper.watch(core.recorder.append))),
@@ -39,7 +41,7 @@ async def background(core: "Core") -> AsyncIterator[None]:
         asyncio.create_task(_forever(failures, "ending overdue tasks", lambda: _sweep_tasks(core))),
         asyncio.create_task(_forever(failures, "forgetting ended tasks", lambda: _tidy_tasks(core))),
         asyncio.create_task(_forever(failures, "storing revocations", lambda: _store_revocations(core))),
-        asyncio.create_task(_forever(failures, "ending obtained credentials", lambda: _end_credentials(core))),
+        asyncio.create_task(_forever(failures, "ending obtained credentials", lambda: _end_credentials(core, ended))),
         asyncio.create_task(_forever(failures, "reading keys again", lambda: _refresh_keys(core))),
     ]
     for source in core.settings.inventory_sources:
@@ -86,6 +88,7 @@ class _Changes:
         self._core = core
         self._changed = asyncio.Event()
         self._ended: frozenset[Revocation] = frozenset()
+        self._acted_on: Epochs | None = None
         self._changed.set()  # what was ended while nobody was here counts too
         core.feed.on_change(self._changed.set)
 
@@ -100,17 +103,29 @@ class _Changes:
             raise
 
     async def _act(self) -> None:
-        core, ended = self._core, frozenset(self._core.feed.epochs.by_scope.values())
+        core, epochs = self._core, self._core.feed.epochs
         await core.tasks.hear()
-        for revocation in ended - self._ended:
-            await core.tasks.ended_by(revocation)
-            if not revocation.scope.startswith("handle:"):
-                # A handle ends with its program; what that asked for still waits, for the program's next run.
-                kind = revocation.scope.partition(":")[0]
-                code = f"{kind}_frozen" if revocation.kind == "freeze" else f"{kind}_revoked"
-                await core.holds.invalidate_for([revocation.scope], by=revocation.by, reason=code, now=revocation.at)
-        self._ended = ended
+        failed: dict[Revocation, Exception] = {}
+        if epochs is not self._acted_on:
+            ended = frozenset(epochs.by_scope.values())
+            for revocation in ended - self._ended:
+                try:
+                    await self._act_on(revocation)
+                except Exception as error:  # noqa: BLE001 - one that fails must not keep the others waiting
+                    failed[revocation] = error
+            self._ended, self._acted_on = ended - failed.keys(), None if failed else epochs
         await core.holds.changed()
+        if failed:
+            raise next(iter(failed.values()))
+
+    async def _act_on(self, revocation: Revocation) -> None:
+        core = self._core
+        await core.tasks.ended_by(revocation)
+        if not revocation.scope.startswith("handle:"):
+            # A handle ends with its program; what that asked for still waits, for the program's next run.
+            kind = revocation.scope.partition(":")[0]
+            code = f"{kind}_frozen" if revocation.kind == "freeze" else f"{kind}_revoked"
+            await core.holds.invalidate_for([revocation.scope], by=revocation.by, reason=code, now=revocation.at)
 
 
 async def _tell_crowd(core: "Core") -> None:
@@ -123,10 +138,14 @@ async def _sweep(core: "Core") -> None:
     await core.holds.sweep(core.clock())
 
 
-async def _end_credentials(core: "Core") -> None:
+async def _end_credentials(core: "Core", ended: Ended) -> None:
     """Beside the other sweep, since it waits for other people's servers."""
     await asyncio.sleep(SWEEP_SECONDS)
-    await core.broker.sweep(core.clock(), core.has_ended)
+    await core.broker.sweep(core.clock(), ended.now())
+
+
+def _stands(core: "Core") -> Stands:
+    return lambda identity, inventory, now: core.resolver.stands(identity.proven, inventory, now)
 
 
 async def _store_revocations(core: "Core") -> None:

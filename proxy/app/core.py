@@ -39,7 +39,6 @@ from proxy.own_host import OwnEndpoint
 from proxy.pipeline import Parts, Pipeline
 from proxy.reload import Keeper
 from proxy.settings import Settings, cluster_settings, issuer_settings, ownership_rules, trust_domain_settings
-from proxy.stages import Identity
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.guard import TaskGuard
@@ -81,30 +80,6 @@ class Core:
     def inventory(self) -> Inventory:
         """The inventory in force."""
         return self.keeper.world.inventory
-
-    def has_ended(self, identity: Identity, binding: str) -> bool:
-        """Whether what was obtained for this identity under this binding is of no use to it any more.
-
-        It is revoked or gone, nobody answers for it, or a person ended the binding or the service that it is of.
-        """
-        if self._binding_has_ended(binding):
-            return True
-        if self.feed.epochs.dead(identity.scopes, identity.proven.issued_at) is not None:
-            return True
-        return not self.resolver.stands(identity.proven, self.inventory(), self.clock())
-
-    def _binding_has_ended(self, binding: str) -> bool:
-        """Looked up from what is ended, which is little, and not from all services for each of many credentials."""
-        services = self.inventory().services
-        for scope, revocation in self.feed.epochs.by_scope.items():
-            kind, _, name = scope.partition(":")
-            if revocation.kind != "revoke":
-                continue
-            if kind == "credential" and name == binding:
-                return True
-            if kind == "service" and name in services and any(one.id == binding for one in services[name].bindings):
-                return True
-        return False
 
 
 @contextlib.asynccontextmanager
@@ -151,9 +126,9 @@ def _assemble(
     unstored = UnstoredFile(settings.state)
     revocations = RevocationService(store, feed, record=recorder.append, unstored=unstored)
     handles = HandleService(store, revocations.revoke)
-    feed.on_change(handles.forget)
+    feed.on_standing(handles.forget)
     tasks = TaskService(store, revocations.revoke, recorder.append)
-    feed.on_change(tasks.forget)
+    feed.on_standing(tasks.forget)
     holds = _holds(settings, store, recorder, keeper, clock)
     signer = _signer(settings, clock())
     own = _own_tokens(settings, signer)

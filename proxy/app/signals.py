@@ -104,7 +104,7 @@ class Signals:
             self._author, receivers.values(), around.store,
             in_force=around.revocations.in_force, clock=around.clock, wake=self._wake,
         )  # fmt: skip
-        around.feed.on_change(self._teller.changed)
+        around.feed.on_standing(self._teller.changed)
         self._telling = Telling(identifier, receivers, around.store, self._signer, lambda: self._news)
 
     def _peer(self, url: str, secret: str | None, ca_bundle: str | None) -> Peer:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from proxy.cli import show
-from proxy.cli.api import call
+from proxy.cli.api import call, every_page
 from proxy.cli.options import DEFAULT_CONFIG, As, AsJson, Config
 from proxy.cli.task import quoted
 
@@ -21,7 +21,7 @@ def list_(as_person: As = None, config: Config = DEFAULT_CONFIG, json: AsJson = 
     countersign agent list
     countersign agent list --json | jq -r '.[] | select(.standing != "") | .id'
     """
-    rows = call(config, "GET", "/v1/agents", as_person=as_person)["agents"]
+    rows = every_page(config, "/v1/agents?", "agents", as_person=as_person)
     if json:
         show.as_json(rows)
         return

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from policies.model import Json
 from proxy.errors import CountersignError
@@ -36,6 +37,18 @@ def call(
 ) -> dict[str, Any]:
     """The API's JSON answer; raises `ApiError` with its words when it refuses."""
     return asyncio.run(_call(config, method, path, body, as_person))
+
+
+def every_page(config: Path, path: str, name: str, *, as_person: str | None = None) -> list[Any]:
+    """The whole list that the API gives in pieces; `path` has a query, which may be empty."""
+    rows: list[Any] = []
+    place = ""
+    while True:
+        answer = call(config, "GET", f"{path}&limit=1000{place}", as_person=as_person)
+        rows += answer[name]
+        if "next" not in answer:
+            return rows
+        place = f"&after={quote(answer['next'], safe='')}"
 
 
 @contextlib.asynccontextmanager

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from proxy.cli import show
-from proxy.cli.api import call
+from proxy.cli.api import call, every_page
 from proxy.cli.options import DEFAULT_CONFIG, AsJson, Config
+from proxy.cli.task import quoted
 
 app = typer.Typer(name="handle", help="Issue, list and revoke connection handles.", no_args_is_help=True)
 
@@ -52,8 +53,8 @@ def list_(
     \b
     countersign handle list --agent support-bot --all
     """
-    query = "&".join(filter(None, [f"agent={agent}" if agent else "", "" if every else "live=true"]))
-    rows = call(config, "GET", f"/v1/handles?{query}")["handles"]
+    query = "&".join(filter(None, [f"agent={quoted(agent)}" if agent else "", "" if every else "live=true"]))
+    rows = every_page(config, f"/v1/handles?{query}", "handles")
     if json:
         show.as_json(rows)
         return
@@ -79,4 +80,9 @@ def revoke(
     countersign handle revoke hnd_01a2... --reason "laptop lost"
     """
     answer = call(config, "POST", f"/v1/handles/{handle_id}/revoke", {"reason": reason})
-    show.as_json(answer) if json else print(f"{handle_id} is revoked")
+    if json:
+        show.as_json(answer)
+        return
+    print(f"{handle_id} is revoked")
+    if answer["note"]:
+        typer.echo(f"countersign: {answer['note']}", err=True)

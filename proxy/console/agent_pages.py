@@ -8,14 +8,18 @@ from proxy.console.forms import Form
 from proxy.console.pages import Site, Visit
 from proxy.errors import Declined
 
+MOST = 200
+
 
 class AgentPages:
     def __init__(self, site: Site) -> None:
         self._site = site
 
     async def list(self, visit: Visit) -> Response:
-        """Each agent with who answers for it and how it stands."""
-        return self._site.render("agents.html", visit, cards=visit.desk.agents.list())
+        """Each agent with who answers for it and how it stands, a page at a time."""
+        cards = visit.desk.agents.list(after=visit.request.query_params.get("after", ""), limit=MOST)
+        last = cards[-1].agent.id if len(cards) == MOST else ""
+        return self._site.render("agents.html", visit, cards=cards, last=last)
 
     async def one(self, visit: Visit) -> Response:
         """One agent: its facts, its live handles, its last calls, and the lever that ends it."""

@@ -40,7 +40,7 @@ class CallPages:
             asked=asked,
             before=before,
             links=links(asked, before, query.get("back", ""), page.older),
-            agents=[card.agent.id for card in visit.desk.agents.list()],
+            agents=list(visit.desk.agents.ids()),
         )
 
     async def story(self, visit: Visit) -> Response:

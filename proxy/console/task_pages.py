@@ -58,7 +58,7 @@ class TaskPages:
         lines = [self._line(task, await visit.desk.tasks.spent(task)) for task in tasks]
         if which in {"due", "spent"}:
             lines = [line for line in lines if (line.due if which == "due" else line.spent)]
-        agents = [card.agent.id for card in visit.desk.agents.list()]
+        agents = list(visit.desk.agents.ids())
         return self._site.render(
             "tasks.html", visit, lines=lines, which=which, filters=FILTERS, agent=agent, agents=agents
         )
@@ -108,7 +108,7 @@ class TaskPages:
         if declined is not None and asked and task.state == _BECOMES[asked] and task.changed_by == _name(visit):
             return RedirectResponse(f"/tasks/{task.id}", 303)  # sent twice: the first did it
         line = self._line(task, view.used)
-        visible = {card.agent.id for card in visit.desk.agents.list()}
+        visible = set(visit.desk.agents.ids())
         return self._site.render(
             "task.html",
             visit,

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from proxy.control.agents import AgentCard
 from proxy.control.desk import Desk
+from proxy.control.paging import asked_limit
 
 
 def agent_json(card: AgentCard) -> dict[str, Any]:
@@ -37,8 +38,11 @@ def agent_json(card: AgentCard) -> dict[str, Any]:
     }
 
 
-async def list_agents(_: Request, desk: Desk) -> Response:
-    return JSONResponse({"agents": [agent_json(card) for card in desk.agents.list()]})
+async def list_agents(request: Request, desk: Desk) -> Response:
+    limit = asked_limit(request)
+    cards = desk.agents.list(after=request.query_params.get("after", ""), limit=limit)
+    more = {"next": cards[-1].agent.id} if len(cards) == limit else {}
+    return JSONResponse({"agents": [agent_json(card) for card in cards]} | more)
 
 
 async def show_agent(request: Request, desk: Desk) -> Response:

@@ -1,13 +1,16 @@
 """The agents that one caller may see, with who answers for them and how they stand."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import islice
 
-from proxy.control.callers import Caller, may_see_agent
+from proxy.control.callers import NOTHING_NAMED, Caller, may_see_agent
 from proxy.control.needs import ControlDeps
+from proxy.control.reach import ends_today
 from proxy.control.responders import Levers
 from proxy.errors import Declined
-from proxy.facts import Agent, Person
+from proxy.facts import Agent, Inventory, Person
 from proxy.inventory.ownership import agent_review, standing
 from proxy.tasks.interfaces import Revocation
 
@@ -34,6 +37,16 @@ class AgentCard:
     may_lift: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """What all cards of one list are judged by, looked up once."""
+
+    inventory: Inventory
+    today: date
+    by_scope: Mapping[str, Revocation]
+    levers: Levers
+
+
 class AgentDesk:
     """Reads the inventory for one caller."""
 
@@ -41,30 +54,43 @@ class AgentDesk:
         self._caller = caller
         self._deps = deps
 
-    def list(self) -> list[AgentCard]:
-        """The agents that this caller may see, by id."""
-        return [self._card(agent) for _, agent in sorted(self._deps.inventory().agents.items()) if self._sees(agent.id)]
+    def list(self, *, after: str = "", limit: int | None = None) -> list[AgentCard]:
+        """The agents that this caller may see, by id; those after this id, and no more than so many."""
+        agents, moment = self._deps.inventory().agents, self._moment()
+        seen = (agent for name, agent in sorted(agents.items()) if name > after and self._sees(name))
+        return [self._card(agent, moment) for agent in islice(seen, limit)]
+
+    def ids(self) -> Sequence[str]:
+        """The ids of all agents that this caller may see."""
+        return [name for name in sorted(self._deps.inventory().agents) if self._sees(name)]
 
     def get(self, agent_id: str) -> AgentCard:
         """This agent. Unknown and not visible are the same answer."""
         agent = self._deps.inventory().agents.get(agent_id)
         if agent is None or not self._sees(agent_id):
             raise Declined(404, "agent_unknown", "there is no such agent, or it is not yours to see")
-        return self._card(agent)
+        return self._card(agent, self._moment())
 
     def names(self) -> dict[str, str]:
         """Everyone's name by id: people judge names, not ids."""
         return {person.id: person.name for person in self._deps.inventory().people.values()}
 
-    def _card(self, agent: Agent) -> AgentCard:
-        now, caller = self._deps.clock(), self._caller
-        owner = self._deps.inventory().people.get(agent.owner) if agent.owner else None
-        found = standing(agent, self._deps.inventory(), datetime.fromtimestamp(now, UTC).date())
-        by_scope = {row.scope: row for row in self._deps.revocations.in_force()}
-        rows = [by_scope[scope] for scope in _scopes(agent) if scope in by_scope]
+    def _moment(self) -> _Moment:
+        now, inventory = self._deps.clock(), self._deps.inventory()
+        return _Moment(
+            inventory=inventory,
+            today=datetime.fromtimestamp(now, UTC).date(),
+            by_scope={row.scope: row for row in self._deps.revocations.in_force()},
+            levers=Levers(self._caller, inventory, NOTHING_NAMED, self._deps.responders, now),
+        )
+
+    def _card(self, agent: Agent, moment: _Moment) -> AgentCard:
+        inventory, by_scope, levers = moment.inventory, moment.by_scope, moment.levers
+        owner = inventory.people.get(agent.owner) if agent.owner else None
+        found = standing(agent, inventory, moment.today)
+        rows = [by_scope[scope] for scope in ends_today(agent, inventory, moment.today) if scope in by_scope]
         ended = next((row for row in rows if row.kind == "revoke"), rows[0] if rows else None)
         frozen = ended is not None and ended.kind == "freeze"
-        levers = Levers(caller, self._deps.inventory(), (), self._deps.responders, now)
         scope = f"agent:{agent.id}"
         return AgentCard(
             agent=agent,
@@ -73,7 +99,7 @@ class AgentDesk:
             detail=found.detail if ended is None else "",
             deputy=found.owner.id if found.deputy_for and found.owner is not None else "",
             restraint=found.restraints[0].text if found.restraints else "",
-            due=agent_review(agent, self._deps.inventory()).due,
+            due=agent_review(agent, inventory).due,
             ended=ended,
             may_end=levers.end(scope) and (ended is None or frozen),
             may_freeze=levers.end(scope) and ended is None,
@@ -82,10 +108,3 @@ class AgentDesk:
 
     def _sees(self, agent_id: str) -> bool:
         return may_see_agent(self._caller, agent_id, self._deps.inventory(), self._deps.auditors, self._deps.clock())
-
-
-def _scopes(agent: Agent) -> tuple[str, ...]:
-    """The scopes whose end is the end of this agent, the widest first."""
-    owner, team = f"owner:{agent.owner}", f"team:{agent.team}"
-    partner = () if agent.partner is None else (f"partner:{agent.partner}",)
-    return ("global", team, owner, *partner, f"class:{agent.agent_class}", f"agent:{agent.id}")

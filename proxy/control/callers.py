@@ -1,18 +1,14 @@
 """Who is asking, and what they may see and end. Pure rules; whatever is unknown is nobody's."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
 from proxy.facts import Agent, Inventory, Person
-from proxy.identity.interfaces import HandleRow
 
 type Channel = Literal["console", "api", "cli"]
 type Assurance = Literal["session", "token", "local_operator"]
-type Tasks = Mapping[str, str]
-
-_NONE: Tasks = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +28,20 @@ class Caller:
     def name(self) -> str:
         """`person:alice` or `operator:uid=1000`: who is written down."""
         return f"person:{self.person.id}" if self.person else f"operator:{self.proof}"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The agents of the handles and of the tasks that a question is about. What is not among them is nobody's.
+
+    A task may be of several: of the one that it was begun for, and of every one that has a handle under it.
+    """
+
+    handles: Mapping[str, str] = field(default_factory=dict)
+    tasks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+NOTHING_NAMED = Named()
 
 
 def answers_for(person: Person, agent: Agent, now: float) -> bool:
@@ -55,13 +65,8 @@ def may_see_agent(caller: Caller, agent_id: str, inventory: Inventory, auditors:
     return agent is not None and answers_for(caller.person, agent, now)
 
 
-def may_end(
-    caller: Caller, scope: str, inventory: Inventory, handles: Sequence[HandleRow], now: float, *, tasks: Tasks = _NONE
-) -> bool:
-    """May they end, or lift the end of, this scope? An owner: what is theirs, and what is of that alone.
-
-    `tasks` are the agents of the tasks that are known, beside those that handles name.
-    """
+def may_end(caller: Caller, scope: str, inventory: Inventory, named: Named, now: float) -> bool:
+    """May they end, or lift the end of, this scope? An owner: what is theirs, and what is of that alone."""
     if caller.is_operator:
         return True
     if caller.person is None:
@@ -76,10 +81,9 @@ def may_end(
         case "instance":
             agents = {name.partition("/")[0]}
         case "task":
-            agents = {row.agent for row in handles if row.task == name}
-            agents |= {tasks[name]} if name in tasks else set()
+            agents = set(named.tasks.get(name, ()))
         case "handle":
-            agents = {row.agent for row in handles if row.id == name}
+            agents = {named.handles[name]} if name in named.handles else set()
         case _:
             return False
     known = [inventory.agents.get(agent) for agent in agents]

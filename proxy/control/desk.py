@@ -52,7 +52,7 @@ def desk_for(caller: Caller, deps: ControlDeps, feed: EventFeed) -> Desk:
         agents=AgentDesk(caller, deps),
         calls=calls,
         ending=ending,
-        handles=HandleDesk(caller, deps, journal),
+        handles=HandleDesk(caller, deps, journal, ending),
         inventory=InventoryDesk(caller, deps, journal),
         kill_switch=KillSwitch(caller, deps, ending),
         leaving=LeavingDesk(caller, deps),

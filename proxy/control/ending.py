@@ -1,9 +1,9 @@
 """The kill switch, as one caller may use it: end or freeze a scope at once, see what is ended, lift it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from proxy.control.callers import Caller, may_see_agent
+from proxy.control.callers import NOTHING_NAMED, Caller, Named, may_see_agent
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
 from proxy.control.responders import Levers
@@ -46,7 +46,7 @@ class EndingDesk:
         everything = self._deps.revocations.in_force()
         if self._caller.is_operator:
             return everything
-        levers = await self.levers()
+        levers = await self.levers([row.scope for row in everything])
         return [
             row
             for row in everything
@@ -110,28 +110,28 @@ class EndingDesk:
         await self._allow(scope)
         await self._require_known(scope)
 
-    async def levers(self, scope: str = "") -> Levers:
-        """What this caller may do about what is ended, and about what is not.
-
-        Of tasks only the newest are known, and the one of `scope`.
-        """
+    async def levers(self, scopes: Iterable[str] = ()) -> Levers:
+        """What this caller may do about these scopes. Of a task or a handle beside them they may do nothing."""
         deps = self._deps
-        if self._caller.is_operator:  # whom no store is asked about
-            return Levers(self._caller, deps.inventory(), (), deps.responders, deps.clock())
-        tasks = {task.id: task.agent for task in await deps.tasks.list(live=True)}
-        kind, _, name = scope.partition(":")
-        named = await deps.tasks.find(name) if kind == "task" and name not in tasks else None
-        if named is not None:
-            tasks[name] = named.agent
-        handles = await deps.handles.list()
-        return Levers(self._caller, deps.inventory(), handles, deps.responders, deps.clock(), tasks)
+        # the operator may do anything: no store is asked, since it may be the one that is broken
+        named = NOTHING_NAMED if self._caller.is_operator else await self._named(scopes)
+        return Levers(self._caller, deps.inventory(), named, deps.responders, deps.clock())
+
+    async def _named(self, scopes: Iterable[str]) -> Named:
+        kinds = [scope.partition(":") for scope in scopes]
+        tasks = {name for kind, _, name in kinds if kind == "task"}
+        handles = await self._deps.handles.agents_of({name for kind, _, name in kinds if kind == "handle"})
+        under = dict(await self._deps.handles.agents_under(tasks))
+        for task, agent in (await self._deps.tasks.agents_of(tasks)).items():
+            under[task] = under.get(task, frozenset()) | {agent}
+        return Named(handles, under)
 
     async def _allow(self, scope: str) -> Levers:
         try:
             checked_scope(scope)
         except CountersignError as error:
             raise Declined(422, "scope_invalid", str(error)) from error
-        levers = await self.levers(scope)
+        levers = await self.levers([scope])
         if not levers.end(scope):
             raise Declined(403, "not_yours", "you may end only agents that you answer for, and their tasks and handles")
         return levers
@@ -145,10 +145,9 @@ class EndingDesk:
 
     async def _is_given(self, kind: str, name: str) -> bool:
         try:
-            rows = await self._deps.handles.list()
-            if any(name == (row.id if kind == "handle" else row.task) for row in rows):
-                return True
-            return kind == "task" and await self._deps.tasks.find(name) is not None
+            if kind == "handle":
+                return bool(await self._deps.handles.agents_of([name]))
+            return await self._deps.tasks.find(name) is not None or bool(await self._deps.handles.agents_under([name]))
         except StoreUnavailable:
             return True  # nobody can say, and what may be right must not wait for the store
 

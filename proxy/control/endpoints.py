@@ -12,6 +12,7 @@ from proxy.control import bodies
 from proxy.control.desk import Desk
 from proxy.control.door import Door
 from proxy.control.event_stream import lines
+from proxy.control.paging import asked_limit, asked_place, next_place
 from proxy.errors import Declined
 from proxy.holds.view import HoldView
 from proxy.identity.interfaces import HandleRow
@@ -47,14 +48,16 @@ async def issue_handle(request: Request, desk: Desk) -> Response:
 
 
 async def list_handles(request: Request, desk: Desk) -> Response:
-    rows = await desk.handles.list(agent=request.query_params.get("agent"), live=flag(request, "live"))
-    return JSONResponse({"handles": [handle_json(row, desk.now) for row in rows]})
+    limit, before = asked_limit(request), asked_place(request)
+    agent, live = request.query_params.get("agent"), flag(request, "live")
+    rows = await desk.handles.list(agent=agent, live=live, before=before, limit=limit)
+    return JSONResponse({"handles": [handle_json(row, desk.now) for row in rows]} | next_place(rows, limit))
 
 
 async def revoke_handle(request: Request, desk: Desk) -> Response:
     body = await bodies.read(request, bodies.Why)
-    await desk.handles.revoke(request.path_params["id"], body.reason)
-    return JSONResponse({"id": request.path_params["id"], "revoked": True})
+    done = await desk.handles.revoke(request.path_params["id"], body.reason)
+    return JSONResponse({"id": request.path_params["id"], "revoked": True} | asdict(done))
 
 
 # --- holds -------------------------------------------------------------------------------------------

@@ -1,32 +1,36 @@
 """Connection handles, as one caller may issue, see and revoke them."""
 
+import contextlib
 import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from proxy.control.callers import Caller, may_end, may_see_agent
+from proxy.control.callers import Caller, may_see_agent
+from proxy.control.ending import Done, EndingDesk
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
 from proxy.control.tasks import handle_life, require_usable
-from proxy.errors import Declined
-from proxy.identity.interfaces import HandleRow
+from proxy.errors import Declined, StoreUnavailable
+from proxy.identity.interfaces import HandleQuery, HandleRow
 from proxy.inventory.ownership import standing
 from proxy.names import identifier
 from proxy.tasks.task import Task
 
 MAX_TTL = 8 * 3600
 MAX_PURPOSE = 200
+_NOT_THEIRS = {"not_yours", "scope_invalid", "scope_unknown"}
 _OURS = re.compile(r"task_[0-9a-f]{32}")
 
 
 class HandleDesk:
     """Issuing is the operator's; an owner may see and revoke those of their agents."""
 
-    def __init__(self, caller: Caller, deps: ControlDeps, journal: Journal) -> None:
+    def __init__(self, caller: Caller, deps: ControlDeps, journal: Journal, ending: EndingDesk) -> None:
         self._caller = caller
         self._deps = deps
         self._journal = journal
+        self._ending = ending
 
     async def issue(
         self, *, agent: str, task: str | None, purpose: str, on_behalf_of: str | None, ttl: float | None
@@ -68,28 +72,42 @@ class HandleDesk:
             raise Declined(422, "ttl_out_of_range", f"a handle of a privileged agent lives at most {most} seconds")
         return min(self._deps.handle_ttl, most) if ttl is None else ttl
 
-    async def list(self, *, agent: str | None, live: bool) -> list[HandleRow]:
-        """The rows that this caller may see; they hold no secret."""
-        now, inventory = self._deps.clock(), self._deps.inventory()
-        rows = await self._deps.handles.list(agent=agent, live_at=now if live else None)
-        return [row for row in rows if may_see_agent(self._caller, row.agent, inventory, self._deps.auditors, now)]
+    async def list(
+        self, *, agent: str | None, live: bool, before: tuple[float, str] | None = None, limit: int = 200
+    ) -> list[HandleRow]:
+        """The rows that this caller may see, the newest first, from `before` on; they hold no secret."""
+        live_at = self._deps.clock() if live else None
+        return [*await self._deps.handles.list(HandleQuery(self._agents(agent), None, live_at, before, limit))]
 
-    async def revoke(self, handle_id: str, reason: str) -> None:
-        """The handle is dead, and what runs under it is cut."""
-        now = self._deps.clock()
-        rows = [row for row in await self._deps.handles.list() if row.id == handle_id]
-        if not rows or not may_end(self._caller, f"handle:{handle_id}", self._deps.inventory(), rows, now):
-            raise Declined(404, "handle_unknown", "there is no such handle, or it is not yours to revoke")
-        why = required_reason(reason)
-        await self._journal.write("handle.revoked", f"handle:{handle_id}", kind="revoke", reason=why)
-        await self._deps.handles.revoke(handle_id, by=self._caller.name, reason=why, now=now)
+    def _agents(self, asked: str | None) -> Sequence[str] | None:
+        """Of which agents this caller may see handles; None: of all, also those that are gone."""
+        now, inventory, auditors = self._deps.clock(), self._deps.inventory(), self._deps.auditors
+        if asked is not None:
+            return [asked] if may_see_agent(self._caller, asked, inventory, auditors, now) else []
+        if may_see_agent(self._caller, "", inventory, auditors, now):  # no agent is called so: it is gone
+            return None
+        return [name for name in inventory.agents if may_see_agent(self._caller, name, inventory, auditors, now)]
+
+    async def revoke(self, handle_id: str, reason: str) -> Done:
+        """The handle is dead, and what runs under it is cut, whatever is broken: as ending its scope is."""
+        try:
+            done = await self._ending.revoke(f"handle:{handle_id}", reason)
+        except Declined as declined:
+            if declined.code not in _NOT_THEIRS:
+                raise
+            raise Declined(404, "handle_unknown", "there is no such handle, or it is not yours to revoke") from declined
+        with contextlib.suppress(StoreUnavailable):  # its scope is ended all the same, and `done` says what is not kept
+            await self._deps.handles.mark_revoked(
+                handle_id, by=self._caller.name, reason=required_reason(reason), now=self._deps.clock()
+            )
+        return done
 
     async def _family(self, task: str | None) -> Sequence[Task]:
         """The task and what is above it; nothing for a name of the operator's own. A mistyped id is no such name."""
         if task is None:
             return ()
         family = await self._deps.tasks.family(task)
-        if not family and _OURS.fullmatch(task) and all(row.task != task for row in await self._deps.handles.list()):
+        if not family and _OURS.fullmatch(task) and not await self._deps.handles.agents_under([task]):
             raise Declined(404, "task_unknown", f"there is no task `{task}`")
         return family
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from proxy.control.callers import Caller
 from proxy.control.ending import Done, EndingDesk
@@ -9,6 +10,7 @@ from proxy.control.needs import ControlDeps
 from proxy.control.reach import Reach, reach_of
 from proxy.control.responders import may_respond
 from proxy.facts import Inventory
+from proxy.identity.interfaces import HandleQuery
 from proxy.tasks.interfaces import Revocation, RevocationKind
 
 OWNERS_KINDS = ("agent", "instance", "task", "handle", "process")
@@ -17,6 +19,8 @@ KINDS = (
     *("owner", "team", "class", "principal", "partner"),
     *("service", "tool", "credential", "token", "connection", "global"),
 )
+
+MOST_COUNTED = 20_000  # live handles: twice those of a large house
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +61,36 @@ class KillSwitch:
         """Is there anything that this caller may stop?"""
         if may_respond(self._caller, self._deps.responders):
             return True
-        return any([await self.choices(kind) for kind in self.kinds()])
+        for kind in self.kinds():
+            if await self.choices(kind):
+                return True
+        return False
 
     async def choices(self, kind: str) -> dict[str, str]:
-        """The names of this kind that the house knows and that this caller may stop, each with a word on it."""
-        levers = await self._ending.levers()
-        return {
-            name: about for name, about in sorted((await self._known(kind)).items()) if levers.end(f"{kind}:{name}")
-        }
+        """The names of this kind that the house knows and that this caller may stop, each with a word on it.
+
+        Of tasks and handles the newest; an older one is typed.
+        """
+        known = await self._known(kind)
+        levers = await self._ending.levers([f"{kind}:{name}" for name in known])
+        return {name: about for name, about in sorted(known.items()) if levers.end(f"{kind}:{name}")}
 
     async def preview(self, scope: str) -> Preview:
         """What would die; refused in the same words as ending it would be."""
         await self._ending.require(scope)
         deps = self._deps
-        handles = await deps.handles.list(live_at=deps.clock())
-        reach = reach_of(scope, deps.inventory(), handles, await deps.tasks.list(live=True))
+        handles = await deps.handles.list(HandleQuery(live_at=deps.clock(), limit=MOST_COUNTED))
+        today = datetime.fromtimestamp(deps.clock(), UTC).date()
+        reach = reach_of(scope, deps.inventory(), handles, await deps.tasks.list(live=True), today)
         standing = next((row for row in deps.revocations.in_force() if row.scope == scope), None)
         connections = deps.reach(scope).connections if deps.reach is not None else None
         return Preview(scope, reach, connections, standing)
 
     async def standing(self) -> list[Standing]:
         """What is ended or frozen, as far as it concerns this caller; the latest first."""
-        levers = await self._ending.levers()
         unstored = self._ending.unstored()
         rows = await self._ending.list()
+        levers = await self._ending.levers([row.scope for row in rows])
         return [Standing(row, levers.lift(row), row.scope not in unstored) for row in rows]
 
     async def stop(self, scope: str, effect: RevocationKind, reason: str) -> Done:
@@ -88,13 +98,20 @@ class KillSwitch:
         act = self._ending.freeze if effect == "freeze" else self._ending.revoke
         return await act(scope, reason)
 
+    async def _agents(self) -> list[str] | None:
+        """The agents that this caller may stop; None if that is anything."""
+        if may_respond(self._caller, self._deps.responders):
+            return None
+        levers = await self._ending.levers()
+        return [name for name in self._deps.inventory().agents if levers.end(f"agent:{name}")]
+
     async def _known(self, kind: str) -> Mapping[str, str]:
         deps = self._deps
         match kind:
             case "task":
                 return {task.id: f"{task.agent}: {task.purpose}" for task in await deps.tasks.list(live=True)}
             case "handle":
-                rows = await deps.handles.list(live_at=deps.clock())
+                rows = await deps.handles.list(HandleQuery(agents=await self._agents(), live_at=deps.clock()))
                 return {row.id: f"{row.agent} {row.purpose}".strip() for row in rows}
             case _ if kind in _LISTED:
                 return _LISTED[kind](deps.inventory())

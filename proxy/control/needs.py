@@ -1,6 +1,6 @@
 """What the control API needs from the rest of the house. Each is passed in by `app`; none is looked up."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Unpack
 
@@ -12,7 +12,7 @@ from proxy.facts import Inventory
 from proxy.holds.model import VoteDecision
 from proxy.holds.view import HoldView
 from proxy.holds.voting import VoteDetails
-from proxy.identity.interfaces import HandleRow
+from proxy.identity.interfaces import HandleQuery, HandleRow
 from proxy.inventory.documents import BeforeKept, Kept
 from proxy.tasks.interfaces import Revocation, RevocationKind
 from proxy.tasks.revocations import Stopped
@@ -43,9 +43,13 @@ class Handles(Protocol):
         task: str | None = None, on_behalf_of: str | None = None,
     ) -> tuple[str, HandleRow]: ...  # fmt: skip
 
-    async def revoke(self, handle_id: str, *, by: str, reason: str, now: float) -> bool: ...
+    async def mark_revoked(self, handle_id: str, *, by: str, reason: str, now: float) -> bool: ...
 
-    async def list(self, *, agent: str | None = None, live_at: float | None = None) -> Sequence[HandleRow]: ...
+    async def list(self, query: HandleQuery) -> Sequence[HandleRow]: ...
+
+    async def agents_of(self, handle_ids: Collection[str]) -> Mapping[str, str]: ...
+
+    async def agents_under(self, tasks: Collection[str]) -> Mapping[str, frozenset[str]]: ...
 
 
 class Tasks(Protocol):
@@ -58,6 +62,8 @@ class Tasks(Protocol):
     async def family(self, task_id: str) -> Sequence[Task]: ...
 
     async def list(self, *, agent: str | None = None, live: bool = False) -> Sequence[Task]: ...
+
+    async def agents_of(self, task_ids: Collection[str]) -> Mapping[str, str]: ...
 
     async def below(self, task_id: str) -> Sequence[Task]: ...
 

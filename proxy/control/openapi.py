@@ -12,7 +12,8 @@ _WHO: Final = {
     Permission.OPERATOR: "the local operator",
 }
 _QUERIES: Final = {
-    ("GET", "/v1/handles"): ("agent", "live"),
+    ("GET", "/v1/handles"): ("agent", "live", "limit", "after"),
+    ("GET", "/v1/agents"): ("limit", "after"),
     ("GET", "/v1/tasks"): ("agent", "live"),
     ("GET", "/v1/holds"): ("state",),
     ("GET", "/v1/reviews"): ("all",),

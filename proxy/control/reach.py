@@ -1,10 +1,13 @@
 """What dies with a scope: counted from the inventory, the live handles and the open tasks of this moment. Pure."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from proxy.facts import Agent, Inventory
+from proxy.identity.ends import ends_of_agent, ends_of_process
 from proxy.identity.interfaces import HandleRow
+from proxy.inventory.ownership import process_standing, standing
 from proxy.tasks.task import Task
 
 
@@ -18,7 +21,9 @@ class Reach:
     calls: str = ""
 
 
-def reach_of(scope: str, inventory: Inventory, handles: Sequence[HandleRow], tasks: Sequence[Task]) -> Reach:
+def reach_of(
+    scope: str, inventory: Inventory, handles: Sequence[HandleRow], tasks: Sequence[Task], today: date
+) -> Reach:
     """What this scope, which is well written, ends. `handles` are live, `tasks` are open."""
     kind, _, name = scope.partition(":")
     match kind:
@@ -26,8 +31,10 @@ def reach_of(scope: str, inventory: Inventory, handles: Sequence[HandleRow], tas
             everybody = tuple(agent for _, agent in sorted(inventory.agents.items()))
             return Reach(everybody, len(handles), len(tasks))
         case "agent" | "class" | "team" | "owner" | "partner":
-            agents = tuple(agent for _, agent in sorted(inventory.agents.items()) if _is_of(agent, kind, name))
-            return _through({agent.id for agent in agents}, agents, handles, tasks)
+            agents = tuple(
+                agent for _, agent in sorted(inventory.agents.items()) if scope in ends_today(agent, inventory, today)
+            )
+            return _through(agents, _processes(scope, inventory, today), handles, tasks)
         case "principal" | "process":
             party = ("human" if kind == "principal" else "business_process", name)
             below = [task for task in tasks if party in _members(task)]
@@ -47,24 +54,30 @@ def reach_of(scope: str, inventory: Inventory, handles: Sequence[HandleRow], tas
             return Reach()
 
 
-def _is_of(agent: Agent, kind: str, name: str) -> bool:
-    return (
-        name
-        == {
-            "agent": agent.id,
-            "class": agent.agent_class,
-            "team": agent.team,
-            "owner": agent.owner,
-            "partner": agent.partner,
-        }[kind]
-    )
+def ends_today(agent: Agent, inventory: Inventory, today: date) -> tuple[str, ...]:
+    """Every scope whose end is the end of this agent today, the widest first."""
+    found = standing(agent, inventory, today)
+    answering = None if found.owner is None else found.owner.id
+    return ("global", *reversed(ends_of_agent(agent, answering, found.deputy_for)))
+
+
+def _processes(scope: str, inventory: Inventory, today: date) -> set[tuple[str, str]]:
+    """The business processes that end with this scope, as members of a chain."""
+    ended: set[tuple[str, str]] = set()
+    for process in inventory.processes.values():
+        owner = process_standing(process, inventory, today).owner
+        if scope in ends_of_process(process, None if owner is None else owner.id):
+            ended.add(("business_process", process.id))
+    return ended
 
 
 def _through(
-    ids: Collection[str], agents: tuple[Agent, ...], handles: Sequence[HandleRow], tasks: Sequence[Task]
+    agents: tuple[Agent, ...], processes: set[tuple[str, str]], handles: Sequence[HandleRow], tasks: Sequence[Task]
 ) -> Reach:
-    """With whatever acts for these agents too: a chain ends with each of its members."""
-    below = [task for task in tasks if any(kind == "agent" and name in ids for kind, name in _members(task))]
+    """With whatever acts for these too: a chain ends with each of its members."""
+    ids = {agent.id for agent in agents}
+    parties = {("agent", name) for name in ids} | processes
+    below = [task for task in tasks if parties & _members(task)]
     held = {row.id for row in handles if row.agent in ids} | _under(below, handles)
     return Reach(agents, len(held), len(below))
 

@@ -1,10 +1,7 @@
 """Responders: people of named teams who may stop anything in an incident, and bring back only what they stopped."""
 
-from collections.abc import Sequence
-
-from proxy.control.callers import Caller, Tasks, may_end
+from proxy.control.callers import Caller, Named, may_end
 from proxy.facts import Inventory
-from proxy.identity.interfaces import HandleRow
 from proxy.tasks.interfaces import Revocation
 
 _PERSON = "person:"
@@ -21,19 +18,12 @@ class Levers:
     """What one caller may do about what is ended, by the facts of this moment."""
 
     def __init__(
-        self,
-        caller: Caller,
-        inventory: Inventory,
-        handles: Sequence[HandleRow],
-        responders: frozenset[str],
-        now: float,
-        tasks: Tasks | None = None,
+        self, caller: Caller, inventory: Inventory, named: Named, responders: frozenset[str], now: float
     ) -> None:
         self._caller = caller
         self._inventory = inventory
-        self._handles = handles
+        self._named = named
         self._now = now
-        self._tasks = tasks or {}
         self._responds = may_respond(caller, responders)
 
     def end(self, scope: str) -> bool:
@@ -60,4 +50,4 @@ class Levers:
         return person is not None and self._answers(Caller(person, "api", "token", ""), row.scope)
 
     def _answers(self, caller: Caller, scope: str) -> bool:
-        return may_end(caller, scope, self._inventory, self._handles, self._now, tasks=self._tasks)
+        return may_end(caller, scope, self._inventory, self._named, self._now)

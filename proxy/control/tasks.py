@@ -13,7 +13,7 @@ from proxy.control.needs import ControlDeps
 from proxy.control.process_roots import process_root
 from proxy.errors import Declined
 from proxy.facts import Person
-from proxy.identity.interfaces import HandleRow
+from proxy.identity.interfaces import HandleQuery, HandleRow
 from proxy.inventory.ownership import standing
 from proxy.stages import Principal
 from proxy.tasks.bounds import checked_datasets, checked_tools
@@ -124,7 +124,7 @@ class TaskDesk:
         task, inventory, now = await self.get(task_id), self._deps.inventory(), self._deps.clock()
         below = list(await self._deps.tasks.below(task.id))
         seen = [one for one in below if self._sees(one.agent)]
-        handles = await self._deps.handles.list(agent=task.agent, live_at=now)
+        handles = await self._deps.handles.list(HandleQuery(task=task.id, live_at=now))
         agent = inventory.agents.get(task.agent)
         own = self._answers(task.agent)
         return TaskView(
@@ -133,7 +133,7 @@ class TaskDesk:
             owner=inventory.people.get(agent.owner) if agent is not None and agent.owner else None,
             below=seen,
             hidden=len(below) - len(seen),
-            handles=[row for row in handles if row.task == task.id],
+            handles=[row for row in handles if row.agent == task.agent],
             may_change=own and not task.ended,
             may_resume=own and task.state == "suspended" and not self._kept_by_operator(task),
         )

@@ -4,12 +4,12 @@ import hashlib
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 from proxy.errors import CountersignError
 from proxy.identity.challenges import unproven
-from proxy.identity.interfaces import HandleRow, HandleStore
+from proxy.identity.interfaces import EVERY_HANDLE, HandleQuery, HandleRow, HandleStore
 from telemetry.ids import new_id
 
 PREFIX = "csh_"
@@ -109,10 +109,25 @@ class HandleService:
         # Running connections first: they do the harm. Repeated for a handle revoked before, which may
         # be one whose first revocation failed half-way.
         await self._revoke_scope(f"handle:{handle_id}", by, reason, now)
+        return await self.mark_revoked(handle_id, by=by, reason=reason, now=now)
+
+    async def mark_revoked(self, handle_id: str, *, by: str, reason: str, now: float) -> bool:
+        """Write on the handle's row that it is over, when its scope is ended already. False if that was written before.
+
+        The row keeps the handle from being used again should the scope be lifted.
+        """
         revoked = await self._store.revoke_handle(handle_id, now, by, reason)
         self.forget()
         return revoked
 
-    async def list(self, *, agent: str | None = None, live_at: float | None = None) -> list[HandleRow]:
-        """The rows of handles, without digests: of one agent, or live at a time, if asked."""
-        return [replace(row, digest="") for row in await self._store.list_handles(agent=agent, live_at=live_at)]
+    async def list(self, query: HandleQuery = EVERY_HANDLE) -> list[HandleRow]:
+        """The rows of handles, without digests."""
+        return [replace(row, digest="") for row in await self._store.list_handles(query)]
+
+    async def agents_of(self, handle_ids: Collection[str]) -> dict[str, str]:
+        """The agent of each handle that was issued."""
+        return await self._store.agents_of_handles(handle_ids) if handle_ids else {}
+
+    async def agents_under(self, tasks: Collection[str]) -> dict[str, frozenset[str]]:
+        """The agents of the handles under each task."""
+        return await self._store.agents_under(tasks) if tasks else {}

@@ -1,5 +1,6 @@
 """What identity needs from a store."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +26,23 @@ class HandleRow:
     revoked_reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class HandleQuery:
+    """Which handles are asked for, the newest first: of these agents, of this task, live at a time, if given.
+
+    `before` is the `issued_at` and the id of the last row that was seen. Never more than `limit`: most are long dead.
+    """
+
+    agents: Collection[str] | None = None
+    task: str | None = None
+    live_at: float | None = None
+    before: tuple[float, str] | None = None
+    limit: int = 200
+
+
+EVERY_HANDLE = HandleQuery()
+
+
 class HandleStore(Protocol):
     """Every method raises `StoreUnavailable` when the store cannot answer."""
 
@@ -34,7 +52,15 @@ class HandleStore(Protocol):
 
     async def handle_by_id(self, handle_id: str) -> HandleRow | None: ...
 
-    async def list_handles(self, *, agent: str | None = None, live_at: float | None = None) -> list[HandleRow]: ...
+    async def list_handles(self, query: HandleQuery = EVERY_HANDLE) -> list[HandleRow]: ...
+
+    async def agents_of_handles(self, handle_ids: Collection[str]) -> dict[str, str]:
+        """The agent of each; one that is unknown is not in the answer."""
+        ...
+
+    async def agents_under(self, tasks: Collection[str]) -> dict[str, frozenset[str]]:
+        """The agents for which handles were ever issued under each task; one without a handle is not in the answer."""
+        ...
 
     async def revoke_handle(self, handle_id: str, at: float, by: str, reason: str) -> bool:
         """True if it was live and is now revoked; False if unknown or already revoked."""

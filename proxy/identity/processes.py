@@ -6,6 +6,7 @@ from typing import Protocol
 
 from proxy.errors import refuse
 from proxy.facts import Inventory, Person, Process
+from proxy.identity.ends import ends_of_process
 from proxy.stages import Chain, Principal, Restraint
 
 
@@ -60,7 +61,4 @@ def process_ends(
             internal=f"{standing.reason}: {standing.detail}",
         )
     restraints.update(dict.fromkeys(standing.restraints))
-    yield f"process:{process.id}"
-    yield f"owner:{standing.owner.id}"
-    if process.owner != standing.owner.id:
-        yield f"owner:{process.owner}"
+    yield from ends_of_process(process, standing.owner.id)

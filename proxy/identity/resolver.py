@@ -9,9 +9,10 @@ from datetime import UTC, date, datetime
 from typing import Protocol
 
 from proxy.errors import Refused, refuse
-from proxy.facts import Agent, Inventory, Person
+from proxy.facts import Agent, Inventory
 from proxy.identity.agreement import agreed
 from proxy.identity.challenges import unproven
+from proxy.identity.ends import ends_of_agent
 from proxy.identity.handles import PREFIX, HandleService
 from proxy.identity.methods import HANDLE, OURS, TASK_TOKEN
 from proxy.identity.possession import held, thumbprint
@@ -286,7 +287,7 @@ class Resolver:
         chain = _chain(proven, agent, inventory)
         restraints = dict.fromkeys(standing.restraints)
         parties = self._party_scopes(chain, proven.behind, agent, inventory, today, restraints)
-        ends = [*_agent_scopes(agent, owner, standing.deputy_for), *_instance_scope(agent.id, proven.instance)]
+        ends = [*ends_of_agent(agent, owner.id, standing.deputy_for), *_instance_scope(agent.id, proven.instance)]
         scopes = tuple(dict.fromkeys(["global", *ends, *parties, *proven.scopes]))
         return Identity(agent, owner, chain, proven, scopes, tuple(restraints), standing.deputy_for)
 
@@ -323,7 +324,7 @@ class Resolver:
                         "delegator_refused", 403, "An agent that this one acts for may not call anything today."
                     )
                 restraints.update(dict.fromkeys(standing.restraints))
-                yield from _agent_scopes(agent, standing.owner, standing.deputy_for)
+                yield from ends_of_agent(agent, standing.owner.id, standing.deputy_for)
 
 
 def _standing_task(token: VerifiedToken) -> str:
@@ -358,17 +359,6 @@ def end_of(proven: Proven, inventory: Inventory) -> float:
     rules = inventory.rules
     most = rules.privileged_token_seconds if proven.method == TASK_TOKEN else rules.privileged_handle_seconds
     return min(proven.not_after, (proven.made_at or proven.issued_at) + most)
-
-
-def _agent_scopes(agent: Agent, owner: Person, deputy_for: str) -> Iterator[str]:
-    """Every revocation key that ends this agent."""
-    yield f"agent:{agent.id}"
-    yield f"class:{agent.agent_class}"
-    yield from (f"owner:{name}" for name in dict.fromkeys([owner.id, agent.owner, deputy_for]) if name)
-    if agent.team is not None:
-        yield f"team:{agent.team}"
-    if agent.partner is not None:
-        yield f"partner:{agent.partner}"
 
 
 def _instance_scope(agent: str, instance: str) -> tuple[str, ...]:

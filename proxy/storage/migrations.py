@@ -138,6 +138,37 @@ _SIGNALS = (
     ) STRICT, WITHOUT ROWID""",
 )
 
+_ENDINGS = (
+    # Counted by the store itself, so that no statement can forget it: what is revoked, and where tasks and handles
+    # stand. Whoever sees a number that they know need not read the rows again.
+    "CREATE TABLE change_counts (area TEXT PRIMARY KEY, changes INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "INSERT INTO change_counts (area, changes) VALUES ('revocations', 1), ('standings', 1)",
+    *(
+        f"""CREATE TRIGGER {name} AFTER {what}
+            BEGIN UPDATE change_counts SET changes = changes + 1 WHERE area = '{area}'; END"""  # noqa: S608 - ours
+        for name, what, area in (
+            ("revocations_put", "INSERT ON revocations", "revocations"),
+            ("revocations_moved", "UPDATE ON revocations", "revocations"),
+            ("revocations_lifted", "DELETE ON revocations", "revocations"),
+            ("handles_moved", "UPDATE OF revoked_at, not_after ON handles", "standings"),
+            ("tasks_made", "INSERT ON tasks", "standings"),
+            ("tasks_moved", "UPDATE OF state, deadline ON tasks", "standings"),
+        )
+    ),
+    # to ask by id and by end, and to forget what ended long ago, without looking at everything
+    "CREATE INDEX handles_by_task ON handles (task, agent)",
+    "CREATE INDEX handles_by_time ON handles (issued_at, id)",
+    "CREATE INDEX handles_by_end ON handles (not_after)",
+    "CREATE INDEX handles_live ON handles (agent, not_after) WHERE revoked_at IS NULL",
+    "CREATE INDEX person_credentials_by_end ON person_credentials (not_after)",
+    "CREATE INDEX holds_by_end ON holds (closed_at) WHERE closed_at IS NOT NULL",
+    "CREATE INDEX hold_scopes_by_hold ON hold_scopes (hold_id)",
+    "CREATE INDEX hold_events_by_hold ON hold_events (hold_id)",
+    "CREATE INDEX tasks_by_end ON tasks (deadline)",
+    "CREATE INDEX tasks_by_parent ON tasks (parent) WHERE parent IS NOT NULL",
+    "CREATE INDEX task_ancestors_by_task ON task_ancestors (task)",
+)
+
 MIGRATIONS = (
     Migration(1, "handles, revocations, credentials of people", _IDENTITY),
     Migration(2, "holds", _HOLDS),
@@ -145,6 +176,8 @@ MIGRATIONS = (
     Migration(4, "what may be used once", _REPLAYS),
     Migration(5, "attestations, and who was deactivated", _OWNERSHIP),
     Migration(6, "what receivers of events are told", _SIGNALS),
+    Migration(7, "kept free", ()),
+    Migration(8, "what changed, and what ended when", _ENDINGS),
 )
 
 VERSION = MIGRATIONS[-1].number

@@ -35,9 +35,11 @@ class SqliteStore(
         prepare(path, busy_seconds)
         writer = Database(path, VERSION, busy_seconds=busy_seconds, writes=True)
         reader = Database(path, VERSION, busy_seconds=busy_seconds, writes=False)
-        store = cls(writer, reader)
+        watcher = Database(path, VERSION, busy_seconds=busy_seconds, writes=False)
+        store = cls(writer, reader, watcher)
         try:
             reader.warm()
+            watcher.warm()
         except BaseException:
             store.close()
             raise
@@ -47,3 +49,4 @@ class SqliteStore(
         """Everything that was begun is finished; nothing can be asked any more."""
         self._writer.close()
         self._reader.close()
+        self._watcher.close()

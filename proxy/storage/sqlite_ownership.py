@@ -72,10 +72,10 @@ class SqliteOwnership(SqliteArea):
             people = frozenset(row["person"] for row in gone)
             return _token(connection), Held(attestations=said, deactivated=people)
 
-        return await self._reader.run(read)
+        return await self._watcher.run(read)
 
     async def held_token(self) -> int:
-        return await self._reader.run(_token)
+        return await self._watcher.run(_token)
 
 
 def _attestation(row: sqlite3.Row) -> Attestation:

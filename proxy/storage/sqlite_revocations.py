@@ -3,7 +3,7 @@
 import sqlite3
 
 from proxy.storage.sqlite_area import SqliteArea
-from proxy.tasks.interfaces import Revocation
+from proxy.tasks.interfaces import Counts, Revocation
 
 
 class SqliteRevocations(SqliteArea):
@@ -35,17 +35,27 @@ class SqliteRevocations(SqliteArea):
             found = connection.execute("SELECT scope, at, by, reason, kind FROM revocations ORDER BY scope")
             return [Revocation(*row) for row in found]
 
-        return await self._reader.run(rows)
+        return await self._watcher.run(rows)
 
     async def change_token(self) -> int:
         """Moves with every commit of anyone: all are another connection's to the one that only reads.
 
         `data_version` starts anew with a connection, so the count of connections goes above it.
         """
-        reader = self._reader
+        watcher = self._watcher
 
         def token(connection: sqlite3.Connection) -> int:
             version = int(connection.execute("PRAGMA data_version").fetchone()[0])
-            return (reader.generation << 33) + version
+            return (watcher.generation << 33) + version
 
-        return await reader.run(token)
+        return await watcher.run(token)
+
+    async def counts(self) -> Counts:
+        watcher = self._watcher
+
+        def count(connection: sqlite3.Connection) -> Counts:
+            rows = connection.execute("SELECT area, changes FROM change_counts")
+            found = {row["area"]: row["changes"] for row in rows}
+            return Counts(watcher.generation, found["revocations"], found["standings"])
+
+        return await watcher.run(count)

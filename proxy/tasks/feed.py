@@ -7,7 +7,7 @@ from typing import Literal
 
 from proxy.errors import StoreUnavailable
 from proxy.tasks.epochs import Epochs, replaces
-from proxy.tasks.interfaces import Revocation, RevocationStore
+from proxy.tasks.interfaces import Counts, Revocation, RevocationStore
 
 log = logging.getLogger("countersign.revocations")
 
@@ -22,18 +22,22 @@ type Freshness = Literal["fresh", "degraded", "stale"]
 class RevocationFeed:
     """The revocations in force, as far as this process knows, and how sure of that it is.
 
-    `on_change` callbacks run after every change of the store by any process. They must not block or raise.
+    `on_change` callbacks run after every change of the store by any process, `on_standing` callbacks only after those
+    that decide whether something may go on: what is revoked, where tasks and handles stand. They must not block or
+    raise.
     """
 
     def __init__(self, store: RevocationStore) -> None:
         self._store = store
         self._epochs = Epochs()
         self._token: int | None = None
+        self._counts: Counts | None = None
         self._heard_at: float | None = None
         self._latest = float("-inf")
         self._unstored: dict[str, Revocation] = {}
         self._local_changes = 0
         self._on_change: list[Callable[[], None]] = []
+        self._on_standing: list[Callable[[], None]] = []
         self._also: list[Hear] = []
         self._failing = False
 
@@ -45,6 +49,10 @@ class RevocationFeed:
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call this after every change."""
         self._on_change.append(callback)
+
+    def on_standing(self, callback: Callable[[], None]) -> None:
+        """Call this after every change of what may go on."""
+        self._on_standing.append(callback)
 
     def also_hear(self, hear: Hear) -> None:
         """Await this too with every change of the store, before it counts as heard.
@@ -96,7 +104,7 @@ class RevocationFeed:
     def _swap(self, epochs: Epochs) -> None:
         self._local_changes += 1
         self._epochs = epochs
-        self._tell()
+        self._tell(standing=True)
 
     def _with_unstored(self, epochs: Epochs) -> Epochs:
         for revocation in self._unstored.values():
@@ -110,13 +118,16 @@ class RevocationFeed:
             token = await self._store.change_token()  # before the rows: a change in between is read again
             if token == self._token:
                 break
-            rows = await self._store.all_revocations()
+            counts, known = await self._store.counts(), self._counts  # before the rows, too
+            revoked = known is None or (counts.reading, counts.revocations) != (known.reading, known.revocations)
+            rows = await self._store.all_revocations() if revoked else None
             for hear in self._also:
                 await hear()
             if local == self._local_changes:  # else the rows may be older than what is in force here
-                self._token = token
-                self._epochs = self._with_unstored(Epochs(rows))
-                self._tell()
+                self._token, self._counts = token, counts
+                if rows is not None:
+                    self._epochs = self._with_unstored(Epochs(rows))
+                self._tell(standing=counts != known)
                 break
         self._heard_at, self._latest = now, max(now, self._latest)
 
@@ -139,6 +150,9 @@ class RevocationFeed:
                 log.warning("revocations are read again")
             self._failing = False
 
-    def _tell(self) -> None:
+    def _tell(self, *, standing: bool) -> None:
+        if standing:
+            for callback in self._on_standing:
+                callback()
         for callback in self._on_change:
             callback()

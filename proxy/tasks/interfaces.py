@@ -1,6 +1,6 @@
 """What revocation and tasks need from a store."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -26,6 +26,18 @@ class Revocation:
     kind: RevocationKind = "revoke"
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How often anything was revoked or lifted, and how often tasks and handles came to stand otherwise.
+
+    Numbers of one `reading` that are equal mean that nothing changed; they mean nothing else.
+    """
+
+    reading: int
+    revocations: int
+    standings: int
+
+
 class RevocationStore(Protocol):
     """Every method raises `StoreUnavailable` when the store cannot answer."""
 
@@ -41,6 +53,10 @@ class RevocationStore(Protocol):
         """A number that differs after any change by any process; cheap enough for every 50 ms."""
         ...
 
+    async def counts(self) -> Counts:
+        """What of that concerns whether a call may go on."""
+        ...
+
 
 class TaskStore(Protocol):
     """Every method raises `StoreUnavailable` when the store cannot answer."""
@@ -53,6 +69,10 @@ class TaskStore(Protocol):
 
     async def tasks(self, *, agent: str | None = None, live: bool = False, limit: int = 200) -> list[Task]:
         """The newest first; of one agent, or those that have not ended, if asked."""
+        ...
+
+    async def agents_of_tasks(self, task_ids: Collection[str]) -> dict[str, str]:
+        """The agent of each; one that is unknown is not in the answer."""
         ...
 
     async def suspended_tasks(self) -> list[str]: ...

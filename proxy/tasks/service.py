@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 from policies.model import Json
 from proxy.errors import StoreUnavailable
@@ -91,6 +91,10 @@ class TaskService:
     async def list(self, *, agent: str | None = None, live: bool = False) -> list[Task]:
         """The newest tasks: of one agent, or those that have not ended, if asked."""
         return await self._store.tasks(agent=agent, live=live)
+
+    async def agents_of(self, task_ids: Collection[str]) -> dict[str, str]:
+        """The agent of each of these tasks that was begun here."""
+        return await self._store.agents_of_tasks(task_ids) if task_ids else {}
 
     async def spent(self, task_id: str) -> dict[str, int]:
         """What the task has used of its budget, by name."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from proxy.errors import StoreUnavailable
-from proxy.identity.interfaces import HandleRow, HandleStore
+from proxy.identity.interfaces import HandleQuery, HandleRow, HandleStore
 
 ROW = HandleRow(
     id="hnd_1",
@@ -62,20 +62,54 @@ class HandleStoreConformance(ABC):
         asyncio.run(story())
 
     def test_a_list_can_be_narrowed(self, tmp_path: Path) -> None:
-        """A list is oldest first; by agent, and by being live at a moment: not expired, not revoked."""
+        """A list is newest first; by agents, by task, and by being live at a moment: not expired, not revoked."""
 
         async def story() -> None:
             async with self.opened(tmp_path) as store:
                 await store.add_handle(OTHER)
                 await store.add_handle(ROW)
-                assert await store.list_handles() == [ROW, OTHER]
-                assert await store.list_handles(agent="report-bot") == [OTHER]
-                assert await store.list_handles(agent="nobody") == []
-                assert await store.list_handles(live_at=1200.0) == [ROW, OTHER]
-                assert await store.list_handles(live_at=2000.25) == []
+                assert await store.list_handles() == [OTHER, ROW]
+                assert await store.list_handles(HandleQuery(agents=["report-bot"])) == [OTHER]
+                assert await store.list_handles(HandleQuery(agents=["nobody"])) == []
+                assert await store.list_handles(HandleQuery(agents=[])) == []
+                assert await store.list_handles(HandleQuery(task="task_1")) == [OTHER, ROW]
+                assert await store.list_handles(HandleQuery(task="task_2")) == []
+                assert await store.list_handles(HandleQuery(live_at=1200.0)) == [OTHER, ROW]
+                assert await store.list_handles(HandleQuery(live_at=2000.25)) == []
                 await store.revoke_handle(ROW.id, 1300.0, "person:bob", "lost")
-                assert await store.list_handles(live_at=1600.0) == [OTHER]
-                assert len(await store.list_handles(agent="refund-bot")) == 1
+                assert await store.list_handles(HandleQuery(live_at=1600.0)) == [OTHER]
+                assert len(await store.list_handles(HandleQuery(agents=["refund-bot"]))) == 1
+
+        asyncio.run(story())
+
+    def test_a_list_comes_in_pieces(self, tmp_path: Path) -> None:
+        """Never more than was asked for, and the rest after the last one that was seen, each row once."""
+
+        async def story() -> None:
+            rows = [replace(ROW, id=f"hnd_{n}", digest=f"{n:064x}", issued_at=1000.0 + n // 2) for n in range(5)]
+            async with self.opened(tmp_path) as store:
+                for row in rows:
+                    await store.add_handle(row)
+                seen: list[HandleRow] = []
+                while found := await store.list_handles(
+                    HandleQuery(before=(seen[-1].issued_at, seen[-1].id) if seen else None, limit=2)
+                ):
+                    assert len(found) <= 2
+                    seen += found
+                assert seen == rows[::-1]
+
+        asyncio.run(story())
+
+    def test_agents_are_named_by_handles_and_by_their_tasks(self, tmp_path: Path) -> None:
+        """Every agent of a task, ended handles too; nothing for what nobody issued."""
+
+        async def story() -> None:
+            async with self.opened(tmp_path) as store:
+                await store.add_handle(ROW)
+                await store.add_handle(OTHER)
+                await store.revoke_handle(OTHER.id, 1600.0, "person:bob", "lost")
+                assert await store.agents_of_handles([ROW.id, "hnd_x"]) == {ROW.id: ROW.agent}
+                assert await store.agents_under(["task_1", "task_x"]) == {"task_1": {ROW.agent, OTHER.agent}}
 
         asyncio.run(story())
 

@@ -103,3 +103,20 @@ class RevocationStoreConformance(ABC):
                 assert len(seen) == 4
 
         asyncio.run(story())
+
+    def test_revocations_are_counted_for_everyone(self, tmp_path: Path) -> None:
+        """Every put and lift moves their count, for any process that has the store open; reading does not."""
+
+        async def story() -> None:
+            async with self.opened(tmp_path) as mine, self.opened(tmp_path) as other:
+                for act in (mine.put_revocation(ONE), other.put_revocation(TWO), mine.lift_revocation(ONE.scope)):
+                    before = await mine.counts(), await other.counts()
+                    await act
+                    after = await mine.counts(), await other.counts()
+                    assert before[0].revocations != after[0].revocations
+                    assert before[1].revocations != after[1].revocations
+                    assert [one.standings for one in before] == [one.standings for one in after]
+                    await mine.all_revocations()
+                    assert (await mine.counts(), await other.counts()) == after
+
+        asyncio.run(story())

@@ -40,6 +40,19 @@ class TaskStoreConformance(ABC):
 
         asyncio.run(story())
 
+    def test_tasks_name_their_agents(self, tmp_path: Path) -> None:
+        """Of those that were begun, whether or not they have ended."""
+
+        async def story() -> None:
+            async with self.opened(tmp_path) as store:
+                await store.add_task(PARENT)
+                await store.add_task(OTHER)
+                assert await store.agents_of_tasks(["task_p", "task_o", "task_x"]) == {
+                    "task_p": PARENT.agent, "task_o": "builder",
+                }  # fmt: skip
+
+        asyncio.run(story())
+
     def test_a_task_is_never_replaced(self, tmp_path: Path) -> None:
         """A second task of the same id is an error, and the first one stays."""
 

@@ -1,11 +1,11 @@
 """Stores in memory, for tests. They pass the same conformance suites as the real ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from proxy.errors import StoreUnavailable
-from proxy.identity.interfaces import HandleRow
-from proxy.tasks.interfaces import Revocation
+from proxy.identity.interfaces import EVERY_HANDLE, HandleQuery, HandleRow
+from proxy.tasks.interfaces import Counts, Revocation
 
 
 @dataclass
@@ -35,12 +35,26 @@ class MemoryHandleStore:
         self._check()
         return self.rows.get(handle_id)
 
-    async def list_handles(self, *, agent: str | None = None, live_at: float | None = None) -> list[HandleRow]:
+    async def list_handles(self, query: HandleQuery = EVERY_HANDLE) -> list[HandleRow]:
         self._check()
-        rows = (row for row in self.rows.values() if agent is None or row.agent == agent)
-        if live_at is not None:
-            rows = (row for row in rows if live_at < min(row.not_after, row.revoked_at or row.not_after))
-        return sorted(rows, key=lambda row: (row.issued_at, row.id))
+        rows = [
+            row
+            for row in self.rows.values()
+            if (query.agents is None or row.agent in query.agents)
+            and (query.task is None or row.task == query.task)
+            and (query.live_at is None or (query.live_at < row.not_after and row.revoked_at is None))
+            and (query.before is None or (row.issued_at, row.id) < query.before)
+        ]
+        return sorted(rows, key=lambda row: (row.issued_at, row.id), reverse=True)[: query.limit]
+
+    async def agents_of_handles(self, handle_ids: Collection[str]) -> dict[str, str]:
+        self._check()
+        return {row.id: row.agent for row in self.rows.values() if row.id in handle_ids}
+
+    async def agents_under(self, tasks: Collection[str]) -> dict[str, frozenset[str]]:
+        self._check()
+        named = {row.task for row in self.rows.values() if row.task in tasks}
+        return {task: frozenset(row.agent for row in self.rows.values() if row.task == task) for task in named}
 
     async def revoke_handle(self, handle_id: str, at: float, by: str, reason: str) -> bool:
         self._check()
@@ -53,10 +67,15 @@ class MemoryHandleStore:
 
 @dataclass
 class MemoryRevocationStore:
-    """Revocations in a dictionary. `before_rows` runs just before rows are read, to play another process."""
+    """Revocations in a dictionary. `before_rows` runs just before rows are read, to play another process.
+
+    `others` are commits of anything else; `reads` counts how often all rows were read.
+    """
 
     rows: dict[str, Revocation] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
+    others: int = 0
+    reads: int = 0
     failing: bool = False
     before_rows: Callable[[], None] | None = None
 
@@ -80,6 +99,7 @@ class MemoryRevocationStore:
 
     async def all_revocations(self) -> list[Revocation]:
         self._check()
+        self.reads += 1
         rows = list(self.rows.values())
         if self.before_rows is not None:
             act, self.before_rows = self.before_rows, None
@@ -88,4 +108,8 @@ class MemoryRevocationStore:
 
     async def change_token(self) -> int:
         self._check()
-        return len(self.changes)
+        return len(self.changes) + self.others
+
+    async def counts(self) -> Counts:
+        self._check()
+        return Counts(1, len(self.changes), 0)

@@ -55,7 +55,7 @@ class TokenHouse(House):
         keys.write_bytes(key_set(jwk("ES256")))
         profile = IssuerSettings(issuer=ISSUER, audience=AUDIENCE, algorithms=("ES256",), jwks_file=keys)
         self.revocation_feed = self.revocations._feed
-        self.revocation_feed.on_change(self.tasks.forget)
+        self.revocation_feed.on_standing(self.tasks.forget)
         self.tokens = tokens = TokenVerifier([profile])
         self.signer = Signer.open(folder / "keys", NOW)
         own = TaskTokenReader(OURS, PROXY, self.signer.jwks)

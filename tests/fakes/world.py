@@ -282,7 +282,7 @@ def _assemble(folder: Path, clock: Clock, store: SqliteStore, recorder: Recorder
     feed = RevocationFeed(store)
     revocations = RevocationService(store, feed, record=recorder.append, unstored=UnstoredFile(folder))
     handles = HandleService(store, revocations.revoke)
-    feed.on_change(handles.forget)
+    feed.on_standing(handles.forget)
     holds = HoldService(
         store,
         Sealer(bytes(32)),
@@ -292,7 +292,7 @@ def _assemble(folder: Path, clock: Clock, store: SqliteStore, recorder: Recorder
         clock=clock,
     )
     tasks = TaskService(store, revocations.revoke, recorder.append)
-    feed.on_change(tasks.forget)
+    feed.on_standing(tasks.forget)
     parts = Parts(
         world=lambda: keeper.world,
         resolver=Resolver(handles, TokenVerifier([]), standing, tasks.basis),

@@ -7,6 +7,7 @@ import pytest
 
 from proxy.endings import Reach
 from proxy.facts import Attestation, Held
+from proxy.identity.interfaces import HandleQuery
 from proxy.stages import Released
 from tests.fakes.waiting import until
 from tests.fakes.world import INVENTORY, arrived, get, mcp, problem, refund, run
@@ -48,7 +49,7 @@ async def scope_of(house, scope):
     """The scope, with the id of the only handle in it."""
     if "ID" not in scope:
         return scope
-    rows = await house.handles.list(agent="support-bot")
+    rows = await house.handles.list(HandleQuery(agents=["support-bot"]))
     return scope.replace("ID", rows[0].id)
 
 

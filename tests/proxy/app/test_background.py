@@ -10,7 +10,7 @@ import pytest
 from proxy.app import background as module
 from proxy.app.core import open_core
 from proxy.downstream.signer import ROTATE_AFTER
-from proxy.errors import CountersignError
+from proxy.errors import CountersignError, StoreUnavailable
 from proxy.stages import Released
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.interfaces import Revocation
@@ -41,6 +41,32 @@ def test_held_calls_end_with_their_agent(tmp_path):
                     await asyncio.sleep(0.01)
             view = await core.holds.get(hold)
             assert (view.state, view.closed_by) == ("cancelled", "person:olivia")
+
+    asyncio.run(main())
+
+
+def test_one_end_that_cannot_be_acted_on_keeps_no_other_waiting(tmp_path):
+    """A task whose row cannot be read is tried again; the holds of every other end are ended meanwhile."""
+    settings = configured(tmp_path)
+
+    async def main():
+        async with open_core(settings) as core:
+            hold, _ = await held(core)
+            ended_by = core.tasks.ended_by
+
+            async def fails(revocation):
+                if revocation.scope != "agent:support-bot":
+                    raise StoreUnavailable("this task cannot be read back")
+                await ended_by(revocation)
+
+            core.tasks.ended_by = fails
+            for n in range(8):  # whatever order they are acted on in
+                await core.revocations.revoke(f"task:broken-{n}", "operator", "x", core.clock())
+            await core.revocations.revoke("agent:support-bot", "operator", "x", core.clock())
+            async with asyncio.timeout(10):
+                while (await core.holds.get(hold)).state == "pending":  # noqa: ASYNC110 - another task ends it
+                    await asyncio.sleep(0.01)
+            await until(lambda: core.failures["waking held calls"] > 0)
 
     asyncio.run(main())
 

@@ -123,28 +123,6 @@ def test_a_failing_use_still_ends_in_order(tmp_path):
     assert finished == [True]
 
 
-def test_an_identity_that_has_ended_is_known_to_have(tmp_path):
-    """Revoked, or what was obtained is of a service or binding that is: whatever was obtained for it may end."""
-    settings = configured(tmp_path)
-
-    async def main():
-        async with open_core(settings) as core:
-            given = await evidence(core)
-            proven = await core.pipeline._parts.resolver.prove(given, core.clock(), core.inventory())
-            identity = core.pipeline._parts.resolver.attribute(proven, core.inventory(), core.clock())
-            assert not core.has_ended(identity, "crm-key")
-            for scope in ("task:t-1", "credential:crm-key", "service:crm"):
-                await core.revocations.revoke(scope, "operator", "look", core.clock(), kind="freeze")
-                assert not core.has_ended(identity, "crm-key")
-                await core.revocations.revoke(scope, "operator", "done", core.clock())
-                assert core.has_ended(identity, "crm-key")
-                assert core.has_ended(identity, "other-key") is (scope == "task:t-1")
-                await core.revocations.lift(scope)
-            assert not core.has_ended(identity, "crm-key")
-
-    asyncio.run(main())
-
-
 def test_internal_services_are_told_of_calls_where_a_trust_domain_is_set(tmp_path):
     """Then there is a key that only we may read, the same after a restart; else there is none, and no token."""
     told = configured(tmp_path / "told", more="downstream: {trust_domain: prod.example, lifetime_seconds: 30}\n")

@@ -42,3 +42,18 @@ def test_one_agent_is_shown_with_what_lives_under_it(house: House) -> None:
         assert row.digest not in answer.text
 
     asyncio.run(scenario())
+
+
+def test_agents_come_in_pieces_over_the_api(house: House) -> None:
+    """As many as were asked for, and where the rest begins; an odd number is a mistake."""
+
+    async def scenario() -> None:
+        async with house.operator() as client:
+            first = (await client.get("/v1/agents?limit=2")).json()
+            assert ([agent["id"] for agent in first["agents"]], first["next"]) == (["builder", "stray"], "stray")
+            rest = (await client.get("/v1/agents?limit=2&after=stray")).json()
+            assert [agent["id"] for agent in rest["agents"]] == ["support-bot"]
+            assert "next" not in rest
+            assert (await client.get("/v1/agents?limit=0")).json()["code"] == "limit_out_of_range"
+
+    asyncio.run(scenario())

@@ -98,3 +98,50 @@ def test_a_frozen_agent_can_be_ended_and_lifted_but_not_frozen_again(house: Hous
         )  # fmt: skip
 
     asyncio.run(scenario())
+
+
+def test_an_agent_whose_deputy_is_ended_is_shown_as_ended(house: House) -> None:
+    """Its owner has left, its deputy answers for it, and all its calls are refused with the deputy's end."""
+
+    async def scenario() -> None:
+        alice = house.written.people["alice"].model_copy(update={"active": False})
+        house.write(
+            house.written.model_copy(update={"people": {**house.written.people, "alice": alice}}),
+            when_owner_leaves="deputy",
+        )
+        seer = (await desk(house, "carol")).agents
+        assert (seer.get("support-bot").standing, seer.get("support-bot").deputy) == ("", "eve")
+        await house.revocations.revoke("owner:eve", "operator:uid=0", "odd", house.now)
+        card = seer.get("support-bot")
+        assert card.ended is not None
+        assert (card.standing, card.ended.scope) == ("ended", "owner:eve")
+
+    asyncio.run(scenario())
+
+
+def test_agents_come_in_pieces(house: House) -> None:
+    """By id, those after the last one that was seen, and what is not the caller's takes no place."""
+
+    async def scenario() -> None:
+        agents = (await desk(house, "carol")).agents
+        assert [card.agent.id for card in agents.list(limit=2)] == ["builder", "stray"]
+        assert [card.agent.id for card in agents.list(after="stray", limit=2)] == ["support-bot"]
+        assert agents.list(after="support-bot", limit=2) == []
+        assert agents.ids() == ["builder", "stray", "support-bot"]
+        own = (await desk(house, "alice")).agents
+        assert [card.agent.id for card in own.list(limit=1)] == own.ids() == ["support-bot"]
+
+    asyncio.run(scenario())
+
+
+def test_a_list_looks_at_what_is_ended_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many agents there are."""
+    looked: list[int] = []
+    in_force = house.revocations.in_force
+    monkeypatch.setattr(house.revocations, "in_force", lambda: looked.append(1) or in_force())
+
+    async def scenario() -> None:
+        assert len((await desk(house, "carol")).agents.list()) == 3
+
+    asyncio.run(scenario())
+    assert looked == [1]

@@ -4,9 +4,8 @@ from datetime import date
 
 import pytest
 
-from proxy.control.callers import Caller, answers_for, may_end, may_see_agent
+from proxy.control.callers import Caller, Named, answers_for, may_end, may_see_agent
 from proxy.facts import Deputy
-from proxy.identity.interfaces import HandleRow
 from tests.fakes.control_house import NOW, inventory
 
 FACTS = inventory()
@@ -18,15 +17,10 @@ def caller(person: str) -> Caller:
     return Caller(FACTS.people[person], "api", "token", "pcr_1")
 
 
-def handle(id_: str, agent: str, task: str) -> HandleRow:
-    return HandleRow(id_, "", agent, task, "", None, NOW, NOW + 60, "test")
-
-
-HANDLES = [
-    handle("hnd_a", "support-bot", "task_a"),
-    handle("hnd_b", "builder", "task_b"),
-    handle("hnd_c", "builder", "task_a"),
-]
+NAMED = Named(
+    handles={"hnd_a": "support-bot", "hnd_b": "builder"},
+    tasks={"task_a": frozenset({"support-bot", "builder"}), "task_b": frozenset({"builder"}), "task_c": frozenset()},
+)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +62,7 @@ def test_a_caller_without_person_is_the_operator_only_by_the_local_socket() -> N
     nobody = Caller(None, "api", "token", "x")
     assert not nobody.is_operator
     assert not may_see_agent(nobody, "support-bot", FACTS, SOC, NOW)
-    assert not may_end(nobody, "agent:support-bot", FACTS, HANDLES, NOW)
+    assert not may_end(nobody, "agent:support-bot", FACTS, NAMED, NOW)
 
 
 def test_a_deputy_counts_only_within_the_dates() -> None:
@@ -93,6 +87,7 @@ def test_a_deputy_counts_only_within_the_dates() -> None:
         ("alice", "handle:hnd_b", False),
         ("alice", "handle:unknown", False),
         ("alice", "task:", False),
+        ("alice", "task:task_c", False),  # of nobody
         ("alice", "global", False),
         ("alice", "owner:alice", False),
         ("alice", "team:support", False),
@@ -103,8 +98,8 @@ def test_a_deputy_counts_only_within_the_dates() -> None:
 )
 def test_who_ends_what(who: str, scope: str, may: bool) -> None:
     """An owner: their agents, and tasks and handles of those alone. The operator: anything."""
-    assert may_end(caller(who), scope, FACTS, HANDLES, NOW) is may
-    assert may_end(OPERATOR, scope, FACTS, HANDLES, NOW)
+    assert may_end(caller(who), scope, FACTS, NAMED, NOW) is may
+    assert may_end(OPERATOR, scope, FACTS, NAMED, NOW)
 
 
 def test_callers_are_named_for_the_record() -> None:

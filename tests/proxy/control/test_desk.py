@@ -48,7 +48,7 @@ def test_every_act_leaves_a_record_that_the_log_knows(house: House) -> None:
         ours = [record for record in house.log.records if "change" in record]
         assert [record["type"] for record in ours] == [
             "handle.issued",
-            "handle.revoked",
+            "revocation.put",
             "revocation.put",
             "revocation.lifted",
             "person.token_issued",

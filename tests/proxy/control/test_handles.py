@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from proxy.errors import Refused
 from proxy.facts import Attestation, Held
 from tests.fakes.control_house import House
 
@@ -90,8 +91,36 @@ def test_an_owner_revokes_their_agents_handle_and_no_other(house: House) -> None
             assert (await client.get("/v1/handles?live=true")).json() == {"handles": []}
             assert (await client.get("/v1/handles")).json()["handles"][0]["live"] is False
         assert [revocation.scope for revocation in house.revocations.in_force()] == [f"handle:{row.id}"]
-        assert house.log.types() == ["handle.revoked"]
+        assert house.log.types() == ["revocation.put"]
         assert handle.startswith("csh_")
+
+    asyncio.run(scenario())
+
+
+def test_a_handle_is_dead_whatever_is_broken(house: House) -> None:
+    """With the audit log down it is in force at once, for the operator and for its owner; and the answer says so."""
+
+    async def scenario() -> None:
+        for person in ("operator", "alice"):
+            handle, row = await house.handles.issue(
+                agent="support-bot", purpose="", ttl=60, issued_by="test", now=house.now
+            )
+            house.log.broken = True
+            client = house.operator() if person == "operator" else await house.person(person)
+            async with client:
+                answer = await client.post(f"/v1/handles/{row.id}/revoke", json={"reason": "laptop lost"})
+            assert (answer.status_code, answer.json()["recorded"]) == (200, False)
+            assert "audit log" in answer.json()["note"]
+            assert f"handle:{row.id}" in {one.scope for one in house.revocations.in_force()}
+            with pytest.raises(Refused):
+                await house.handles.find(handle, house.now)
+            house.log.broken = False
+            await house.revocations.settle()
+        assert house.log.types() == ["revocation.put"] * 2
+        house.store.close()
+        async with house.operator() as client:
+            answer = await client.post("/v1/handles/hnd_1/revoke", json={"reason": "laptop lost"})
+        assert (answer.status_code, answer.json()["stored"]) == (200, False)
 
     asyncio.run(scenario())
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from proxy.control.desk import Desk
-from proxy.control.kill_switch import KINDS, OWNERS_KINDS
+from proxy.control.kill_switch import KINDS, MOST_COUNTED, OWNERS_KINDS
 from proxy.errors import Declined
+from proxy.identity.interfaces import EVERY_HANDLE, HandleQuery, HandleRow
+from proxy.storage.sqlite import SqliteStore
 from proxy.tasks import scopes
 from tests.fakes.control_house import House
 
@@ -86,3 +88,29 @@ def test_looking_at_what_would_die_needs_the_right_to_end_it(house: House) -> No
         ]
 
     asyncio.run(scenario())
+
+
+def test_the_page_reads_no_handle_that_is_over(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many handles there ever were: only live ones are asked for, and never more than a bound."""
+    asked: list[HandleQuery] = []
+    listed = SqliteStore.list_handles
+
+    async def list_handles(store: SqliteStore, query: HandleQuery = EVERY_HANDLE) -> list[HandleRow]:
+        asked.append(query)
+        return await listed(store, query)
+
+    monkeypatch.setattr(SqliteStore, "list_handles", list_handles)
+
+    async def scenario() -> None:
+        for agent in ("support-bot", "builder"):
+            _, row = await house.handles.issue(agent=agent, purpose="x", ttl=60, issued_by="t", now=house.now - 100)
+            await house.handles.revoke(row.id, by="t", reason="x", now=house.now)
+        desk_of_alice = await desk(house, "alice")
+        assert [one.row.scope for one in await desk_of_alice.kill_switch.standing()]
+        assert await desk_of_alice.kill_switch.choices("handle") == {}
+        await desk_of_alice.kill_switch.able()
+        await desk_of_alice.kill_switch.preview("agent:support-bot")
+
+    asyncio.run(scenario())
+    assert asked
+    assert all(query.live_at is not None and query.limit <= MOST_COUNTED for query in asked)

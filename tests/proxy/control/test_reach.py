@@ -1,16 +1,19 @@
 """What dies with a scope."""
 
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from proxy.control.reach import reach_of
+from proxy.facts import OwnershipRules, Process
 from proxy.identity.interfaces import HandleRow
 from proxy.stages import Principal
 from tests.fakes.control_house import NOW, inventory
 from tests.fakes.tasks import task
 
 FACTS = inventory()
+TODAY = datetime.fromtimestamp(NOW, UTC).date()
 TOP = task("task_top", principal=Principal("human", "frank"))
 CHILD = task("task_child", TOP, agent="builder", principal=None)
 OTHER = task("task_other", agent="builder", principal=Principal("business_process", "nightly"))
@@ -58,11 +61,33 @@ HANDLES = [
 )
 def test_a_scope_reaches_all_that_acts_through_it(scope: str, agents: list[str], handles: int, tasks: int) -> None:
     """Its own, and whatever acts for it further down the chain."""
-    reach = reach_of(scope, FACTS, HANDLES, TASKS)
+    reach = reach_of(scope, FACTS, HANDLES, TASKS, TODAY)
     assert ([agent.id for agent in reach.agents], reach.handles, reach.tasks) == (agents, handles, tasks)
 
 
 def test_a_service_and_a_tool_are_reached_by_calls() -> None:
     """No agent dies with them; the calls to them do."""
-    assert reach_of("service:payments", FACTS, HANDLES, TASKS).calls == "payments"
-    assert reach_of("tool:payments/refund", FACTS, HANDLES, TASKS).calls == "payments/refund"
+    assert reach_of("service:payments", FACTS, HANDLES, TASKS, TODAY).calls == "payments"
+    assert reach_of("tool:payments/refund", FACTS, HANDLES, TASKS, TODAY).calls == "payments/refund"
+
+
+def test_an_owner_takes_their_processes_along() -> None:
+    """Whatever acts for a business process of theirs ends with them, whosever the agent is."""
+    far = date(2099, 1, 1)
+    nightly = Process(
+        id="nightly", owner="frank", purpose="x", trigger="schedule", reference="0 3 * * *", agents=("builder",),
+        expires=far, review_due=far,
+    )  # fmt: skip
+    facts = FACTS.model_copy(update={"processes": {"nightly": nightly}})
+    reach = reach_of("owner:frank", facts, HANDLES, TASKS, TODAY)
+    assert (reach.agents, reach.handles, reach.tasks) == ((), 1, 1)
+
+
+def test_a_deputy_takes_along_what_they_answer_for_today() -> None:
+    """The owner has left: the agent is the deputy's, and ends with either."""
+    alice = FACTS.people["alice"].model_copy(update={"active": False})
+    rules = OwnershipRules(when_owner_leaves="deputy")
+    facts = FACTS.model_copy(update={"people": {**FACTS.people, "alice": alice}, "rules": rules})
+    for scope in ("owner:eve", "owner:alice"):
+        assert [agent.id for agent in reach_of(scope, facts, HANDLES, TASKS, TODAY).agents] == ["support-bot"]
+    assert reach_of("owner:eve", FACTS, HANDLES, TASKS, TODAY).agents == ()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.control.callers import Caller
+from proxy.control.callers import NOTHING_NAMED, Caller
 from proxy.control.responders import Levers, may_respond
 from proxy.tasks.interfaces import Revocation
 from tests.fakes.control_house import NOW, inventory
@@ -17,7 +17,7 @@ def caller(person: str) -> Caller:
 
 
 def levers(who: Caller, responders: frozenset[str] = SOC) -> Levers:
-    return Levers(who, FACTS, (), responders, NOW)
+    return Levers(who, FACTS, NOTHING_NAMED, responders, NOW)
 
 
 def row(by: str) -> Revocation:

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.errors import CountersignError, Refused, StoreUnavailable
 from proxy.identity.handles import MAX_TTL, HandleService
-from proxy.identity.interfaces import HandleRow
+from proxy.identity.interfaces import HandleQuery, HandleRow
 from tests.fakes.stores import MemoryHandleStore
 
 NOW = 1_800_000_000.0
@@ -189,7 +189,7 @@ def test_a_list_holds_no_digest() -> None:
     house = House()
     _, row = house.issue()
     house.issue(agent="report-bot")
-    listed = asyncio.run(house.service.list(agent="refund-bot", live_at=NOW))
+    listed = asyncio.run(house.service.list(HandleQuery(agents=["refund-bot"], live_at=NOW)))
     assert [(one.id, one.digest) for one in listed] == [(row.id, "")]
 
 

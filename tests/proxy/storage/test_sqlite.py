@@ -44,7 +44,7 @@ def test_the_token_of_changes_survives_a_new_connection(tmp_path: Path) -> None:
     async def story() -> None:
         async with opened(tmp_path) as store:
             before = await store.change_token()
-            store._reader._thread.submit(store._reader._drop).result()
+            store._watcher._thread.submit(store._watcher._drop).result()
             assert await store.change_token() > before
 
     asyncio.run(story())

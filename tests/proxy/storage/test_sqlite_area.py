@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -34,5 +35,27 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
                 made = hold(key=hold().key)
                 stored = await store.create_hold(new(made), LIMITS)
                 assert await store.load_hold(stored.id) == stored  # type: ignore[union-attr] # no limit is near
+
+    asyncio.run(story())
+
+
+def test_what_the_gate_must_hear_waits_for_no_page(tmp_path: Path) -> None:
+    """While a long list is being read, changes, revocations, attestations and suspended tasks are heard at once."""
+
+    async def story() -> None:
+        done = threading.Event()
+        async with opened(tmp_path) as store:
+            page = asyncio.ensure_future(store._reader.run(lambda _: done.wait(60)))
+            try:
+                async with asyncio.timeout(30):
+                    await store.change_token()
+                    assert await store.all_revocations() == []
+                    await store.held_token()
+                    await store.held()
+                    assert await store.suspended_tasks() == []
+                assert not page.done()
+            finally:
+                done.set()
+                await page
 
     asyncio.run(story())

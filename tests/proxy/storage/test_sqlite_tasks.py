@@ -10,7 +10,7 @@ import pytest
 
 from proxy.errors import StoreUnavailable
 from proxy.storage.sqlite import SqliteStore
-from tests.conformance.task_store import PARENT, TaskStoreConformance
+from tests.conformance.task_store import CHILD, OTHER, PARENT, TaskStoreConformance
 from tests.fakes.held_calls import store_path
 from tests.proxy.storage import opening
 
@@ -46,3 +46,27 @@ def test_the_file_itself_refuses_more_than_the_budget(tmp_path: Path) -> None:
             connection.execute("UPDATE task_budgets SET used = most + 1")
 
     asyncio.run(story())
+
+
+def test_a_row_that_is_no_task_keeps_no_other_from_being_seen(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Left out of every list, so that the others are listed, and expire; named once; refused when asked for by id."""
+
+    async def story() -> None:
+        async with opening.opened(tmp_path) as store:
+            await store.add_task(PARENT)
+            await store.add_task(CHILD)
+            await store.add_task(OTHER)
+        with closing(sqlite3.connect(store_path(tmp_path))) as connection:
+            connection.execute("UPDATE tasks SET body = 'x' WHERE id = 'task_c'")
+            connection.commit()
+        async with opening.opened(tmp_path) as store:
+            assert {task.id for task in await store.tasks()} == {"task_p", "task_o"}
+            assert {task.id for task in await store.overdue_tasks(PARENT.deadline + 1)} == {"task_p", "task_o"}
+            assert await store.live_below("task_p") == []
+            assert await store.tasks_below("task_p") == []
+            with pytest.raises(StoreUnavailable, match="task_c"):
+                await store.task("task_c")
+
+    asyncio.run(story())
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "task_c" in said

@@ -23,7 +23,7 @@ class TaskHouse:
         self.records: list[dict[str, Any]] = []
         self.broken = False
         self.tasks = TaskService(self.store, self.revocations.revoke, self.append)
-        self.feed.on_change(self.tasks.forget)
+        self.feed.on_standing(self.tasks.forget)
         self.guard = TaskGuard(self.tasks, self.store)
 
     async def append(self, record: Mapping[str, Json]) -> int:

@@ -227,3 +227,26 @@ def test_what_else_is_to_be_heard_counts_as_much() -> None:
         assert feed.epochs.dead(SCOPES, 50.0) == REVOKED
 
     run(story)
+
+
+def test_other_commits_cost_no_reading_of_revocations() -> None:
+    """Who asked for every change is told; the rows are not read again, and what is remembered of them is kept."""
+
+    async def story() -> None:
+        store = MemoryRevocationStore()
+        feed = RevocationFeed(store)
+        await store.put_revocation(REVOKED)
+        await feed.poll(1000.0)
+        told: list[str] = []
+        feed.on_change(lambda: told.append("change"))
+        feed.on_standing(lambda: told.append("standing"))
+        store.others += 1
+        await feed.poll(1000.05)
+        assert (store.reads, told) == (1, ["change"])
+        assert feed.epochs.dead(SCOPES, 50.0) == REVOKED
+        await store.lift_revocation(REVOKED.scope)
+        await feed.poll(1000.1)
+        assert (store.reads, told) == (2, ["change", "standing", "change"])
+        assert feed.epochs.dead(SCOPES, 50.0) is None
+
+    run(story)

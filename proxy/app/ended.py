@@ -1,0 +1,79 @@
+"""Which obtained credentials are of no use any more: each fact is looked up once for many of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from proxy.facts import Inventory
+from proxy.stages import Identity
+from proxy.tasks.epochs import Epochs
+
+_DAY = 86_400.0
+
+type Stands = Callable[[Identity, Inventory, float], bool]
+type Clock = Callable[[], float]
+
+
+@dataclass(slots=True)
+class _Judged:
+    """Who stands by one inventory on one day. The identities are kept, so that no other one has their number."""
+
+    inventory: Inventory
+    day: int
+    known: dict[int, tuple[Identity, bool]] = field(default_factory=dict)
+
+
+class Ended:
+    """Judges what is held: revoked or gone, answered for by nobody, or of a binding or a service that is ended.
+
+    Asked every second for all that is held, on the loop that serves calls: who stands by the inventory is judged when
+    that changes or a day begins, and what is ended is gone through once.
+    """
+
+    def __init__(
+        self,
+        epochs: Callable[[], Epochs],
+        stands: Stands,
+        inventory: Callable[[], Inventory],
+        clock: Callable[[], float],
+    ) -> None:
+        self._epochs = epochs
+        self._stands = stands
+        self._inventory = inventory
+        self._clock = clock
+        self._judged: _Judged | None = None
+
+    def now(self) -> Callable[[Identity, str], bool]:
+        """Whether what was obtained for this identity, under this binding, has ended; by the facts of this moment."""
+        epochs, inventory, now = self._epochs(), self._inventory(), self._clock()
+        bindings = _ended_bindings(epochs, inventory)
+        before, day = self._judged, int(now // _DAY)
+        if before is None or before.inventory is not inventory or before.day != day:
+            before = _Judged(inventory, day)
+        judged = self._judged = _Judged(inventory, day)  # of those that are asked for only: it does not grow
+
+        def stands(identity: Identity) -> bool:
+            found = judged.known.get(id(identity)) or before.known.get(id(identity))
+            if found is None:
+                found = (identity, self._stands(identity, inventory, now))
+            judged.known[id(identity)] = found
+            return found[1]
+
+        def ended(identity: Identity, binding: str) -> bool:
+            dead = binding in bindings or epochs.dead(identity.scopes, identity.proven.issued_at) is not None
+            return dead or not stands(identity)
+
+        return ended
+
+
+def _ended_bindings(epochs: Epochs, inventory: Inventory) -> frozenset[str]:
+    """Those that a person ended, and those of services that a person ended."""
+    ended: set[str] = set()
+    for scope, revocation in epochs.by_scope.items():
+        kind, _, name = scope.partition(":")
+        if revocation.kind != "revoke":
+            continue
+        if kind == "credential":
+            ended.add(name)
+        elif kind == "service" and name in inventory.services:
+            ended.update(binding.id for binding in inventory.services[name].bindings)
+    return frozenset(ended)
