@@ -109,6 +109,29 @@ def _service(reading: Reading, entry: Entry[Service]) -> Iterator[Mistake]:
     for field in ("agent", "client_keys"):
         if getattr(entry.fact, field) and entry.fact.trust != "internal":
             yield entry.mistake("is for services of `trust: internal`; no other one is told of its calls", field)
+    yield from _onward(reading, entry)
+
+
+def _onward(reading: Reading, entry: Entry[Service]) -> Iterator[Mistake]:
+    """Where the agent behind a service goes on to: tools that there are, for calls of tools that there are."""
+    service = entry.fact
+    if service.onward and service.agent is None:
+        yield entry.mistake("says what the `agent` behind the service goes on to; name that agent", "onward")
+    for called, tools in service.onward.items():
+        if called != "*" and not _offers(service, called):
+            text = f"`{called}` is not a tool of `{service.id}`; `*` stands for all of them"
+            yield entry.mistake(text, "onward", called)
+        for index, tool in enumerate(tools):
+            name, slash, operation = tool.partition("/")
+            other = reading.services.get(name)
+            if not slash or other is None or not (operation == "*" or (operation and _offers(other.fact, operation))):
+                text = f"`{tool}` is not a tool in the inventory: write `service/tool`, or `service/*`"
+                yield entry.mistake(text, "onward", called, index)
+
+
+def _offers(service: Service, tool: str) -> bool:
+    """Whether it may have this tool: those of an OpenAPI document, and of an MCP service, are learnt elsewhere."""
+    return service.openapi is not None or service.protocol == "mcp" or tool in {one.name for one in service.tools}
 
 
 def _shared_identities(reading: Reading) -> Iterator[Mistake]:

@@ -11,19 +11,22 @@ from proxy.tasks.delegation import Grant, Proof
 from proxy.tasks.task import NewTask, Task
 
 DEFAULT_LIFE = 3600
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type, not a token
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
     """What a token may be minted of: a task, until when at most, and the scopes whose end is the token's end.
 
-    `instance` is which running copy of the task's agent showed itself, if that is known.
+    `instance` is which running copy of the task's agent showed itself, if that is known. `issued` is the type as
+    which it is issued (RFC 8693 section 3).
     """
 
     task: Task
     not_after: float
     ends: tuple[str, ...]
     instance: str = ""
+    issued: str = ACCESS_TOKEN
 
 
 @dataclass(frozen=True, slots=True)

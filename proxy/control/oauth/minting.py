@@ -7,7 +7,6 @@ from proxy.control.oauth.beginning import Granted
 from proxy.control.oauth.details import granted
 from proxy.control.oauth.mistakes import OAuthMistake
 from proxy.control.oauth.needs import OAuthDeps
-from proxy.control.oauth.parties import ACCESS_TOKEN
 from proxy.downstream.chain_tokens import nameof
 from proxy.downstream.profile import PROFILES
 from proxy.errors import Refused
@@ -47,7 +46,7 @@ class Mint:
         unproven: dict[str, Json] = {} if task.delegation.chain().complete else {"chain_complete": False}
         return {
             "access_token": token,
-            "issued_token_type": ACCESS_TOKEN,
+            "issued_token_type": what.issued,
             "token_type": "Bearer",
             "expires_in": expires - issued,
             "scope": claims["scope"],

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from policies.model import Json
+from proxy.control.oauth.beginning import ACCESS_TOKEN
 from proxy.control.oauth.forms import Form
 from proxy.control.oauth.handed_on import HandedOn, handed_on
 from proxy.control.oauth.mistakes import OAuthMistake, unacceptable
@@ -15,8 +16,8 @@ from proxy.identity.compact import read
 from proxy.identity.resolver import end_of
 from proxy.stages import Evidence, HopLevel, Identity
 
-_URI = "urn:ietf:params:oauth:token-type:"
-ACCESS_TOKEN, JWT, TXN_TOKEN = f"{_URI}access_token", f"{_URI}jwt", f"{_URI}txn_token"
+JWT = "urn:ietf:params:oauth:token-type:jwt"
+TXN_TOKEN = "urn:ietf:params:oauth:token-type:txn_token"  # noqa: S105 - a type, not a token
 HANDLE = "urn:countersign:token-type:handle"
 # The actor is the client, by what it showed as such: said, never supposed.
 CLIENT = "urn:countersign:token-type:client"

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.control.oauth.beginning import ACCESS_TOKEN
 from proxy.control.oauth.forms import Form
 from proxy.control.oauth.mistakes import OAuthMistake
-from proxy.control.oauth.parties import ACCESS_TOKEN, CLIENT, HANDLE, JWT, Holder, actor_of, level_of, subject_of
+from proxy.control.oauth.parties import CLIENT, HANDLE, JWT, Holder, actor_of, level_of, subject_of
 from proxy.control.oauth.roots import Root
 from proxy.facts import Person
 from proxy.stages import Evidence, Identity
