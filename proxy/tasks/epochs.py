@@ -5,10 +5,10 @@ from types import MappingProxyType
 
 from proxy.tasks.interfaces import Revocation
 
-# Ended up to a moment, because whoever it names may show themselves anew: a person who signs in again, a credential
-# that is one of many. Every other scope is ended until it is lifted: an agent that fetches itself a fresh token
-# must not bring itself back.
-_SINCE = frozenset({"principal", "token", "handle", "task"})
+# Ended up to a moment, because whoever it names may show themselves anew: a person who signs in again, an agent whose
+# tokens share one task. Every other scope is ended until it is lifted: an agent that fetches itself a fresh token must
+# not bring itself back, and what was obtained with a token or a handle is younger than that, and ends with it.
+_SINCE = frozenset({"principal", "task"})
 
 
 class Epochs:

@@ -67,7 +67,17 @@ class Exchange:
         levels = hop_levels(subject.through, level_of(actor.identity))
         *before, last = (Proof(subject.method, level, subject.evidence) for level in levels)
         through = tuple(zip((one.principal for one in subject.through), before, strict=True))
-        below = Below(actor.identity, None, subject.principal, last, "token_exchange", end, targets_of(form), through)
+        below = Below(
+            actor.identity,
+            None,
+            subject.principal,
+            last,
+            "token_exchange",
+            end,
+            targets_of(form),
+            through,
+            subject.ends,
+        )
         task = await self._beginning.begin(asked, below)
         shown = (*client.proven.scopes, *actor.identity.proven.scopes, *subject.ends)
         return Granted(task, end, shown, actor.identity.proven.instance)
@@ -109,7 +119,9 @@ class Exchange:
             self._beginning.require_targets(form, parent)
             return Granted(parent, end, shown, agent.proven.instance)
         proof = Proof(agent.proven.method, level_of(agent), agent.proven.evidence)
-        below = Below(agent, parent, None, proof, "token_exchange", parent.deadline, targets_of(form))
+        below = Below(
+            agent, parent, None, proof, "token_exchange", parent.deadline, targets_of(form), shown=proven.scopes
+        )
         return Granted(await self._beginning.begin(asked, below), end, shown, agent.proven.instance)
 
     async def _behind_service(self, form: Form, client: Identity, subject: HandedOn, given: Actor | None) -> Granted:
