@@ -1,6 +1,7 @@
 """Whatever one entry says of another must exist: people, teams, services, tools."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
 from proxy.documents import nearest
 from proxy.errors import Mistake
@@ -46,6 +47,10 @@ def _missing(reading: Reading, entry: Entry, section: str, name: str | None, *in
 def _person(reading: Reading, entry: Entry[Person]) -> Iterator[Mistake]:
     for index, team in enumerate(entry.fact.teams):
         yield from _missing(reading, entry, "teams", team, "teams", index)
+    for index, subject in enumerate(entry.fact.identities):
+        if subject.client_id is not None:
+            text = "is for agents and processes; a person signs in at many clients (`identity.issuers.actors`)"
+            yield entry.mistake(text, "identities", index, "client_id")
 
 
 def _shared_emails(reading: Reading) -> Iterator[Mistake]:
@@ -150,6 +155,19 @@ def _shared_identities(reading: Reading) -> Iterator[Mistake]:
                 text = f"is already an identity of `{other.fact.id}` ({other.place}); one identity is one party"
                 yield entry.mistake(text, "identities", index)
             seen.setdefault(key, entry)
+    for agent in reading.agents.values():
+        yield from _shared_with_copies(agent, seen)
+
+
+def _shared_with_copies(agent: Entry[Agent], seen: Mapping[tuple[str, str], Entry]) -> Iterator[Mistake]:
+    """Another party whose subject could be a copy of this agent: neither could ever show itself."""
+    for index, instances in enumerate(agent.fact.instances):
+        before, _, after = map(re.escape, instances.subject.partition("{instance}"))
+        copy = re.compile(f"{before}[^/:]+{after}")
+        for (issuer, subject), other in seen.items():
+            if other is not agent and issuer == instances.issuer and copy.fullmatch(subject):
+                text = f"would also be `{other.fact.id}` ({other.place}), as `{subject}`; one identity is one party"
+                yield agent.mistake(text, "instances", index, "subject")
 
 
 def _dataset(reading: Reading, entry: Entry[Dataset]) -> Iterator[Mistake]:

@@ -126,8 +126,14 @@ class TokenHouse(House):
         return sign(said, head or {"alg": "ES256", "kid": name}, name=name)
 
     def human(self, **changes: Any) -> str:
-        """Frank's access token for us."""
-        good = {"sub": FRANK, "scope": "openid countersign_task", "iat": int(self.now), "exp": int(self.now) + 600}
+        """Frank's access token for us, issued to the support bot as the client where he signed in."""
+        good = {
+            "sub": FRANK,
+            "client_id": BOT,
+            "scope": "openid countersign_task",
+            "iat": int(self.now),
+            "exp": int(self.now) + 600,
+        }
         return sign(claims(**(good | changes)), header())
 
     def agents_own(self, **changes: Any) -> str:

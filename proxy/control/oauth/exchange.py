@@ -16,7 +16,7 @@ from proxy.control.oauth.parties import (
     Holder,
     actor_of,
     level_of,
-    require_may_act,
+    require_actor,
     subject_of,
 )
 from proxy.control.oauth.roots import Root
@@ -53,9 +53,7 @@ class Exchange:
 
     async def _for_root(self, form: Form, client: Identity, subject: Root, given: Actor | None) -> Granted:
         actor = _itself(client, given)
-        if subject.agents is not None and actor.identity.agent.id not in subject.agents:
-            raise OAuthMistake("invalid_grant", "the process of the `subject_token` does not name this agent")
-        require_may_act(subject, actor.identity)
+        require_actor(subject, actor.identity)
         await self._require_unbounded(client)
         asked = self._beginning.asked(form)
         if not asked.new_task:

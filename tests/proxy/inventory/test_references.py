@@ -203,3 +203,27 @@ def test_without_an_agent_behind_it_nobody_goes_on(tmp_path, monkeypatch):
     assert mistakes_of(tmp_path, monkeypatch, services=services) == [
         "services.yaml:6: services[crm].onward: says what the `agent` behind the service goes on to; name that agent"
     ]
+
+
+SHOWN = "    identities: [{issuer: https://idp, subject: bot}]\n"
+
+
+def test_a_person_and_a_copy_of_an_agent_cannot_share_a_name(tmp_path, monkeypatch):
+    """At one issuer; neither of the two could ever show itself, and which one it is would be anybody's guess."""
+    people = PEOPLE.replace("  - id: alice\n", "  - id: alice\n" + SHOWN.replace("bot", "bot-7"), 1)
+    copies = "    instances: [{issuer: https://idp, subject: 'bot-{instance}'}]\n"
+    (mistake,) = mistakes_of(tmp_path, monkeypatch, agents=AGENTS + copies, people=people)
+    assert "agents[support-bot].instances[0].subject: would also be `alice`" in mistake
+    elsewhere = copies.replace("https://idp", "https://other")
+    assert load_inventory(write_inventory(tmp_path, agents=AGENTS + elsewhere, people=people)).inventory.agents
+
+
+def test_a_client_is_said_of_agents_and_not_of_people(tmp_path, monkeypatch):
+    """A person signs in at many applications; an agent is one."""
+    named = SHOWN.replace("bot}", "bot, client_id: app}")
+    agents = AGENTS.replace("subject: bot-1}", "subject: bot-1, client_id: app}")
+    loaded = load_inventory(write_inventory(tmp_path, agents=agents))
+    assert loaded.inventory.agents["support-bot"].identities[0].client_id == "app"
+    people = PEOPLE.replace("  - id: alice\n", "  - id: alice\n" + named, 1)
+    (mistake,) = mistakes_of(tmp_path, monkeypatch, people=people)
+    assert "people[alice].identities[0].client_id: is for agents and processes" in mistake
