@@ -140,11 +140,11 @@ class Issuer(Group):
     )
     actors: tuple[Actors, ...] = Field(
         (),
-        description="Agents that may act for people by tokens without `may_act`, beside the agent that is the token's "
-        "client itself. One looks so:",
+        description="Agents that may act for people by a token without `may_act`, by the client that it was issued to "
+        "(`{client_id: workbench, agents: [support-bot]}`). The agent that is that client itself always may.",
     )
     unsafe_any_actor: bool = Field(
-        default=False, description="Every agent that holds a person's token may act for them, whomever it is of."
+        default=False, description="Every agent that holds a person's token may act for them, whichever client got it."
     )
 
 
