@@ -50,6 +50,8 @@ def check_all(path: Path, today: date | None = None, environment: Container[str]
         warnings.extend(_scim_unset(shown(path), settings, variables))
         warnings.extend(_without_a_team(shown(path), found.loaded, settings))
         warnings.extend(_believed_by_nobody(found.loaded, settings))
+        warnings.extend(_without_a_client(found.loaded, settings))
+        warnings.extend(_actors_of_nobody(shown(path), found.loaded, settings))
         if settings.identity.token_issuer is None:
             warnings.extend(_unminted(found.loaded))
     return Checkup(tuple(mistakes), (*warnings, *found.warnings), None if mistakes else world)
@@ -95,6 +97,28 @@ def _unbelieved[F: Agent | Process](
             if each.issuer == "unix":
                 why = "`unix` needs `listen.local` in the settings; it proves nothing until then"
             yield entry.mistake(why, field, index, "issuer")
+
+
+def _without_a_client(loaded: Loaded, settings: Settings) -> Iterator[Mistake]:
+    """Agents that an issuer's account of the same name would be taken for, where that issuer also knows people."""
+    people = {one.issuer for person in loaded.inventory.people.values() for one in person.identities}
+    people &= {one.issuer for one in settings.identity.issuers if one.subject_format == "opaque"}
+    for agent in loaded.reading.agents.values():
+        for index, each in enumerate(agent.fact.identities):
+            if each.issuer in people and each.client_id is None:
+                why = (
+                    "without `client_id`, an account of this name that a person has there would be taken for this agent"
+                )
+                yield agent.mistake(why, "identities", index)
+
+
+def _actors_of_nobody(file: str, loaded: Loaded, settings: Settings) -> Iterator[Mistake]:
+    """A misspelt agent acts for nobody."""
+    for issuer in settings.identity.issuers:
+        for one in issuer.actors:
+            for agent in one.agents:
+                if agent not in loaded.inventory.agents:
+                    yield Mistake(file, 0, "identity.issuers.actors", f"`{agent}` is not an agent in the inventory")
 
 
 def _unminted(loaded: Loaded) -> Iterator[Mistake]:

@@ -14,7 +14,7 @@ from proxy.control.signals.hearing import Hearing
 from proxy.control.signals.model import Receiver, Transmitter
 from proxy.control.signals.polling import Poller
 from proxy.control.signals.sending import MAX_AGE, Sender, give_up
-from proxy.control.signals.set_keys import SetSigner
+from proxy.control.signals.set_keys import open_set_signer
 from proxy.control.signals.sets import SetReader
 from proxy.control.signals.silence import Silence
 from proxy.control.signals.telling import Author
@@ -94,7 +94,7 @@ class Signals:
         assert issuer is not None  # INVARIANT: settings with receivers have one
         identifier = issuer.rstrip("/")
         self._author = Author(identifier, around.inventory, around.tasks.find)
-        self._signer = SetSigner.open(settings.state / "signals.keys", around.clock())
+        self._signer = open_set_signer(settings.state / "signals.keys", around.clock())
         receivers = {one.id: _receiver(one) for one in settings.signals.receivers}
         for one in receivers.values():
             if one.url is not None:

@@ -1,4 +1,4 @@
-"""The signing keys, in one file that only we may read: which signs now, which will, and which did."""
+"""Keys that we sign with, in one file that only we may read: which signs now, which will, and which did."""
 
 import hashlib
 import json
@@ -6,8 +6,8 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -16,17 +16,33 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from policies.model import Json
+from proxy.downstream.key_kinds import KeyKind, Private, Sign
 from proxy.errors import CountersignError
 from proxy.files import publish_once, replace_file
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """What keys are for: of which kind they are, what messages call them, and the `typ` of what they sign.
+
+    One signs for `rotate_after` seconds. It is published for `overlap` more, since what it signed is still on the way.
+    """
+
+    kind: KeyKind
+    name: str
+    typ: str
+    rotate_after: int
+    overlap: int
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
     """`since` is when it began to sign; `until`, for one that has signed, when it is published no longer."""
 
-    private: ec.EllipticCurvePrivateKey
+    private: Private
     key_id: str
     public: Mapping[str, Json]
+    sign: Sign
     since: int = 0
     until: int = 0
 
@@ -40,43 +56,27 @@ class KeyRing:
     retired: tuple[SigningKey, ...] = ()
 
 
-def signing_key(private: ec.EllipticCurvePrivateKey, since: int = 0, until: int = 0) -> SigningKey:
+def signing_key(kind: KeyKind, private: Private, since: int = 0, until: int = 0) -> SigningKey:
     """This key with its public form; its id is the thumbprint of that (RFC 7638)."""
-    numbers = private.public_key().public_numbers()
-    point = {"crv": "P-256", "kty": "EC", "x": _b64(numbers.x.to_bytes(32)), "y": _b64(numbers.y.to_bytes(32))}
-    key_id = _b64(hashlib.sha256(json.dumps(point, separators=(",", ":"), sort_keys=True).encode()).digest())
-    return SigningKey(private, key_id, {**point, "kid": key_id, "use": "sig", "alg": "ES256"}, since, until)
+    members, sign = kind.use(private)
+    thumbprint = hashlib.sha256(json.dumps(members, separators=(",", ":"), sort_keys=True).encode()).digest()
+    key_id = urlsafe_b64encode(thumbprint).rstrip(b"=").decode()
+    public: dict[str, Json] = {**members, "kid": key_id, "use": "sig", "alg": kind.algorithm}
+    return SigningKey(private, key_id, public, sign, since, until)
 
 
-def fresh(since: int = 0) -> SigningKey:
+def fresh(kind: KeyKind, since: int = 0) -> SigningKey:
     """A new key."""
-    return signing_key(ec.generate_private_key(ec.SECP256R1()), since)
+    return signing_key(kind, kind.make(), since)
 
 
-def open_key_file(path: Path, now: float) -> KeyRing:
+def open_key_file(path: Path, now: float, use: KeyUse) -> KeyRing:
     """The keys in this file, which is made (mode 0600) if it does not exist; raises `CountersignError`."""
-    text = read_private(path, lambda: _written(KeyRing(fresh(int(now)), fresh())))
+    text = _private(path, use, lambda: _written(KeyRing(fresh(use.kind, int(now)), fresh(use.kind))))
     try:
-        return _read(text)
+        return _read(text, use.kind)
     except (ValueError, TypeError, KeyError) as error:
-        raise CountersignError(f"`{path}` does not hold our signing keys; restore it, or remove it") from error
-
-
-def read_private(path: Path, make: Callable[[], bytes]) -> bytes:
-    """What this file of keys holds; it is made of `make()`, mode 0600, if it does not exist.
-
-    Raises `CountersignError` if it cannot be used, or if others may read it.
-    """
-    try:
-        if not path.exists():
-            publish_once(path, make())
-        mode = path.stat().st_mode & 0o777
-        text = path.read_bytes()
-    except OSError as error:
-        raise CountersignError(f"cannot use the signing keys `{path}`: {error.strerror}") from error
-    if mode & 0o077:
-        raise CountersignError(f"others may read the signing keys `{path}` (mode {mode:04o}): run chmod 600 on it")
-    return text
+        raise CountersignError(f"`{path}` does not hold our {use.name} keys; restore it, or remove it") from error
 
 
 def replace_key_file(path: Path, ring: KeyRing) -> None:
@@ -84,23 +84,35 @@ def replace_key_file(path: Path, ring: KeyRing) -> None:
     replace_file(path, _written(ring))
 
 
-def _read(text: bytes) -> KeyRing:
+def _private(path: Path, use: KeyUse, make: Callable[[], bytes]) -> bytes:
+    """What the file holds, unless others may read it."""
+    try:
+        if not path.exists():
+            publish_once(path, make())
+        mode = path.stat().st_mode & 0o777
+        text = path.read_bytes()
+    except OSError as error:
+        raise CountersignError(f"cannot use the {use.name} keys `{path}`: {error.strerror}") from error
+    if mode & 0o077:
+        raise CountersignError(f"others may read the {use.name} keys `{path}` (mode {mode:04o}): run chmod 600 on it")
+    return text
+
+
+def _read(text: bytes, kind: KeyKind) -> KeyRing:
     document = json.loads(text)
     if document["version"] != 1:
         raise ValueError("another version")
-    keys = [_read_key(entry) for entry in document["keys"]]
+    keys = [_read_key(entry, kind) for entry in document["keys"]]
     current, coming = (key for key in keys if not key.until)
     return KeyRing(current, coming, tuple(key for key in keys if key.until))
 
 
-def _read_key(entry: Mapping[str, object]) -> SigningKey:
+def _read_key(entry: Mapping[str, object], kind: KeyKind) -> SigningKey:
     private = load_pem_private_key(str(entry["pem"]).encode(), None)
     since, until = entry["since"], entry["until"]
-    if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
-        raise TypeError("not a P-256 key")
     if not isinstance(since, int) or not isinstance(until, int):
         raise TypeError("not a time")
-    return signing_key(private, since, until)
+    return signing_key(kind, cast("Private", private), since, until)  # raises for a key of another kind
 
 
 def _written(ring: KeyRing) -> bytes:
@@ -113,7 +125,3 @@ def _written(ring: KeyRing) -> bytes:
         for key in (ring.current, ring.coming, *ring.retired)
     ]
     return json.dumps({"version": 1, "keys": keys}, indent=1).encode()
-
-
-def _b64(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,4 +1,4 @@
-"""Signs the accounts of calls (ES256), and publishes the keys to verify them with."""
+"""Signs, publishes the keys to verify that with, and changes them in time. By default the accounts of calls."""
 
 import logging
 from base64 import urlsafe_b64encode
@@ -8,41 +8,40 @@ from pathlib import Path
 from typing import Self
 
 import orjson
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from policies.model import Json
-from proxy.downstream.key_file import KeyRing, fresh, open_key_file, replace_key_file
-from proxy.downstream.profile import ALGORITHM, MAX_LIFETIME, TYP
+from proxy.downstream.key_file import KeyRing, KeyUse, fresh, open_key_file, replace_key_file
+from proxy.downstream.key_kinds import ES256
+from proxy.downstream.profile import MAX_LIFETIME, TYP
 
-log = logging.getLogger("countersign.downstream")
+log = logging.getLogger("countersign.keys")
 
 ROTATE_AFTER = 30 * 86_400
 # How long a key that signs no more is still published. Verifiers read the keys anew every five minutes.
 OVERLAP = 3600
 assert OVERLAP >= 2 * MAX_LIFETIME
 
-_ES256 = ec.ECDSA(hashes.SHA256())
+CALLS = KeyUse(ES256, "signing", TYP, ROTATE_AFTER, OVERLAP)
 
 
 class Signer:
     """One key signs, the next is published already, and the last ones are still."""
 
-    def __init__(self, path: Path, ring: KeyRing) -> None:
+    def __init__(self, path: Path, ring: KeyRing, use: KeyUse = CALLS) -> None:
         self._path = path
+        self._use = use
         self._adopt(ring)
 
     @classmethod
-    def open(cls, path: Path, now: float) -> Self:
+    def open(cls, path: Path, now: float, use: KeyUse = CALLS) -> Self:
         """The signer of this key file, which is made if it does not exist; its key changed if that is due."""
-        signer = cls(path, open_key_file(path, now))
+        signer = cls(path, open_key_file(path, now, use), use)
         signer.rotate_if_due(now)
         return signer
 
     def _adopt(self, ring: KeyRing) -> None:
         self._ring = ring
-        self._private = ring.current.private
+        self._sign = ring.current.sign
         self._heads: dict[str, bytes] = {}
 
     @property
@@ -50,15 +49,15 @@ class Signer:
         """Of the key that signs now."""
         return self._ring.current.key_id
 
-    def sign(self, claims: Mapping[str, Json], typ: str = TYP) -> str:
-        """These claims as a compact JWS (RFC 7515, RFC 7518 section 3.4). Straight, since each call pays for it."""
+    def sign(self, claims: Mapping[str, Json], typ: str = "") -> str:
+        """These claims as a compact JWS (RFC 7515, RFC 7518 section 3). Straight, since each call pays for it."""
         head = self._heads.get(typ) or self._head(typ)
         signed = head + _b64(orjson.dumps(claims))
-        r, s = decode_dss_signature(self._private.sign(signed, _ES256))
-        return (signed + b"." + _b64(r.to_bytes(32) + s.to_bytes(32))).decode()
+        return (signed + b"." + _b64(self._sign(signed))).decode()
 
     def _head(self, typ: str) -> bytes:
-        head = _b64(orjson.dumps({"typ": typ, "alg": ALGORITHM, "kid": self._ring.current.key_id})) + b"."
+        said = {"typ": typ or self._use.typ, "alg": self._use.kind.algorithm, "kid": self._ring.current.key_id}
+        head = _b64(orjson.dumps(said)) + b"."
         self._heads[typ] = head
         return head
 
@@ -70,16 +69,16 @@ class Signer:
 
     def rotate_if_due(self, now: float) -> bool:
         """True if another key signs from now on. If that cannot be stored, the old one goes on, and it is logged."""
-        if now - self._ring.current.since < ROTATE_AFTER:
+        ring, use = self._ring, self._use
+        if now - ring.current.since < use.rotate_after:
             return False
-        ring = self._ring
-        last = replace(ring.current, until=int(now) + OVERLAP)
+        last = replace(ring.current, until=int(now) + use.overlap)
         retired = (last, *(key for key in ring.retired if now < key.until))
-        turned = KeyRing(replace(ring.coming, since=int(now)), fresh(), retired)
+        turned = KeyRing(replace(ring.coming, since=int(now)), fresh(use.kind), retired)
         try:
             replace_key_file(self._path, turned)
         except OSError as error:
-            log.warning("the signing key stays, since `%s` cannot be written: %s", self._path, error.strerror)
+            log.warning("the %s key stays, since `%s` cannot be written: %s", use.name, self._path, error.strerror)
             return False
         self._adopt(turned)
         return True

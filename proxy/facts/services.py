@@ -44,7 +44,9 @@ class Paths(Fact):
 class Service(Fact):
     """A destination: where it is, who answers for it, and what it offers.
 
-    `agent` is the agent that runs behind it: what the service is told of a call, that agent may go on with.
+    `agent` is the agent that runs behind it: what the service is told of a call, that agent may go on with. `onward`
+    says to which tools (`service/tool`, `service/*`), by the name of its own tool that was called, or `*` for all
+    others; without it to none.
     `client_keys` are public keys (JWK) with which it may ask at the introspection endpoint, as `service:<id>`.
     `answer_seconds` is for how long its answers may take to begin, instead of `limits.answer_seconds`.
     """
@@ -64,6 +66,7 @@ class Service(Fact):
     allow_private_addresses: bool = False
     allow_websocket: bool = False
     agent: Id | None = None
+    onward: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     client_keys: tuple[Mapping[str, JsonValue], ...] = ()
     answer_seconds: int | None = Field(None, ge=1, le=86_400)
     paths: Paths = Paths()

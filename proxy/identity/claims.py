@@ -10,8 +10,10 @@ from proxy.identity.spiffe_id import parse_workload
 
 # Claims that change what a token means, and that we cannot honour as an agent's own credential:
 # delegation (`act`, `may_act`) must never be dropped in silence, a bound key (`cnf`) must be proven,
-# and `events` is a security event, not a credential (RFC 8417).
-_REFUSED_CLAIMS = frozenset({"act", "may_act", "cnf", "events"})
+# and `events` is a security event, not a credential (RFC 8417). `auth_time` and `amr` tell of a person who signed in
+# (RFC 9068 section 2.2.1): whatever their account is called, they are no agent. `acr` tells the same, but there are
+# providers that put it into the tokens of machines.
+_REFUSED_CLAIMS = frozenset({"act", "may_act", "cnf", "events", "auth_time", "amr"})
 
 _OPAQUE = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -41,6 +43,13 @@ def check_kind(claims: Mapping[str, Json], permitted: frozenset[str] = frozenset
     """Refuses claims that make a token something else than an agent's own credential."""
     if not (_REFUSED_CLAIMS - permitted).isdisjoint(claims):
         raise unproven("identity_invalid", "token_claim_refused")
+
+
+def client_of(claims: Mapping[str, Json]) -> str:
+    """The client that a token was issued to: `client_id`, or `azp` elsewhere; empty if it names none, or two."""
+    named = [claims[name] for name in ("client_id", "azp") if name in claims]
+    first = named[0] if named else ""
+    return first if isinstance(first, str) and all(one == first for one in named) else ""
 
 
 def check_names(claims: Mapping[str, Json], *names: str) -> None:

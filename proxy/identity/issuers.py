@@ -40,6 +40,8 @@ class IssuerSettings:
     `typ` is the JOSE header's exact value, lower case, without `application/`; empty means that the
     header must have none. Exactly one of `jwks_file` and `jwks_url` is given. `endorses` are the namespaces (`iss` of
     an actor) for which this issuer's word on earlier actors counts; without any, a token with actors is refused.
+    `actors` are clients, each with the agents that may act for people whose token was issued to it; with
+    `unsafe_any_actor` every agent that holds such a token may.
     Anything that is not allowed here is refused; raises `ValueError` with a text for people.
     """
 
@@ -56,16 +58,11 @@ class IssuerSettings:
     subject_format: Literal["opaque", "spiffe"] = "opaque"
     key_use: Literal["sig", "jwt-svid"] = "sig"
     endorses: tuple[str, ...] = ()
+    actors: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    unsafe_any_actor: bool = False
 
     def __post_init__(self) -> None:
-        if not self.issuer or not self.audience:
-            raise ValueError("an issuer needs its exact `issuer` and the `audience` that its tokens must have")
-        if not _ISSUER.fullmatch(self.issuer):
-            raise ValueError("`issuer` is at most 512 visible ASCII characters without `|`")
-        if any(not _ISSUER.fullmatch(one) for one in self.endorses):
-            raise ValueError("`endorses` are issuers: at most 512 visible ASCII characters without `|`")
-        if self.issuer == LOCAL:
-            raise ValueError(f"`{LOCAL}` stands for processes of this machine, and cannot be the issuer of tokens")
+        self._check_names()
         self._check_algorithms()
         if not _MEDIA_TYPE.fullmatch(self.typ) or self.typ.startswith("application/"):
             raise ValueError(f"typ `{self.typ}` is not a lower-case media type without `application/`")
@@ -77,6 +74,24 @@ class IssuerSettings:
             raise ValueError(f"leeway_s is between 0 and {MAX_LEEWAY}, not {self.leeway_s}")
         if not 0 < self.max_lifetime_s <= 86_400:
             raise ValueError(f"max_lifetime_s is between 1 and 86400, not {self.max_lifetime_s}")
+
+    def _check_names(self) -> None:
+        if not self.issuer or not self.audience:
+            raise ValueError("an issuer needs its exact `issuer` and the `audience` that its tokens must have")
+        if not _ISSUER.fullmatch(self.issuer):
+            raise ValueError("`issuer` is at most 512 visible ASCII characters without `|`")
+        if any(not _ISSUER.fullmatch(one) for one in self.endorses):
+            raise ValueError("`endorses` are issuers: at most 512 visible ASCII characters without `|`")
+        if any(not client or not agents for client, agents in self.actors):
+            raise ValueError("each of `actors` is a client's exact `client_id`, and the agents that act by its tokens")
+        if self.issuer == LOCAL:
+            raise ValueError(f"`{LOCAL}` stands for processes of this machine, and cannot be the issuer of tokens")
+
+    def actors_by(self, client: str) -> frozenset[str] | None:
+        """The agents that may act for people by a token that was issued to this client; None: all."""
+        if self.unsafe_any_actor:
+            return None
+        return frozenset(agent for named, agents in self.actors if named == client for agent in agents)
 
     def _check_algorithms(self) -> None:
         if not 1 <= len(self.algorithms) <= 2:

@@ -113,9 +113,11 @@ class Resolver:
         """Which agent this is of, that was verified elsewhere; a refusal if it is none's."""
         return self._resolve(shown, inventory)
 
-    def party(self, issuer: str, subject: str, inventory: Inventory) -> Principal | None:
-        """The one party of the inventory, of any kind, with this identity."""
-        return self._subjects(inventory).party(issuer, subject)
+    def party(self, issuer: str, subject: str, inventory: Inventory, client: str | None = None) -> Principal | None:
+        """The one party of the inventory, of any kind, with this identity; of a token, issued to this `client`."""
+        subjects = self._subjects(inventory)
+        demanded = subjects.client(issuer, subject)
+        return subjects.party(issuer, subject) if client is None or demanded in {None, client} else None
 
     async def prove_task_token(self, token: str, shown: str, now: float) -> Proven:
         """Who holds this task token of ours, for somebody who proved to hold the key of the certificate `shown`."""
@@ -152,9 +154,12 @@ class Resolver:
         )
 
     def _resolve(self, token: VerifiedToken, inventory: Inventory) -> Proven:
-        match = self._subjects(inventory).find(token.issuer, token.subject)
+        subjects = self._subjects(inventory)
+        match = subjects.find(token.issuer, token.subject)
         if match is None:
             raise _unknown_agent(f"{token.issuer}|{token.subject}")
+        if subjects.client(token.issuer, token.subject) not in {None, token.client}:
+            raise _unknown_agent(f"{token.issuer}|{token.subject}, issued to the client `{token.client}`")
         task, instance = _standing_task(token), match.instance or token.instance
         return Proven(
             agent=match.agent,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from proxy.facts import Agent, Instances, Inventory
+from proxy.facts import Agent, Instances, Inventory, Subject
 from proxy.stages import Principal, PrincipalKind
 
 _PLACE = "{instance}"
@@ -37,8 +37,12 @@ class Subjects:
     def __init__(self, inventory: Inventory) -> None:
         self._exact: dict[tuple[str, str], set[str]] = {}
         self._templates: dict[tuple[str, str, str], list[_Template]] = {}
-        for issuer, subject, party in _identities(inventory):
-            self._exact.setdefault((issuer, subject), set()).add(party)
+        self._clients: dict[tuple[str, str], str] = {}
+        for identity, party in _identities(inventory):
+            key = (identity.issuer, identity.subject)
+            self._exact.setdefault(key, set()).add(party)
+            if identity.client_id is not None:
+                self._clients[key] = identity.client_id
         for agent in inventory.agents.values():
             for one in agent.instances:
                 if _may_come_from(agent, one.issuer, inventory):
@@ -59,6 +63,10 @@ class Subjects:
             return None
         kind, _, name = next(iter(parties)).partition(":")
         return Principal(_KINDS[kind], name)
+
+    def client(self, issuer: str, subject: str) -> str | None:
+        """The client that tokens with this subject must have been issued to; None if the inventory does not say."""
+        return self._clients.get((issuer, subject))
 
     def claimed(self, issuer: str, subject: str) -> bool:
         """Whether anybody at all could be this subject."""
@@ -95,18 +103,18 @@ class Subjects:
             start = at + 1
 
 
-def _identities(inventory: Inventory) -> Iterator[tuple[str, str, str]]:
+def _identities(inventory: Inventory) -> Iterator[tuple[Subject, str]]:
     """Every exact subject with whose it is. People and processes are among them, so that no agent shares theirs."""
     for agent in inventory.agents.values():
         for one in agent.identities:
             if _may_come_from(agent, one.issuer, inventory):
-                yield one.issuer, one.subject, f"agent:{agent.id}"
+                yield one, f"agent:{agent.id}"
     for process in inventory.processes.values():
         for one in process.identities:
-            yield one.issuer, one.subject, f"process:{process.id}"
+            yield one, f"process:{process.id}"
     for person in inventory.people.values():
         for one in person.identities:
-            yield one.issuer, one.subject, f"person:{person.id}"
+            yield one, f"person:{person.id}"
 
 
 def _may_come_from(agent: Agent, issuer: str, inventory: Inventory) -> bool:

@@ -16,7 +16,7 @@ class VerifiedToken:
 
     `issued_at` is the earliest moment at which it can have been issued, `not_after` the latest at
     which it may be used, given the clock tolerance of its profile. `method` is how it was proven, and
-    `instance` which running copy it speaks of, if it says so.
+    `instance` which running copy it speaks of, if it says so. `client` is whom it was issued to, if it says so.
     """
 
     issuer: str
@@ -27,6 +27,7 @@ class VerifiedToken:
     digest: str
     method: str = ISSUED_JWT
     instance: str = ""
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)

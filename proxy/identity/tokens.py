@@ -6,7 +6,7 @@ from typing import cast
 
 from policies.model import Json
 from proxy.identity.challenges import unproven
-from proxy.identity.claims import check_claims
+from proxy.identity.claims import check_claims, client_of
 from proxy.identity.compact import Unverified, read
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.keys import KeySource
@@ -14,16 +14,20 @@ from proxy.identity.signed_tokens import SignedTokens, digest_of
 from proxy.identity.sources import keep_current
 from proxy.identity.token_cache import VerifiedToken
 
-_OF_A_SUBJECT = frozenset({"may_act"})
+_OF_A_SUBJECT = frozenset({"may_act", "auth_time", "amr"})
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectToken:
-    """Whom a token is about, its claims, and for whose earlier actors its issuer's word counts."""
+    """Whom a token is about, its claims, and for whose earlier actors its issuer's word counts.
+
+    `actors` are the agents that may act for people by the client it was issued to; None: any agent may.
+    """
 
     verified: VerifiedToken
     claims: Mapping[str, Json]
     endorses: frozenset[str]
+    actors: frozenset[str] | None = frozenset()
 
 
 class TokenVerifier:
@@ -51,10 +55,11 @@ class TokenVerifier:
         credential.
         """
         unverified = read(token)
-        endorses = frozenset(self._issuers[self._profile_of(unverified)].endorses)
+        profile = self._issuers[self._profile_of(unverified)]
+        endorses = frozenset(profile.endorses)
         permitted = _OF_A_SUBJECT | {"act"} if endorses else _OF_A_SUBJECT
         shown = await self._judge(token, digest_of(token), now, permitted)
-        return SubjectToken(shown, unverified.claims, endorses)
+        return SubjectToken(shown, unverified.claims, endorses, profile.actors_by(shown.client))
 
     def epoch_of(self, issuer: str) -> int:
         """Moves whenever a key of this issuer is taken away."""
@@ -101,4 +106,5 @@ def believed(unverified: Unverified, profile: IssuerSettings, digest: str) -> Ve
         issued_at=float(issued - profile.leeway_s),
         not_after=float(expires + profile.leeway_s),
         digest=digest,
+        client=client_of(claims),
     )

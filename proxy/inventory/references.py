@@ -1,6 +1,7 @@
 """Whatever one entry says of another must exist: people, teams, services, tools."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
 from proxy.documents import nearest
 from proxy.errors import Mistake
@@ -46,6 +47,10 @@ def _missing(reading: Reading, entry: Entry, section: str, name: str | None, *in
 def _person(reading: Reading, entry: Entry[Person]) -> Iterator[Mistake]:
     for index, team in enumerate(entry.fact.teams):
         yield from _missing(reading, entry, "teams", team, "teams", index)
+    for index, subject in enumerate(entry.fact.identities):
+        if subject.client_id is not None:
+            text = "is for agents and processes; a person signs in at many clients (`identity.issuers.actors`)"
+            yield entry.mistake(text, "identities", index, "client_id")
 
 
 def _shared_emails(reading: Reading) -> Iterator[Mistake]:
@@ -109,6 +114,29 @@ def _service(reading: Reading, entry: Entry[Service]) -> Iterator[Mistake]:
     for field in ("agent", "client_keys"):
         if getattr(entry.fact, field) and entry.fact.trust != "internal":
             yield entry.mistake("is for services of `trust: internal`; no other one is told of its calls", field)
+    yield from _onward(reading, entry)
+
+
+def _onward(reading: Reading, entry: Entry[Service]) -> Iterator[Mistake]:
+    """Where the agent behind a service goes on to: tools that there are, for calls of tools that there are."""
+    service = entry.fact
+    if service.onward and service.agent is None:
+        yield entry.mistake("says what the `agent` behind the service goes on to; name that agent", "onward")
+    for called, tools in service.onward.items():
+        if called != "*" and not _offers(service, called):
+            text = f"`{called}` is not a tool of `{service.id}`; `*` stands for all of them"
+            yield entry.mistake(text, "onward", called)
+        for index, tool in enumerate(tools):
+            name, slash, operation = tool.partition("/")
+            other = reading.services.get(name)
+            if not slash or other is None or not (operation == "*" or (operation and _offers(other.fact, operation))):
+                text = f"`{tool}` is not a tool in the inventory: write `service/tool`, or `service/*`"
+                yield entry.mistake(text, "onward", called, index)
+
+
+def _offers(service: Service, tool: str) -> bool:
+    """Whether it may have this tool: those of an OpenAPI document, and of an MCP service, are learnt elsewhere."""
+    return service.openapi is not None or service.protocol == "mcp" or tool in {one.name for one in service.tools}
 
 
 def _shared_identities(reading: Reading) -> Iterator[Mistake]:
@@ -127,6 +155,19 @@ def _shared_identities(reading: Reading) -> Iterator[Mistake]:
                 text = f"is already an identity of `{other.fact.id}` ({other.place}); one identity is one party"
                 yield entry.mistake(text, "identities", index)
             seen.setdefault(key, entry)
+    for agent in reading.agents.values():
+        yield from _shared_with_copies(agent, seen)
+
+
+def _shared_with_copies(agent: Entry[Agent], seen: Mapping[tuple[str, str], Entry]) -> Iterator[Mistake]:
+    """Another party whose subject could be a copy of this agent: neither could ever show itself."""
+    for index, instances in enumerate(agent.fact.instances):
+        before, _, after = map(re.escape, instances.subject.partition("{instance}"))
+        copy = re.compile(f"{before}[^/:]+{after}")
+        for (issuer, subject), other in seen.items():
+            if other is not agent and issuer == instances.issuer and copy.fullmatch(subject):
+                text = f"would also be `{other.fact.id}` ({other.place}), as `{subject}`; one identity is one party"
+                yield agent.mistake(text, "instances", index, "subject")
 
 
 def _dataset(reading: Reading, entry: Entry[Dataset]) -> Iterator[Mistake]:

@@ -85,6 +85,8 @@ def issuer_settings(issuer: Issuer) -> IssuerSettings:
         subject_format=issuer.subject_format,
         key_use=issuer.key_use,
         endorses=issuer.endorses,
+        actors=tuple((one.client_id, one.agents) for one in issuer.actors),
+        unsafe_any_actor=issuer.unsafe_any_actor,
     )
 
 

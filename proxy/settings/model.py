@@ -112,6 +112,13 @@ class Control(Group):
     )
 
 
+class Actors(Group):
+    """Who may act for people whose token was issued to one client, such as the application where they sign in."""
+
+    client_id: str = Field(description="The exact `client_id` of their tokens.")
+    agents: tuple[str, ...] = Field(description="Agents of the inventory.")
+
+
 class Issuer(Group):
     """Whose tokens prove an agent's identity, and how they are checked."""
 
@@ -130,6 +137,14 @@ class Issuer(Group):
     endorses: tuple[str, ...] = Field(
         (),
         description="Issuers of actors of which it may tell in a subject token (`act`). Empty: that is refused.",
+    )
+    actors: tuple[Actors, ...] = Field(
+        (),
+        description="Agents that may act for people by a token without `may_act`, by the client that it was issued to "
+        "(`{client_id: workbench, agents: [support-bot]}`). The agent that is that client itself always may.",
+    )
+    unsafe_any_actor: bool = Field(
+        default=False, description="Every agent that holds a person's token may act for them, whichever client got it."
     )
 
 

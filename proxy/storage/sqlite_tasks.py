@@ -88,6 +88,15 @@ class SqliteTasks(SqliteArea):
             {"id": task_id, "limit": limit},
         )
 
+    async def live_via(self) -> frozenset[str]:
+        def scopes(connection: sqlite3.Connection) -> frozenset[str]:
+            rows = connection.execute(
+                f"SELECT DISTINCT one.value FROM tasks, json_each(tasks.body, '$.via') AS one WHERE {_LIVE}"  # noqa: S608 - ours
+            )
+            return frozenset(row[0] for row in rows)
+
+        return await self._reader.run(scopes)
+
     async def overdue_tasks(self, now: float) -> list[Task]:
         return await self._tasks(f"{_LIVE} AND deadline <= :now ORDER BY deadline, id LIMIT 500", {"now": now})
 

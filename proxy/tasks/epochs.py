@@ -6,8 +6,8 @@ from types import MappingProxyType
 from proxy.tasks.interfaces import Revocation
 
 # Ended up to a moment, because whom it names may show themselves anew: a person who signs in again. Every other scope
-# is ended until it is lifted: an agent that fetches itself a fresh token must not bring itself back, and a handle, a
-# token or a task is never given out twice.
+# is ended until it is lifted: an agent that fetches itself a fresh token must not bring itself back, a handle, a token
+# or a task is never given out twice, and what was obtained with one of them is younger than that, and ends with it.
 _SINCE = "principal:"
 
 

@@ -16,7 +16,7 @@ class Revocation:
 
     Scopes: `global`, `team:x`, `owner:x`, `principal:x`, `process:x`, `partner:x`, `agent:x`, `instance:agent/x`,
     `class:x`, `task:x`, `token:iss|jti`, `handle:x`, `credential:x`, `service:x`, `tool:service/name`,
-    `connection:x`. Of a principal, a task, a token or a handle only what was issued at or before `at` is dead.
+    `connection:x`. Of a principal or a task only what was issued at or before `at` is dead.
     """
 
     scope: str
@@ -83,6 +83,10 @@ class TaskStore(Protocol):
 
     async def tasks_below(self, task_id: str, limit: int = 200) -> list[Task]:
         """Its descendants, those that have ended too, in the order in which they began."""
+        ...
+
+    async def live_via(self) -> frozenset[str]:
+        """The scopes of all credentials with which a task was begun that has not ended."""
         ...
 
     async def overdue_tasks(self, now: float) -> list[Task]:

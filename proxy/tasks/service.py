@@ -172,12 +172,17 @@ class TaskService:
     ) -> None:
         """Ends of what could not live any longer are forgotten: else every process reads them for ever.
 
-        `own_tokens` is how the scopes of our own task tokens begin, which are short-lived all.
+        `own_tokens` is how the scopes of our own task tokens begin, which are short-lived all; tasks that were begun
+        with one may live longer.
         """
+        needed: frozenset[str] | None = None
         for revocation in in_force:
             if own_tokens is not None and revocation.scope.startswith(own_tokens):
                 if revocation.at + MAX_TOKEN_LIFE + _KEPT_AFTER < now:
-                    await lift(revocation.scope)
+                    # INVARIANT: nothing begins with a token that has ended, so that none is needed later than now
+                    needed = await self._store.live_via() if needed is None else needed
+                    if revocation.scope not in needed:
+                        await lift(revocation.scope)
                 continue
             kind, _, task_id = revocation.scope.partition(":")
             task = await self._store.task(task_id) if kind == "task" and revocation.kind == "revoke" else None

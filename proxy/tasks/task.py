@@ -30,11 +30,15 @@ MAX_DEPTH = 8
 MAX_LIFE = 8 * 3600.0
 MAX_PURPOSE = 500
 MAX_TICKET = 200
+MAX_VIA = 48
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`lineage` are its ancestors, the root first. `deadline` and the other times are UNIX seconds."""
+    """`lineage` are its ancestors, the root first. `deadline` and the other times are UNIX seconds.
+
+    `via` are the scopes of the credentials that it was begun with on somebody's behalf: with one of them it ends.
+    """
 
     id: str
     agent: str
@@ -52,6 +56,7 @@ class Task:
     changed_at: float = 0.0
     changed_by: str = ""
     reason: str = ""
+    via: tuple[str, ...] = ()
 
     @property
     def parent(self) -> str | None:
@@ -67,8 +72,8 @@ class Task:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The revocation scopes that end it: its own, and those of its ancestors."""
-        return tuple(f"task:{one}" for one in (self.id, *self.lineage))
+        """The revocation scopes that end it: its own, those of its ancestors, and of what they were begun with."""
+        return (*(f"task:{one}" for one in (self.id, *self.lineage)), *self.via)
 
     @property
     def ended(self) -> bool:
@@ -89,7 +94,8 @@ class Task:
 class NewTask:
     """What is asked for. `principal` is who the agent acts for, and `proof` how that was shown; None: for itself.
 
-    `through` are the parties between the two, the first one first, each with how its hop was shown.
+    `through` are the parties between the two, the first one first, each with how its hop was shown. `via` are the
+    scopes of what was shown for that.
     """
 
     agent: str
@@ -103,6 +109,7 @@ class NewTask:
     proof: Proof | None = None
     grant: Grant = "consent"
     through: tuple[tuple[Principal, Proof], ...] = ()
+    via: tuple[str, ...] = ()
 
 
 def begin(new: NewTask, task_id: str, parent: Task | None, *, by: str, now: float) -> Task:
@@ -117,6 +124,9 @@ def begin(new: NewTask, task_id: str, parent: Task | None, *, by: str, now: floa
     authority = Authority(tools, datasets, new.deadline)
     if parent is not None:
         _check_parent(parent, new, authority, now)
+    via = tuple(dict.fromkeys((*(parent.via if parent is not None else ()), *new.via)))
+    if len(via) > MAX_VIA:
+        raise TaskMistake("delegation_credentials", "too many credentials are behind this task")
     return Task(
         id=task_id,
         agent=new.agent,
@@ -132,6 +142,7 @@ def begin(new: NewTask, task_id: str, parent: Task | None, *, by: str, now: floa
         lineage=(*parent.lineage, parent.id) if parent is not None else (),
         changed_at=now,
         changed_by=by,
+        via=via,
     )
 
 

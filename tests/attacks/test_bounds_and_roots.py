@@ -7,8 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from proxy.control.oauth.beginning import ACCESS_TOKEN
 from proxy.control.oauth.grants import EXCHANGE
-from proxy.control.oauth.parties import ACCESS_TOKEN, CLIENT
+from proxy.control.oauth.parties import CLIENT
 from proxy.tasks.budget import Budget
 from proxy.tasks.task import NewTask
 from tests.fakes.token_house import TokenHouse, details, error, good

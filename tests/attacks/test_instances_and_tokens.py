@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 
 import pytest
 
+from proxy.control.oauth.beginning import ACCESS_TOKEN
 from proxy.control.oauth.grants import EXCHANGE
 from proxy.control.oauth.own_host import own_endpoints
-from proxy.control.oauth.parties import ACCESS_TOKEN, CLIENT, HANDLE
+from proxy.control.oauth.parties import CLIENT, HANDLE
 from proxy.errors import Refused
 from proxy.facts import Instances
 from proxy.own_host import OWN_HOST

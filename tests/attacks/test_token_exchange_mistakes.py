@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from proxy.control.oauth.parties import ACCESS_TOKEN, CLIENT, HANDLE, JWT
+from proxy.control.oauth.beginning import ACCESS_TOKEN
+from proxy.control.oauth.parties import CLIENT, HANDLE, JWT
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.tokens import TokenVerifier
 from tests.fakes.accounts import signed_again

@@ -119,6 +119,20 @@ class TaskStoreConformance(ABC):
 
         asyncio.run(story())
 
+    def test_it_knows_what_live_tasks_were_begun_with(self, tmp_path: Path) -> None:
+        """Each credential once, and none of a task that has ended."""
+
+        async def story() -> None:
+            async with self.opened(tmp_path) as store:
+                assert await store.live_via() == frozenset()
+                for one, via in ((PARENT, ("token:a|1",)), (CHILD, ("token:a|1", "handle:h")), (OTHER, ("token:b|2",))):
+                    assert await store.add_task(replace(one, via=via))
+                assert await store.live_via() == {"token:a|1", "handle:h", "token:b|2"}
+                await store.move_task(OTHER.moved("failed", at=NOW, by="x", reason=""), "active")
+                assert await store.live_via() == {"token:a|1", "handle:h"}
+
+        asyncio.run(story())
+
     def test_a_charge_counts_wholly_or_not_at_all(self, tmp_path: Path) -> None:
         """When one part has no room, nothing is counted and that part is named; what is given back is free again."""
 

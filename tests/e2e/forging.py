@@ -102,7 +102,7 @@ def by_us(signer: Signer, token: str, head: dict[str, Any] | None = None, payloa
     """What somebody signs who has our own key: any header, any claims, or any bytes."""
     said = payload or json.dumps(_without_none(claims_of(token) | claims)).encode()
     signed = f"{packed(_without_none(head_of(token) | (head or {})))}.{b64(said)}"
-    return f"{signed}.{b64(_es256(signer._private, signed.encode()))}"
+    return f"{signed}.{b64(_es256(signer._ring.current.private, signed.encode()))}"
 
 
 def by_mallory(token: str, **head: Any) -> str:

@@ -22,7 +22,8 @@ from tests.fakes.issuer import jwk, sign
 HERE = Path(__file__).parent / "oidc"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 CALLBACK = "https://workbench.test/callback"
-PEOPLE = {"alice": "correct horse", "bob": "battery staple"}
+# The last one has called their account as an agent is called.
+PEOPLE = {"alice": "correct horse", "bob": "battery staple", "researcher": "not the agent"}
 OLDEST_NODE = 22
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -9,15 +10,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from proxy.stages import Principal
 from proxy.tasks.delegation import Proof
 from proxy.tasks.task import NewTask
 from tests.e2e.ending_house import EndingHouse, Going, Open, ending_house
+from tests.fakes.accounts import claims_of
 from tests.fakes.waiting import own_time, until
 
 SECOND = 1.0
+OURS = "https://gov.test"
 TESTS = "purpose: tests, expires: 2099-01-01"
 
 
@@ -268,3 +272,46 @@ def test_the_kill_switch_works_while_the_store_is_locked(tmp_path: Path) -> None
 
     scenario(tmp_path, story)
     scenario(tmp_path, restarted)
+
+
+@pytest.mark.parametrize("way", ["kill switch", "given back"])
+def test_what_was_exchanged_is_cut_with_the_token_that_it_came_from(tmp_path: Path, way: str) -> None:
+    """A stream, a WebSocket, a tunnel under a token that was got for another one: within a second of that one's end."""
+
+    async def story(house: EndingHouse) -> None:
+        handle = await house.handle()
+        task = {"actions": ["crm/*", "chat/*"], "datatypes": ["read:customers"], "purpose": "e2e"}
+        wanted = json.dumps([{"type": "countersign_task", **task}])
+        first = await token(house, handle, grant_type="client_credentials", authorization_details=wanted)
+        kind = "urn:ietf:params:oauth:token-type:"
+        exchange = {"grant_type": f"{kind.replace('token-type', 'grant-type')}token-exchange"}
+        shown = {"subject_token": first, "subject_token_type": f"{kind}access_token"}
+        second = await token(house, handle, **exchange, **shown, authorization_details=wanted)
+        open_, other = await house.open(second), await house.open(handle)
+        began = own_time()
+        if way == "given back":
+            await asked(house, handle, "revoke", token=first)
+        else:
+            await ended(house, f"token:{OURS}|{claims_of(first)['jti']}")
+        assert await house.over(*open_.all) - began < SECOND
+        for dead in (first, second):
+            assert await house.call(dead) == (403, "token_revoked")
+        assert await house.call(handle) == (200, "")
+        assert not any(going.task.done() for going in other.all)
+        await ended(house, "global")
+        await house.over(*other.all)
+
+    scenario(tmp_path, story, more=f"identity: {{token_issuer: {OURS}}}\n")
+
+
+async def asked(house: EndingHouse, handle: str, path: str, **form: str) -> httpx.Response:
+    """What our token server answers whoever shows this handle."""
+    async with httpx.AsyncClient(base_url=f"{house.running.console}/oauth2", trust_env=False, timeout=20) as client:
+        answer = await client.post(f"/{path}", data=form, headers={"authorization": f"Bearer {handle}"})
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+async def token(house: EndingHouse, handle: str, **form: str) -> str:
+    """A task token."""
+    return str((await asked(house, handle, "token", **form)).json()["access_token"])

@@ -43,7 +43,7 @@ AT_THE_PROXY: dict[str, tuple[Forge, str, str]] = {
     ),
     "alg None": (lambda s: changed(s.second, head={"alg": "None"}), "identity_invalid", "task_token_type"),
     "HS256 with our public key": (
-        lambda s: by_hmac(s.second, s.signer._private.public_key()), "identity_invalid", "task_token_type",
+        lambda s: by_hmac(s.second, s.signer._ring.current.private.public_key()), "identity_invalid", "task_token_type",
     ),
     "RS256 said of an EC signature": (
         lambda s: by_us(s.signer, s.second, {"alg": "RS256"}), "identity_invalid", "task_token_type",

@@ -61,7 +61,9 @@ ACTOR = {"iss": HERE, "sub": "agent:researcher", "sub_profile": "ai_agent"}
 AT_THE_SERVICE: dict[str, tuple[Callable[[Scene], str], str]] = {
     # algorithm and key
     "alg none": (lambda s: changed(s.txn(), head={"alg": "none"}), "token_algorithm"),
-    "HS256 with our public key": (lambda s: by_hmac(s.txn(), s.signer._private.public_key()), "token_algorithm"),
+    "HS256 with our public key": (
+        lambda s: by_hmac(s.txn(), s.signer._ring.current.private.public_key()), "token_algorithm",
+    ),
     "RS256 said of it": (lambda s: by_insider(s, {"alg": "RS256"}), "token_algorithm"),
     "another's key under our kid": (lambda s: by_mallory(s.txn()), "token_signature"),
     "a key in the header": (lambda s: by_mallory(s.txn(), jwk=mallorys_key()), "token_malformed"),

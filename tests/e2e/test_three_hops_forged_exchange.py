@@ -131,6 +131,9 @@ AT_THE_ENDPOINT: dict[str, tuple[Ask, str]] = {
     "the assertion: alg none": (
         by_assertion(lambda s: changed(s.it.assertion("researcher"), head={"alg": "none"})), "invalid_client",
     ),
+    "the human's: by an agent that it was not given to": (
+        lambda s: s.it.exchange("researcher", s.human, s.it.from_idp("researcher")), "invalid_grant",
+    ),
     "the assertion: another's key": (
         by_assertion(lambda s: by_mallory(s.it.assertion("researcher"))), "invalid_client",
     ),
@@ -156,6 +159,23 @@ def test_no_forgery_is_exchanged(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_a_person_named_as_an_agent_is_nobody(tmp_path: Path) -> None:
+    """Their token has the agent's own subject, of the agent's own issuer: it is refused everywhere, and the agent's is
+    not."""
+
+    async def main() -> None:
+        async with house(tmp_path) as it:
+            theirs = await asyncio.to_thread(it.human, "researcher")
+            assert claims_of(theirs)["sub"] == claims_of(it.from_idp("researcher"))["sub"] == "researcher"
+            assert await it.presented(theirs) == (403, "agent_unknown")
+            first = await it.first()
+            assert error(await it.exchange("researcher", first, theirs)) == "invalid_grant"
+            assert error(await it.exchange("researcher", theirs, await it.own("researcher"))) == "invalid_grant"
+            assert granted(await it.exchange("researcher", first, it.from_idp("researcher")))
+
+    asyncio.run(main())
+
+
 # --- each kind of token in the place of each other ------------------------------------------------
 
 KINDS: dict[str, Callable[[Scene], str]] = {
@@ -173,8 +193,11 @@ async def _proxied(scene: Scene, token: str) -> bool:
 
 
 async def _as_subject(scene: Scene, token: str) -> bool:
-    actor = scene.it.from_idp("researcher")
-    return (await scene.it.exchange("researcher", token, actor)).status_code == 200
+    """By either agent, as itself."""
+    return 200 in [
+        (await scene.it.exchange(agent, token, scene.it.from_idp(agent))).status_code
+        for agent in ("orchestrator", "researcher")
+    ]
 
 
 async def _as_actor(scene: Scene, token: str) -> bool:

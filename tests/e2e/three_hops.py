@@ -42,7 +42,8 @@ downstream: {{trust_domain: test.example}}
 identity:
   token_issuer: {ours}
   issuers:
-    - {{issuer: "{issuer}", audience: "{ours}", algorithms: [RS256], jwks_url: "{jwks}"}}
+    - {{issuer: "{issuer}", audience: "{ours}", algorithms: [RS256], jwks_url: "{jwks}",
+       actors: [{{client_id: workbench, agents: [orchestrator]}}]}}
 """
 
 PARTIES = """\
@@ -53,7 +54,7 @@ PARTIES = """\
     expires: 2099-01-01
     review_due: 2099-01-01
     client_keys: [{key}]
-    identities: [{{issuer: "{issuer}", subject: {agent}}}]
+    identities: [{{issuer: "{issuer}", subject: {agent}, client_id: {agent}}}]
 """
 
 

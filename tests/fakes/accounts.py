@@ -123,7 +123,7 @@ def hmac_signed(signer: Signer, token: str) -> str:
     import hashlib
     import hmac
 
-    public = signer._private.public_key().public_bytes(
+    public = signer._ring.current.private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     head = packed({"typ": "txntoken+jwt", "alg": "HS256", "kid": signer.key_id})

@@ -12,11 +12,12 @@ from proxy.control.signals.endpoints import SignalDeps, signal_routes
 from proxy.control.signals.ends import Ending
 from proxy.control.signals.hearing import Hearing
 from proxy.control.signals.model import Transmitter
-from proxy.control.signals.set_keys import SetSigner
+from proxy.control.signals.set_keys import open_set_signer
 from proxy.control.signals.sets import SetReader
 from proxy.control.signals.silence import Silence
 from proxy.control.signals.words import CAEP
 from proxy.credentials.references import References
+from proxy.downstream.signer import Signer
 from proxy.facts import Subject
 from proxy.identity.issuers import IssuerSettings
 from tests.fakes.control_house import House
@@ -57,16 +58,16 @@ def set_token(head: Any = None, *, kind: str = "RS256", name: str = "k1", **chan
 def _event_keys() -> bytes:
     """Made once for the whole run: RSA keys take their time."""
     with tempfile.TemporaryDirectory() as folder:
-        SetSigner.open(Path(folder) / "keys", 0)
+        open_set_signer(Path(folder) / "keys", 0)
         return (Path(folder) / "keys").read_bytes()
 
 
-def set_signer(folder: Path) -> SetSigner:
+def set_signer(folder: Path) -> Signer:
     """A signer of events with real keys."""
     path = folder / "signals.keys"
     path.touch(mode=0o600)
     path.write_bytes(_event_keys())
-    return SetSigner.open(path, 0)
+    return open_set_signer(path, 0)
 
 
 def transmitter(folder: Path, **changes: Any) -> Transmitter:

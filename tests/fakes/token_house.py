@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 
 from proxy.control.api import create_api
+from proxy.control.oauth.beginning import ACCESS_TOKEN
 from proxy.control.oauth.clients import ASSERTION
 from proxy.control.oauth.details import TYPE
 from proxy.control.oauth.endpoint import token_routes
 from proxy.control.oauth.grants import EXCHANGE
 from proxy.control.oauth.needs import OAuthDeps
-from proxy.control.oauth.parties import ACCESS_TOKEN
 from proxy.control.oauth.server import TokenServer
 from proxy.downstream.own_tokens import OwnTxnTokens
 from proxy.downstream.signer import Signer
@@ -99,7 +99,7 @@ class TokenHouse(House):
         )  # fmt: skip
         planner = Service(
             id="planner", owner="bob", url="https://planner.internal", trust="internal", agent="builder",
-            client_keys=(jwk("ES256", "planner"),),
+            onward={"*": ("payments/refund",)}, client_keys=(jwk("ES256", "planner"),),
         )  # fmt: skip
         crm = self.facts.services["payments"].model_copy(update={"id": "crm", "url": "https://crm.example/api"})
         self.facts = self.facts.model_copy(
@@ -126,8 +126,14 @@ class TokenHouse(House):
         return sign(said, head or {"alg": "ES256", "kid": name}, name=name)
 
     def human(self, **changes: Any) -> str:
-        """Frank's access token for us."""
-        good = {"sub": FRANK, "scope": "openid countersign_task", "iat": int(self.now), "exp": int(self.now) + 600}
+        """Frank's access token for us, issued to the support bot as the client where he signed in."""
+        good = {
+            "sub": FRANK,
+            "client_id": BOT,
+            "scope": "openid countersign_task",
+            "iat": int(self.now),
+            "exp": int(self.now) + 600,
+        }
         return sign(claims(**(good | changes)), header())
 
     def agents_own(self, **changes: Any) -> str:
@@ -147,7 +153,8 @@ class TokenHouse(House):
         """The transaction token of a call to the planner, made under this task by the last of these."""
         root, *agents = members or ("human:frank", "support-bot")
         token = minted(self.signer, chain(*agents, root=root), now=self.now)
-        good = {"tctx": {"task": task}, "rctx": {"dst": "https://planner.internal"}, "scope": "planner.execute"}
+        called = {"task": task, "tool": "planner/plan"} | changes.pop("tctx", {})
+        good = {"tctx": called, "rctx": {"dst": "https://planner.internal"}, "scope": "planner.execute"}
         return signed_again(self.signer, token, **(good | changes))
 
     async def handle(self, agent: str = "support-bot", **more: Any) -> str:

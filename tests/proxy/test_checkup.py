@@ -95,6 +95,25 @@ def test_identities_that_nothing_verifies_are_told(folder):
     assert found(folder) == ([], [])
 
 
+def test_accounts_that_would_be_taken_for_agents_are_told(folder):
+    """Where an issuer knows people too; and an agent of the settings that there is none of."""
+    inventory = folder / "inventory"
+    shown = "    identities: [{issuer: https://idp.example, subject: NAME}]\n"
+    spoil(inventory / "agents.yaml", "    ticket: SUP-1\n", "    ticket: SUP-1\n" + shown.replace("NAME", "bot"))
+    issuer = "issuer: https://idp.example, audience: us, jwks_url: https://idp.example/keys"
+    actors = "actors: [{client_id: app, agents: [support-bot, suport-bot]}]"
+    spoil(folder / "countersign.yaml", "issuers: []", f"issuers: [{{{issuer}, {actors}}}]")
+    unknown = "countersign.yaml: identity.issuers.actors: `suport-bot` is not an agent in the inventory"
+    assert found(folder) == ([], [unknown])
+    people = (inventory / "people.yaml").read_text()
+    (inventory / "people.yaml").write_text(people.replace("  - id: alice\n", "  - id: alice\n" + shown, 1))
+    mistakes, (first, second) = found(folder)
+    assert (mistakes, second) == ([], unknown)
+    assert "agents[support-bot].identities[0]: without `client_id`, an account of this name" in first
+    spoil(inventory / "agents.yaml", "subject: bot}", "subject: bot, client_id: bot}")
+    assert found(folder) == ([], [unknown])
+
+
 def test_mistakes_of_all_three_come_together(folder):
     """The configuration, the inventory and a policy that cannot be read are told at once."""
     spoil(folder / "countersign.yaml", "mode: enforce", "mode: enforced")

@@ -1,5 +1,6 @@
 """A task begins for what was asked for: below the one that was shown, or for whom was shown, and never wider."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from proxy.control.oauth.details import Asked, Targets, read_details
@@ -11,24 +12,30 @@ from proxy.tasks.delegation import Grant, Proof
 from proxy.tasks.task import NewTask, Task
 
 DEFAULT_LIFE = 3600
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type, not a token
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
     """What a token may be minted of: a task, until when at most, and the scopes whose end is the token's end.
 
-    `instance` is which running copy of the task's agent showed itself, if that is known.
+    `instance` is which running copy of the task's agent showed itself, if that is known. `issued` is the type as
+    which it is issued (RFC 8693 section 3).
     """
 
     task: Task
     not_after: float
     ends: tuple[str, ...]
     instance: str = ""
+    issued: str = ACCESS_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
 class Below:
-    """Under what a new task begins: its parent, on whose behalf, how that was shown, and until when at most."""
+    """Under what a new task begins: its parent, on whose behalf, how that was shown, and until when at most.
+
+    `shown` are the scopes of whom it is on behalf of: those of single credentials end the task.
+    """
 
     agent: Identity
     parent: Task | None
@@ -38,6 +45,7 @@ class Below:
     not_after: float
     targets: Targets
     through: tuple[tuple[Principal, Proof], ...] = ()
+    shown: tuple[str, ...] = ()
 
 
 class Beginning:
@@ -77,10 +85,19 @@ class Beginning:
             proof=below.proof,
             grant=below.grant,
             through=below.through,
+            via=credentials(below.shown),
         )
         below.targets.require(new.tools, self._deps.audience, self._deps.inventory())
         above = parent.id if parent is not None else None
         return await self._deps.tasks.create(new, parent=above, by=f"agent:{agent.id}", now=now)
+
+
+_CREDENTIALS = frozenset({"handle", "token", "principal", "instance"})
+
+
+def credentials(scopes: Iterable[str]) -> tuple[str, ...]:
+    """Those that are of what somebody shows, each once: what comes of it ends with it."""
+    return tuple(dict.fromkeys(one for one in scopes if one.partition(":")[0] in _CREDENTIALS))
 
 
 def targets_of(form: Form) -> Targets:

@@ -3,25 +3,28 @@
 from dataclasses import replace
 from itertools import pairwise
 
-from proxy.control.oauth.beginning import Beginning, Below, Granted, targets_of
+from proxy.control.oauth.beginning import ACCESS_TOKEN, Beginning, Below, Granted, targets_of
 from proxy.control.oauth.forms import Form
 from proxy.control.oauth.handed_on import HandedOn
 from proxy.control.oauth.inbound import hop_levels
 from proxy.control.oauth.mistakes import OAuthMistake, unacceptable
 from proxy.control.oauth.needs import OAuthDeps
 from proxy.control.oauth.parties import (
-    ACCESS_TOKEN,
+    JWT,
+    TXN_TOKEN,
     Actor,
     Holder,
     actor_of,
     level_of,
-    require_may_act,
+    require_actor,
     subject_of,
 )
 from proxy.control.oauth.roots import Root
 from proxy.errors import Refused
 from proxy.identity import methods
+from proxy.identity.task_tokens import MAX_LIFE
 from proxy.stages import Chain, Hop, Identity, Principal
+from proxy.tasks.bounds import within
 from proxy.tasks.delegation import Proof
 
 
@@ -35,8 +38,10 @@ class Exchange:
 
     async def decide(self, form: Form, client: Identity) -> Granted:
         """What is granted; `OAuthMistake`, or a `TaskMistake`, if nothing is."""
-        if form.get("requested_token_type") not in {None, ACCESS_TOKEN}:
-            raise OAuthMistake("invalid_request", "only access tokens are issued")
+        issued = _issued(form)
+        return replace(await self._judged(form, client), issued=issued)
+
+    async def _judged(self, form: Form, client: Identity) -> Granted:
         actor = await actor_of(form, client, self._deps)
         match await subject_of(form, client, self._deps):
             case Root() as root:
@@ -48,9 +53,7 @@ class Exchange:
 
     async def _for_root(self, form: Form, client: Identity, subject: Root, given: Actor | None) -> Granted:
         actor = _itself(client, given)
-        if subject.agents is not None and actor.identity.agent.id not in subject.agents:
-            raise OAuthMistake("invalid_grant", "the process of the `subject_token` does not name this agent")
-        require_may_act(subject, actor.identity)
+        require_actor(subject, actor.identity)
         await self._require_unbounded(client)
         asked = self._beginning.asked(form)
         if not asked.new_task:
@@ -62,7 +65,17 @@ class Exchange:
         levels = hop_levels(subject.through, level_of(actor.identity))
         *before, last = (Proof(subject.method, level, subject.evidence) for level in levels)
         through = tuple(zip((one.principal for one in subject.through), before, strict=True))
-        below = Below(actor.identity, None, subject.principal, last, "token_exchange", end, targets_of(form), through)
+        below = Below(
+            actor.identity,
+            None,
+            subject.principal,
+            last,
+            "token_exchange",
+            end,
+            targets_of(form),
+            through,
+            subject.ends,
+        )
         task = await self._beginning.begin(asked, below)
         shown = (*client.proven.scopes, *actor.identity.proven.scopes, *subject.ends)
         return Granted(task, end, shown, actor.identity.proven.instance)
@@ -104,7 +117,9 @@ class Exchange:
             self._beginning.require_targets(form, parent)
             return Granted(parent, end, shown, agent.proven.instance)
         proof = Proof(agent.proven.method, level_of(agent), agent.proven.evidence)
-        below = Below(agent, parent, None, proof, "token_exchange", parent.deadline, targets_of(form))
+        below = Below(
+            agent, parent, None, proof, "token_exchange", parent.deadline, targets_of(form), shown=proven.scopes
+        )
         return Granted(await self._beginning.begin(asked, below), end, shown, agent.proven.instance)
 
     async def _behind_service(self, form: Form, client: Identity, subject: HandedOn, given: Actor | None) -> Granted:
@@ -112,14 +127,32 @@ class Exchange:
         an agent with a key of its own gets the next token for its task by that."""
         actor = _itself(client, given)
         asked = self._beginning.asked(form)
-        if asked.task is not None:
-            raise OAuthMistake("invalid_authorization_details", "`task_id` is that of the `subject_token`")
+        if not asked.new_task:
+            raise OAuthMistake("invalid_authorization_details", "say what is to be done for this call: `actions`")
+        if within(asked.tools or (), subject.onward) is not None:
+            raise OAuthMistake(
+                "invalid_scope", "the service that was called does not go on to all of this for the call"
+            )
         proof = Proof(methods.TXN_TOKEN, level_of(actor.identity), subject.evidence)
         parent = subject.parent
-        below = Below(actor.identity, parent, None, proof, "token_exchange", parent.deadline, targets_of(form))
+        latest = min(parent.deadline, self._deps.clock() + MAX_LIFE)  # as long as any one token: it is one call's
+        below = Below(actor.identity, parent, None, proof, "token_exchange", latest, targets_of(form))
         task, end = await self._beginning.begin(asked, below), min(subject.expires, actor.expires)
         shown = (*client.proven.scopes, *actor.identity.proven.scopes)
         return Granted(task, end, shown, actor.identity.proven.instance)
+
+
+def _issued(form: Form) -> str:
+    """As which type the token is issued: it is an access token, and a JWT (RFC 8693 section 3)."""
+    asked = form.get("requested_token_type")
+    if asked == TXN_TOKEN:
+        raise OAuthMistake(
+            "invalid_request",
+            "a transaction token is made for one call that was decided, and goes with that call alone",
+        )
+    if asked not in {None, ACCESS_TOKEN, JWT}:
+        raise OAuthMistake("invalid_request", "`requested_token_type` is that of an access token, or of a JWT")
+    return asked or ACCESS_TOKEN
 
 
 def _itself(client: Identity, actor: Actor | None) -> Actor:

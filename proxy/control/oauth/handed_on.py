@@ -20,10 +20,14 @@ _KEPT = 60.0  # seconds after its end for which a used one is remembered: more t
 
 @dataclass(frozen=True, slots=True)
 class HandedOn:
-    """The task of a call that reached an internal service, and who made that call. `expires` is the token's end."""
+    """The task of a call that reached an internal service, and who made that call. `expires` is the token's end.
+
+    `onward` are the tools that this service goes on to for such a call: nothing more of the task is handed on.
+    """
 
     parent: Task
     caller: Identity
+    onward: tuple[str, ...]
     expires: float
     evidence: str
     token: str
@@ -33,7 +37,8 @@ async def handed_on(token: str, client: Identity, deps: OAuthDeps) -> HandedOn:
     """What this transaction token of ours hands on to the agent behind the service it is for; once for each agent."""
     now = deps.clock()
     account = _verified(token, deps, now)
-    if client.agent.id != _behind(account, deps.inventory()):
+    service = _called(account, deps.inventory())
+    if service is None or client.agent.id != service.agent:
         raise OAuthMistake("unauthorized_client", "the transaction token is for a service that another agent is behind")
     parent = await deps.tasks.find(account.task)
     if parent is None or account.actor != f"agent:{parent.agent}":
@@ -44,7 +49,7 @@ async def handed_on(token: str, client: Identity, deps: OAuthDeps) -> HandedOn:
     # After what is its sender's mistake; durable before anything follows from it.
     if not await deps.replays.use_once(f"txn:{once}", account.expires_at + _KEPT, now):
         raise OAuthMistake("invalid_grant", "this transaction token was used before")
-    return HandedOn(parent, caller, float(account.expires_at), evidence, account.id)
+    return HandedOn(parent, caller, _onward(service, account), float(account.expires_at), evidence, account.id)
 
 
 def _verified(token: str, deps: OAuthDeps, now: float) -> Account:
@@ -58,12 +63,20 @@ def _verified(token: str, deps: OAuthDeps, now: float) -> Account:
         raise OAuthMistake(code, f"the `subject_token` is not accepted: {rejected.detail}") from rejected
 
 
-def _behind(account: Account, inventory: Inventory) -> str | None:
-    """The agent that runs behind the internal service which this call went to, as that stands in the inventory now."""
+def _called(account: Account, inventory: Inventory) -> Service | None:
+    """The internal service which this call went to, as it stands in the inventory now."""
     service = inventory.services.get(account.scope.rpartition(".")[0])  # as the minter writes it
     if service is None or service.trust != "internal" or _origin(service) != account.destination:
         return None
-    return service.agent
+    return service
+
+
+def _onward(service: Service, account: Account) -> tuple[str, ...]:
+    """What is written for the tool that was called, or else for all; nothing written, nothing handed on."""
+    of, _, called = account.tool.partition("/")
+    if of not in {"", service.id}:
+        return ()
+    return service.onward.get(called, service.onward.get("*", ()))
 
 
 def _origin(service: Service) -> str:

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 
 from policies.model import Json
-from proxy.control.oauth.beginning import Granted
+from proxy.control.oauth.beginning import Granted, credentials
 from proxy.control.oauth.details import granted
 from proxy.control.oauth.mistakes import OAuthMistake
 from proxy.control.oauth.needs import OAuthDeps
-from proxy.control.oauth.parties import ACCESS_TOKEN
 from proxy.downstream.chain_tokens import nameof
 from proxy.downstream.profile import PROFILES
 from proxy.errors import Refused
@@ -19,8 +18,6 @@ from proxy.stages import Identity, Principal
 from proxy.tasks.bounds import touches_service
 from proxy.tasks.task import Task
 from telemetry.ids import new_id
-
-_ENDS = frozenset({"handle", "token", "principal", "instance"})
 
 
 class Mint:
@@ -39,15 +36,17 @@ class Mint:
         issued = int(now)
         if expires <= issued:
             raise OAuthMistake("invalid_grant", "what was shown ends now")
-        claims = self._claims(task, client, self._ends(what), issued, expires) | _copy(what, client)
+        ends = self._ends(what)
+        claims = self._claims(task, client, ends, issued, expires) | _copy(what, client)
         token = self._deps.sign(claims, TYP)
         if len(token) > MAX_BYTES:
             raise OAuthMistake("invalid_authorization_details", "too much for one token: declare `service/*`")
         await self._record(claims, task, client)
+        self._require_alive(what, ends)
         unproven: dict[str, Json] = {} if task.delegation.chain().complete else {"chain_complete": False}
         return {
             "access_token": token,
-            "issued_token_type": ACCESS_TOKEN,
+            "issued_token_type": what.issued,
             "token_type": "Bearer",
             "expires_in": expires - issued,
             "scope": claims["scope"],
@@ -87,12 +86,16 @@ class Mint:
         return claims
 
     def _ends(self, what: Granted) -> tuple[str, ...]:
-        """The credentials that were shown. Our own tokens are not among them: they hang on the same task."""
-        ours = f"token:{self._deps.issuer}|"
-        found = dict.fromkeys(one for one in what.ends if one.partition(":")[0] in _ENDS and not one.startswith(ours))
+        """The credentials that were shown, and those that they were obtained with in their turn."""
+        found = credentials(what.ends)
         if len(found) > MAX_ENDS:
             raise OAuthMistake("invalid_request", "too much was shown at once")
-        return tuple(found)
+        return found
+
+    def _require_alive(self, what: Granted, ends: tuple[str, ...]) -> None:
+        """Raises if anything was ended meanwhile that this hangs on: it must not outlive that by a moment."""
+        if self._deps.feed.epochs.dead((*what.task.scopes, *ends), what.task.created_at) is not None:
+            raise OAuthMistake("invalid_grant", "what was shown, or the task, was ended")
 
     async def _record(self, claims: dict[str, Json], task: Task, client: Identity) -> None:
         await self._deps.record(

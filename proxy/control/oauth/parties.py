@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from policies.model import Json
+from proxy.control.oauth.beginning import ACCESS_TOKEN
 from proxy.control.oauth.forms import Form
 from proxy.control.oauth.handed_on import HandedOn, handed_on
 from proxy.control.oauth.mistakes import OAuthMistake, unacceptable
@@ -15,8 +16,8 @@ from proxy.identity.compact import read
 from proxy.identity.resolver import end_of
 from proxy.stages import Evidence, HopLevel, Identity
 
-_URI = "urn:ietf:params:oauth:token-type:"
-ACCESS_TOKEN, JWT, TXN_TOKEN = f"{_URI}access_token", f"{_URI}jwt", f"{_URI}txn_token"
+JWT = "urn:ietf:params:oauth:token-type:jwt"
+TXN_TOKEN = "urn:ietf:params:oauth:token-type:txn_token"  # noqa: S105 - a type, not a token
 HANDLE = "urn:countersign:token-type:handle"
 # The actor is the client, by what it showed as such: said, never supposed.
 CLIENT = "urn:countersign:token-type:client"
@@ -88,13 +89,31 @@ def level_of(identity: Identity) -> HopLevel:
     return "endorsed" if identity.agent.partner is not None and identity.proven.method in methods.OURS else "verified"
 
 
-def require_may_act(subject: Root, actor: Identity) -> None:
-    """Raises unless `may_act`, where there is one, names this actor by issuer and subject (RFC 8693 section 4.4)."""
+def require_actor(subject: Root, actor: Identity) -> None:
+    """Raises unless the subject lets this actor act.
+
+    `may_act`, where there is one, names it by issuer and subject (RFC 8693 section 4.4). Without, a process names its
+    agents in the inventory; and a person's token was issued to a client that is the actor's own, or that the settings
+    give it. The client is never taken for the actor, who has shown itself: it only keeps others from acting.
+    """
     for may_act in subject.may_act:
         if not isinstance(may_act, dict):
             raise OAuthMistake("invalid_request", "`may_act` is an object")
         if not _names(may_act, actor):
             raise OAuthMistake("invalid_grant", "the subject does not let this actor act")
+    if subject.agents is not None:
+        if actor.agent.id not in subject.agents:
+            raise OAuthMistake("invalid_grant", "the process of the `subject_token` does not name this agent")
+    elif not (subject.may_act or subject.actors is None or _by_client(subject, actor)):
+        raise OAuthMistake(
+            "invalid_grant", "the `subject_token` has no `may_act`, and was issued to a client that is not this agent's"
+        )
+
+
+def _by_client(subject: Root, actor: Identity) -> bool:
+    issuer, client = subject.issued_to
+    own = {one.client_id or one.subject for one in actor.agent.identities if one.issuer == issuer}
+    return bool(client) and (client in own or actor.agent.id in (subject.actors or ()))
 
 
 def _names(may_act: dict[str, Json], actor: Identity) -> bool:

@@ -24,7 +24,8 @@ class Root:
     """A person or a process whose token was shown, and `through` whom it came.
 
     `scopes` are what may be done in its name; None is for a process alone, where the inventory says which `agents`
-    may act for it. `expires` is when its token ends, without any tolerance.
+    may act for it. `expires` is when its token ends, without any tolerance. `issued_to` are issuer and client of a
+    person's token, and `actors` who may act by that; None: any agent.
     """
 
     principal: Principal
@@ -36,6 +37,8 @@ class Root:
     may_act: tuple[Json, ...] = ()
     agents: tuple[str, ...] | None = None
     through: tuple[Through, ...] = ()
+    issued_to: tuple[str, str] = ("", "")
+    actors: frozenset[str] | None = frozenset()
 
     def lets(self, tool: str) -> bool:
         """Whether this tool may be used in its name."""
@@ -56,7 +59,7 @@ async def root_of(token: str, deps: OAuthDeps) -> Root:
 
 def _root(shown: SubjectToken, method: str, deps: OAuthDeps) -> Root:
     verified, claims, inventory = shown.verified, shown.claims, deps.inventory()
-    principal = deps.resolver.party(verified.issuer, verified.subject, inventory)
+    principal = deps.resolver.party(verified.issuer, verified.subject, inventory, verified.client)
     if principal is None or principal.kind not in {"human", "business_process"}:
         raise OAuthMistake("invalid_grant", "nobody in the inventory has this `subject_token`")
     if principal.kind == "human" and claims.get("client_id") == verified.subject:
@@ -78,6 +81,8 @@ def _root(shown: SubjectToken, method: str, deps: OAuthDeps) -> Root:
         (claims["may_act"],) if "may_act" in claims else (),
         agents,
         chain_in(claims, verified.issuer, shown.endorses, partial(deps.resolver.party, inventory=inventory)),
+        (verified.issuer, verified.client),
+        shown.actors,
     )
 
 

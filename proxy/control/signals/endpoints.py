@@ -18,9 +18,9 @@ from proxy.control.signals.hearing import Hearing
 from proxy.control.signals.interfaces import Outbox
 from proxy.control.signals.model import Outgoing, Receiver
 from proxy.control.signals.sending import give_up
-from proxy.control.signals.set_keys import SetSigner
 from proxy.control.signals.words import MEDIA_TYPE, POLL, PUSH, SPEC_VERSION, SetRefused
 from proxy.credentials.references import References
+from proxy.downstream.signer import Signer
 from proxy.errors import Refused, StoreUnavailable
 from proxy.strict_json import loads
 from telemetry.errors import AuditUnavailable
@@ -41,7 +41,7 @@ class Telling:
     issuer: str
     receivers: Mapping[str, Receiver]
     outbox: Outbox
-    signer: SetSigner
+    signer: Signer
     news: Callable[[], asyncio.Event]
 
 

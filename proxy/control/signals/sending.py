@@ -9,9 +9,9 @@ from policies.model import Json
 from proxy.control.needs import Record
 from proxy.control.signals.interfaces import Outbox
 from proxy.control.signals.model import Outgoing, Receiver
-from proxy.control.signals.set_keys import SetSigner
 from proxy.control.signals.web import Answer, NoAnswer, Patience, Peer
 from proxy.control.signals.words import MEDIA_TYPE
+from proxy.downstream.signer import Signer
 from proxy.strict_json import loads
 
 log = logging.getLogger("countersign.signals")
@@ -30,7 +30,7 @@ class Sender:
     """Delivers what is in line for one receiver. `wake` says that something may be there."""
 
     def __init__(
-        self, receiver: Receiver, peer: Peer, outbox: Outbox, signer: SetSigner, *, record: Record,
+        self, receiver: Receiver, peer: Peer, outbox: Outbox, signer: Signer, *, record: Record,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:  # fmt: skip
         self._receiver = receiver

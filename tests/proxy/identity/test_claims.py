@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.errors import Refused
-from proxy.identity.claims import audience_matches, check_claims, subject_is_valid
+from proxy.identity.claims import audience_matches, check_claims, client_of, subject_is_valid
 from proxy.identity.issuers import IssuerSettings
 from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, claims
 
@@ -83,3 +83,16 @@ def test_outside_its_time_a_token_is_refused(now: float) -> None:
     check_claims(claims(), profile(), NOW)
     with pytest.raises(Refused):
         check_claims(claims(), profile(), now)
+
+
+@pytest.mark.parametrize(
+    ("said", "client"),
+    [
+        ({}, ""), ({"client_id": "a"}, "a"), ({"azp": "a"}, "a"), ({"client_id": "a", "azp": "a"}, "a"),
+        ({"client_id": "a", "azp": "b"}, ""), ({"client_id": 7}, ""), ({"azp": ["a"]}, ""), ({"azp": None}, ""),
+        ({"client_id": "a", "azp": None}, ""),
+    ],
+)  # fmt: skip
+def test_a_token_is_of_one_client_or_of_none(said: dict[str, Any], client: str) -> None:
+    """Two names of it that differ, or what is no name, are no client."""
+    assert client_of(said) == client

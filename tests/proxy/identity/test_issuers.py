@@ -54,6 +54,8 @@ def test_good_settings(changes: dict[str, Any]) -> None:
         ({"max_lifetime_s": 90_000}, "max_lifetime_s"),
         ({"endorses": ("a|b",)}, "endorses"),
         ({"endorses": ("",)}, "endorses"),
+        ({"actors": (("", ("a",)),)}, "actors"),
+        ({"actors": (("workbench", ()),)}, "actors"),
     ],
 )
 def test_weak_settings_are_mistakes(changes: dict[str, Any], told: str) -> None:
@@ -67,3 +69,11 @@ def test_an_access_token_needs_more_claims() -> None:
     """RFC 9068 section 2.2 demands `client_id` and `jti`; other kinds need the five that everything rests on."""
     assert IssuerSettings(**GOOD).required_claims == ("iss", "sub", "aud", "exp", "iat", "client_id", "jti")
     assert IssuerSettings(**(GOOD | {"typ": "jwt"})).required_claims == ("iss", "sub", "aud", "exp", "iat")
+
+
+def test_who_may_act_by_a_client_is_said_or_nobody_may() -> None:
+    """All that is written for this very client; for another one, and for none, nobody. Unsafe: everybody."""
+    one = IssuerSettings(**(GOOD | {"actors": (("app", ("a", "b")), ("App", ("x",)), ("app", ("c",)))}))
+    assert one.actors_by("app") == {"a", "b", "c"}
+    assert (one.actors_by("other"), one.actors_by(""), IssuerSettings(**GOOD).actors_by("app")) == (frozenset(),) * 3
+    assert IssuerSettings(**(GOOD | {"unsafe_any_actor": True})).actors_by("app") is None

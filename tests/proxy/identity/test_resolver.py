@@ -406,3 +406,28 @@ def test_a_running_copy_and_a_partner_can_be_ended(house: House) -> None:
     scopes = house.attribute(replace(proven, instance="pod-7"), hosted).scopes
     assert {"instance:refund-bot/pod-7", "partner:acme"} <= set(scopes)
     assert not any(one.startswith(("instance:", "partner:")) for one in house.attribute(proven).scopes)
+
+
+@pytest.mark.parametrize(
+    ("demanded", "changes", "passes"),
+    [
+        ("refunds", {}, True),
+        ("refunds", {"client_id": "workbench"}, False),
+        (SUBJECT, {}, False),
+        (SUBJECT, {"client_id": SUBJECT}, True),
+        ("refunds", {"azp": "workbench"}, False),
+        (None, {"client_id": "workbench"}, True),
+    ],
+)
+def test_an_account_of_the_same_name_is_not_the_agent(
+    house: House, demanded: str | None, changes: dict[str, Any], passes: bool
+) -> None:
+    """Where the inventory says which client an agent's tokens are issued to, one of another client is nobody's: a
+    person who calls their account as the agent is called signs in elsewhere."""
+    world = inventory(agent(identities=(MINE.model_copy(update={"client_id": demanded}),)))
+    shown = ("bearer", sign(claims(**changes)))
+    if passes:
+        assert house.prove(shown, world=world).agent == "refund-bot"
+    else:
+        with pytest.raises(Refused, match="agent_unknown"):
+            house.prove(shown, world=world)

@@ -131,3 +131,10 @@ def test_any_template_matches_what_it_says_and_nothing_else(parts: list[str], ma
     assert template.count("{instance}") != 1 or subjects(agent("a", template=template)).find(TD, made) == Match(
         "a", "ab"
     )
+
+
+def test_a_subject_may_be_of_one_client_alone() -> None:
+    """As the inventory says; where it does not, nothing is demanded."""
+    one = agent("a").model_copy(update={"identities": (Subject(issuer="i", subject="s", client_id="c"),)})
+    index = subjects(one, agent("b", "t", issuer="i"))
+    assert [index.client("i", name) for name in ("s", "t", "u")] == ["c", None, None]

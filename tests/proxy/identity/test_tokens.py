@@ -60,6 +60,7 @@ def test_a_good_token_is_verified(jwks: Path) -> None:
         issued_at=NOW - 10 - 30,
         not_after=NOW + 600 + 30,
         digest=hashlib.sha256(token.encode()).hexdigest(),
+        client="refunds",
     )
 
 
@@ -369,6 +370,9 @@ def test_a_subjects_token_may_say_who_acts_where_its_issuer_may(jwks: Path) -> N
         subject(sign(claims(**act)), profile(jwks))
     told = subject(sign(claims(**act)), profile(jwks, endorses=(ISSUER,)))
     assert (told.claims["act"], told.endorses) == ({"sub": "a"}, {ISSUER})
+    for claim in ({"auth_time": 1}, {"amr": ["pwd"]}):  # somebody signed in: a person, and never an agent
+        assert subject(sign(claims(**claim)), profile(jwks)).verified.subject == SUBJECT
+        assert refusal(sign(claims(**claim)), profile(jwks)) == (INVALID, "token_claim_refused")
     for claim in (act, may_act):
         token = sign(claims(**claim))
         assert refusal(token, profile(jwks, endorses=(ISSUER,))) == (INVALID, "token_claim_refused")

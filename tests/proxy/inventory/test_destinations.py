@@ -86,7 +86,7 @@ def crm(*lines: str, url: str = "https://crm.example/api") -> str:
           ("5: services[crm].effct: is not a field here; known are `id`, `owner`, `url`, `protocol`, `trust`, "
           "`environment`, `labels`, `tools`, `openapi`, `bindings`, `connect`, `ca_bundle`, "
           "`allow_private_addresses`, `allow_websocket`, "
-              "`agent`, `client_keys`, `answer_seconds`, `paths`")]),
+              "`agent`, `onward`, `client_keys`, `answer_seconds`, `paths`")]),
     ],
 )  # fmt: skip
 def test_each_mistake_of_a_service_is_located(tmp_path, monkeypatch, services, expected):

@@ -1,5 +1,7 @@
 """Nothing in the inventory refers to nothing."""
 
+import re
+
 import pytest
 
 from proxy.errors import ConfigurationError
@@ -168,3 +170,60 @@ def test_the_agent_behind_a_service_exists_and_the_service_is_ours(tmp_path, mon
     assert mistakes_of(tmp_path, monkeypatch, services=services) == [expected]
     good = SERVICES.replace("    trust: internal\n", "    trust: internal\n    agent: support-bot\n")
     assert load_inventory(write_inventory(tmp_path, services=good)).inventory.services["crm"].agent == "support-bot"
+
+
+BEHIND = "    trust: internal\n    agent: support-bot\n    onward: {get_customer: [crm/get_customer], '*': [crm/*]}\n"
+NO_TOOL = "is not a tool in the inventory: write `service/tool`, or `service/*`"
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("onward: {refund: [crm/*]}", ".refund: `refund` is not a tool of `crm`; `*` stands for all of them"),
+        ("onward: {'*': [crm/refund]}", f".*[0]: `crm/refund` {NO_TOOL}"),
+        ("onward: {'*': [crm/*, bank/*]}", f".*[1]: `bank/*` {NO_TOOL}"),
+        ("onward: {'*': ['*']}", f".*[0]: `*` {NO_TOOL}"),
+        ("onward: {'*': [crm/]}", f".*[0]: `crm/` {NO_TOOL}"),
+    ],
+)
+def test_a_service_goes_on_to_tools_that_there_are(tmp_path, monkeypatch, now, expected):
+    """A name that nothing has would hand nothing on, in silence."""
+    services = SERVICES.replace("    trust: internal\n", BEHIND)
+    assert load_inventory(write_inventory(tmp_path, services=services)).inventory.services["crm"].onward == {
+        "get_customer": ("crm/get_customer",), "*": ("crm/*",),
+    }  # fmt: skip
+    wrong = re.sub("onward: .*", now, services)
+    (mistake,) = mistakes_of(tmp_path, monkeypatch, services=wrong)
+    assert mistake.partition("onward")[2] == expected
+
+
+def test_without_an_agent_behind_it_nobody_goes_on(tmp_path, monkeypatch):
+    """Tools to go on to are said of the agent that does."""
+    services = SERVICES.replace("    trust: internal\n", BEHIND.replace("    agent: support-bot\n", ""))
+    assert mistakes_of(tmp_path, monkeypatch, services=services) == [
+        "services.yaml:6: services[crm].onward: says what the `agent` behind the service goes on to; name that agent"
+    ]
+
+
+SHOWN = "    identities: [{issuer: https://idp, subject: bot}]\n"
+
+
+def test_a_person_and_a_copy_of_an_agent_cannot_share_a_name(tmp_path, monkeypatch):
+    """At one issuer; neither of the two could ever show itself, and which one it is would be anybody's guess."""
+    people = PEOPLE.replace("  - id: alice\n", "  - id: alice\n" + SHOWN.replace("bot", "bot-7"), 1)
+    copies = "    instances: [{issuer: https://idp, subject: 'bot-{instance}'}]\n"
+    (mistake,) = mistakes_of(tmp_path, monkeypatch, agents=AGENTS + copies, people=people)
+    assert "agents[support-bot].instances[0].subject: would also be `alice`" in mistake
+    elsewhere = copies.replace("https://idp", "https://other")
+    assert load_inventory(write_inventory(tmp_path, agents=AGENTS + elsewhere, people=people)).inventory.agents
+
+
+def test_a_client_is_said_of_agents_and_not_of_people(tmp_path, monkeypatch):
+    """A person signs in at many applications; an agent is one."""
+    named = SHOWN.replace("bot}", "bot, client_id: app}")
+    agents = AGENTS.replace("subject: bot-1}", "subject: bot-1, client_id: app}")
+    loaded = load_inventory(write_inventory(tmp_path, agents=agents))
+    assert loaded.inventory.agents["support-bot"].identities[0].client_id == "app"
+    people = PEOPLE.replace("  - id: alice\n", "  - id: alice\n" + named, 1)
+    (mistake,) = mistakes_of(tmp_path, monkeypatch, people=people)
+    assert "people[alice].identities[0].client_id: is for agents and processes" in mistake

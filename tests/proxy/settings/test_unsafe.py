@@ -13,6 +13,9 @@ def sentences(folder: Path, text: str) -> list[str]:
     return unsafe(load_settings(path))
 
 
+ISSUER = "identity: {issuers: [{issuer: https://idp.example, audience: us, jwks_url: https://idp.example/keys, more}]}"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -30,6 +33,9 @@ def sentences(folder: Path, text: str) -> list[str]:
           "stolen on that network")]),
         ("control: {public_url: http://console.example}",
          ["`control.public_url` is plain http: people's sessions can be stolen on the way"]),
+        (ISSUER.replace("more", "actors: [{client_id: app, agents: [bot]}]"), []),
+        (ISSUER.replace("more", "unsafe_any_actor: true"),
+         ["any agent that holds a token of a person of https://idp.example may act for them (`unsafe_any_actor`)"]),
         ("telemetry: {otlp_endpoint: http://otel.example:4318}",
          ["`telemetry.otlp_endpoint` is plain http: traces can be read on the way"]),
     ],

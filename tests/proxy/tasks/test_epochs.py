@@ -30,6 +30,13 @@ def test_what_is_no_person_is_dead_until_it_is_lifted(scope: str, issued_at: flo
     assert Epochs([ended]).dead((scope,), issued_at) is ended
 
 
+@pytest.mark.parametrize("scope", ["token:https://idp|1", "handle:hnd_1"])
+def test_what_came_of_a_credential_is_dead_however_young_it_is(scope: str) -> None:
+    """One credential is issued once: what is younger was obtained with it, perhaps before word of its end came."""
+    gone = Revocation(scope, 100.0, "person:bob", "why")
+    assert Epochs([gone]).dead(("global", scope), 1e12) is gone
+
+
 def test_other_scopes_live() -> None:
     """Only one's own scopes count."""
     epochs = Epochs([AT])

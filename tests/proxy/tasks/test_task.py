@@ -130,6 +130,19 @@ def test_only_an_active_task_has_children(state: TaskState) -> None:
     assert caught.value.code == "parent_not_active"
 
 
+def test_a_task_ends_with_what_it_was_begun_with() -> None:
+    """Its own credentials, and those of the tasks above it; more than any chain needs is refused."""
+    above = task(via=("token:a|1", "principal:a|x"))
+    below = task("task_2", above, via=("token:b|2", "token:a|1"))
+    assert below.via == ("token:a|1", "principal:a|x", "token:b|2")
+    assert below.scopes == ("task:task_2", "task:task_1", *below.via)
+    most = tuple(f"token:b|{n}" for n in range(46))
+    assert len(task("task_2", above, via=most).via) == 48
+    with pytest.raises(TaskMistake) as caught:
+        task("task_2", above, via=(*most, "handle:h"))
+    assert caught.value.code == "delegation_credentials"
+
+
 def test_tasks_nest_eight_deep() -> None:
     """The ninth level is refused."""
     here: Task = task("task_0")

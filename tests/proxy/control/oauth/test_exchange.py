@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxy.control.oauth.beginning import ACCESS_TOKEN
 from proxy.control.oauth.parties import CLIENT, HANDLE, JWT, TXN_TOKEN
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.tokens import TokenVerifier
@@ -297,6 +298,99 @@ def test_the_agent_behind_a_service_goes_on_with_the_call(house: TokenHouse) -> 
         assert error(await behind(house, house.told(above), authorization_details=details(actions=["crm/*"]))) == (
             "invalid_scope"
         )
+
+    run(story)
+
+
+def planning(house: TokenHouse, **onward: tuple[str, ...]) -> None:
+    """The planner goes on to these tools, by the tool of its own that was called."""
+    told = {name.replace("any", "*"): tools for name, tools in onward.items()}
+    planner = house.facts.services["planner"].model_copy(update={"onward": told})
+    house.facts = house.facts.model_copy(update={"services": {**house.facts.services, "planner": planner}})
+
+
+@pytest.mark.parametrize(
+    ("onward", "asked", "code"),
+    [
+        ({}, ["payments/refund"], "invalid_scope"),
+        ({"any": ()}, ["payments/refund"], "invalid_scope"),
+        ({"any": ("payments/find",)}, ["payments/refund"], "invalid_scope"),
+        ({"any": ("payments/refund",)}, ["payments/refund", "payments/find"], "invalid_scope"),
+        ({"any": ("payments/refund",)}, ["payments/*"], "invalid_scope"),
+        ({"any": ("payments/*",), "plan": ()}, ["payments/refund"], "invalid_scope"),
+        ({"any": (), "plan": ("payments/*",)}, ["payments/refund"], ""),
+        ({"other": ("payments/*",)}, ["payments/refund"], "invalid_scope"),
+        ({"any": ("payments/*", "crm/*")}, ["crm/find"], "invalid_scope"),
+        ({"any": ("payments/*",)}, None, "invalid_authorization_details"),
+    ],
+)
+def test_a_call_hands_on_what_its_service_goes_on_to(
+    house: TokenHouse, onward: dict[str, tuple[str, ...]], asked: list[str] | None, code: str
+) -> None:
+    """Of the task of the call only that, as the inventory has it for the tool that was called; what nobody wrote, and
+    what nobody asked for, is not handed on. What the task itself has not, is not either."""
+
+    async def story() -> None:
+        first = good(await house.for_frank(authorization_details=details(actions=["payments/*"])))
+        planning(house, **onward)
+        told = house.told(house.read(first["access_token"])["task"])
+        answer = await behind(house, told, authorization_details=details(actions=asked) if asked else "")
+        assert (error(answer) if code else house.read(good(answer)["access_token"])["scope"]) == (code or asked[0])  # type: ignore[index]  # then there is one
+
+    run(story)
+
+
+def test_a_tool_of_another_service_was_not_called_there(house: TokenHouse) -> None:
+    """A token that contradicts itself hands nothing on, even if our own key signed it."""
+
+    async def story() -> None:
+        above = house.read(good(await house.for_frank())["access_token"])["task"]
+        assert error(await behind(house, house.told(above, tctx={"tool": "crm/plan"}))) == "invalid_scope"
+
+    run(story)
+
+
+def test_what_a_call_began_is_over_after_a_quarter_of_an_hour(house: TokenHouse) -> None:
+    """However long the task of the call goes on: the agent behind the service cannot renew it beyond that."""
+
+    async def story() -> None:
+        asked = details(ttl_seconds=3000, actions=["payments/*"])
+        long = house.human(exp=int(NOW) + 3500)
+        first = good(await house.for_frank(subject_token=long, authorization_details=asked, **ITSELF))
+        above = house.read(first["access_token"])["task"]
+        body = good(await behind(house, house.told(above), authorization_details=details(ttl_seconds=3600)))
+        task = house.read(body["access_token"])["task"]
+        again = {
+            "grant_type": "client_credentials",
+            "authorization_details": details(actions=None, purpose=None, task_id=task),
+        }
+        house.now += 800
+        assert good(await house.ask(agent="builder", **again))["expires_in"] <= 100
+        house.now += 101
+        assert error(await house.ask(agent="builder", **again)) == "invalid_grant"
+
+    run(story)
+
+
+@pytest.mark.parametrize("kind", [ACCESS_TOKEN, JWT])
+def test_it_is_issued_as_the_type_that_was_asked_for(house: TokenHouse, kind: str) -> None:
+    """It is an access token and a JWT (RFC 8693 section 3), and shown as `Bearer` either way."""
+
+    async def story() -> None:
+        body = good(await house.for_frank(requested_token_type=kind))
+        assert (body["issued_token_type"], body["token_type"]) == (kind, "Bearer")
+        assert house.read(body["access_token"])["sub"] == "frank"
+
+    run(story)
+
+
+@pytest.mark.parametrize("kind", [TXN_TOKEN, HANDLE, CLIENT, "jwt", "urn:ietf:params:oauth:token-type:id_token"])
+def test_no_other_type_is_issued(house: TokenHouse, kind: str) -> None:
+    """A transaction token is of one call that was decided: there is none to give out before it. Nothing begins."""
+
+    async def story() -> None:
+        assert error(await house.for_frank(requested_token_type=kind)) == "invalid_request"
+        assert await house.tasks.list() == []
 
     run(story)
 

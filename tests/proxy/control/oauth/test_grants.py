@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from proxy.control.oauth.parties import ACCESS_TOKEN, HANDLE
+from proxy.control.oauth.beginning import ACCESS_TOKEN
+from proxy.control.oauth.parties import HANDLE
 from proxy.stages import Evidence
 from tests.fakes.issuer import NOW
 from tests.fakes.token_house import FRANK, OURS, PROXY, TokenHouse, details, error, good

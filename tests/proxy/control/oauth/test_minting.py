@@ -1,6 +1,7 @@
 """Task tokens: made, asked about, and ended."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,82 @@ def test_giving_back_what_has_ended_already_writes_nothing(house: TokenHouse) ->
             house.now += 1
             assert (await house.ask("revoke", token=token)).status_code == 200
         assert (len(house.log.records), house.revocations.in_force()) == (told, known)
+
+    asyncio.run(story())
+
+
+async def lives(house: TokenHouse, token: str, agent: str) -> bool:
+    """Whether a call with this token would still be somebody's."""
+    return (await introspected(house, token, agent))["active"] is True
+
+
+def test_what_was_exchanged_ends_with_the_token_that_was_shown(house: TokenHouse) -> None:
+    """One exchange further and two: the token, the next one, and the task that began with it, whatever it shows anew.
+    The token that it came from, and another one of the same task, live on."""
+
+    async def story() -> None:
+        first = good(await house.for_frank())["access_token"]
+        form = {"actor_token": await house.handle("builder"), "actor_token_type": HANDLE}
+        asked = details(ttl_seconds=300)
+        second = good(await house.exchange(subject_token=first, authorization_details=asked, **form))["access_token"]
+        third = good(await house.exchange("builder", subject_token=second))["access_token"]
+        task = str(house.read(second)["task"])
+        again = {
+            "grant_type": "client_credentials",
+            "authorization_details": details(actions=None, purpose=None, task_id=task),
+        }
+        renewed = good(await house.ask(agent="builder", **again))["access_token"]
+        for token, agent in ((first, "support-bot"), (second, "builder"), (third, "builder"), (renewed, "builder")):
+            assert await lives(house, token, agent)
+        await house.ask("revoke", "builder", token=second)
+        assert [await lives(house, one, "builder") for one in (second, third, renewed)] == [False, False, True]
+        assert await lives(house, first, "support-bot")
+        house.now += 1
+        await house.ask("revoke", token=first)
+        assert not await lives(house, renewed, "builder")
+        assert error(await house.ask(agent="builder", **again)) == "invalid_grant"
+        assert error(await house.exchange("builder", subject_token=renewed)) == "invalid_grant"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("scope", ["token:https://idp.example|j-1", "principal:https://idp.example|frank@idp"])
+def test_a_task_in_somebodys_name_ends_with_the_token_that_stood_for_them(house: TokenHouse, scope: str) -> None:
+    """The agent has a key of its own, and can show itself anew: it cannot renew what that token began."""
+
+    async def story() -> None:
+        token = good(await house.for_frank())["access_token"]
+        task = str(house.read(token)["task"])
+        again = {
+            "grant_type": "client_credentials",
+            "authorization_details": details(actions=None, purpose=None, task_id=task),
+        }
+        good(await house.ask(**again))
+        await house.revocations.revoke(scope, "x", "x", house.now)
+        assert not await lives(house, token, "support-bot")
+        house.now += 1
+        assert error(await house.ask(**again)) == "invalid_grant"
+
+    asyncio.run(story())
+
+
+def test_what_is_ended_while_a_token_is_made_leaves_none(house: TokenHouse) -> None:
+    """The end comes after everything was judged, and before the token is given away."""
+
+    async def story() -> None:
+        handle = await house.handle()
+        row = await house.handles.find(handle, house.now)
+        assert row is not None
+        append = house.oauth.record
+
+        async def late(entry: Any) -> int:
+            if entry["type"] == "token.issued":
+                await house.revocations.revoke(f"handle:{row.id}", "x", "x", house.now - 5)
+            return await append(entry)
+
+        house.serve_tokens(record=late)
+        form = {"actor_token": handle, "actor_token_type": HANDLE}
+        assert error(await house.for_frank(**form)) == "invalid_grant"
 
     asyncio.run(story())
 

@@ -2,17 +2,21 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from proxy.control.oauth.beginning import ACCESS_TOKEN
 from proxy.control.oauth.forms import Form
 from proxy.control.oauth.mistakes import OAuthMistake
-from proxy.control.oauth.parties import ACCESS_TOKEN, CLIENT, HANDLE, JWT, Holder, actor_of, level_of, subject_of
+from proxy.control.oauth.parties import CLIENT, HANDLE, JWT, Holder, actor_of, level_of, require_actor, subject_of
 from proxy.control.oauth.roots import Root
 from proxy.facts import Person
-from proxy.stages import Evidence, Identity
-from tests.fakes.issuer import NOW
-from tests.fakes.token_house import TokenHouse, good
+from proxy.stages import Evidence, Identity, Principal
+from tests.fakes.issuer import ISSUER, NOW
+from tests.fakes.token_house import BOT, TokenHouse, good
+
+FRANK = Principal("human", "frank")
 
 
 def form(**single: str) -> Form:
@@ -114,5 +118,42 @@ def test_a_partners_agent_with_a_credential_of_ours_is_its_partners_word(house: 
         assert level_of(hosted) == "endorsed"
         for method, level in (("task_token", "endorsed"), ("jwt", "verified"), ("private_key_jwt", "verified")):
             assert level_of(replace(hosted, proven=replace(hosted.proven, method=method))) == level
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("changes", "actors", "passes"),
+    [
+        ({"issued_to": (ISSUER, BOT)}, (), True),
+        ({"issued_to": (ISSUER, "workbench")}, ("support-bot",), True),
+        ({"issued_to": (ISSUER, "workbench")}, ("builder",), False),
+        ({"issued_to": (ISSUER, "workbench")}, (), False),
+        ({"issued_to": (ISSUER, "")}, ("support-bot",), False),
+        ({"issued_to": ("https://other", BOT)}, (), False),
+        ({"issued_to": (ISSUER, "workbench")}, None, True),
+        ({"may_act": ({"iss": ISSUER, "sub": BOT},)}, (), True),
+        ({"may_act": ({"iss": ISSUER, "sub": "x"},), "issued_to": (ISSUER, BOT)}, None, False),
+        ({"agents": ("support-bot",)}, (), True),
+        ({"agents": ("builder",)}, None, False),
+        ({"agents": ("support-bot",), "may_act": ({"iss": ISSUER, "sub": "x"},)}, (), False),
+    ],
+)
+def test_nobody_acts_for_a_person_because_they_hold_their_token(
+    house: TokenHouse, changes: dict[str, Any], actors: tuple[str, ...] | None, passes: bool
+) -> None:
+    """The token names the actor, or was issued to it, or to a client that the settings give it. A process has its
+    agents in the inventory, and no setting adds to them."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        root = Root(FRANK, NOW, frozenset(), (), "", actors=None if actors is None else frozenset(actors), **changes)
+        itself = await client(house)
+        if passes:
+            require_actor(root, itself)
+        else:
+            with pytest.raises(OAuthMistake) as caught:
+                require_actor(root, itself)
+            assert caught.value.error == "invalid_grant"
 
     asyncio.run(story())

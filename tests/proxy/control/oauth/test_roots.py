@@ -114,3 +114,30 @@ def test_a_client_named_as_a_person_is_not_that_person(house: TokenHouse) -> Non
         assert caught.value.error == "invalid_grant"
 
     asyncio.run(story())
+
+
+def test_a_process_of_one_client_is_not_another_clients(house: TokenHouse) -> None:
+    """Where the inventory says which client its tokens are issued to."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        nightly = house.facts.processes["nightly"]
+        only = tuple(one.model_copy(update={"client_id": "cron"}) for one in nightly.identities)
+        nightly = nightly.model_copy(update={"identities": only})
+        house.facts = house.facts.model_copy(update={"processes": {"nightly": nightly}})
+        assert (await root_of(house.process(client_id="cron"), house.oauth)).principal == NIGHTLY
+        with pytest.raises(OAuthMistake, match="nobody in the inventory"):
+            await root_of(house.process(), house.oauth)
+
+    asyncio.run(story())
+
+
+def test_a_root_says_to_whom_its_token_was_issued(house: TokenHouse) -> None:
+    """By the token's own word, under its issuer; without a setting that makes nobody an actor."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        root = await root_of(house.human(client_id="workbench"), house.oauth)
+        assert (root.issued_to, root.actors) == ((ISSUER, "workbench"), frozenset())
+
+    asyncio.run(story())

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from proxy.control.signals.set_keys import OVERLAP, ROTATE_AFTER, SetSigner
+from proxy.control.signals.set_keys import OVERLAP, ROTATE_AFTER, open_set_signer
 from proxy.downstream.signer import Signer
 from proxy.errors import CountersignError
 
@@ -22,20 +22,20 @@ def read(token, signer, now=NOW):
 
 def test_a_token_is_verified_by_a_published_key(tmp_path):
     """RS256 of 2048 bits, its own `typ`, and only the public half is told."""
-    signer = SetSigner.open(tmp_path / "keys", NOW)
+    signer = open_set_signer(tmp_path / "keys", NOW)
     head, claims = read(signer.sign({"jti": "x"}), signer)
     assert (head["typ"], head["alg"], claims) == ("secevent+jwt", "RS256", {"jti": "x"})
     for key in signer.jwks(NOW)["keys"]:
         assert set(key) == {"kty", "n", "e", "kid", "use", "alg"}
         assert jwt.PyJWK(key).key.key_size == 2048
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o600
-    again = SetSigner.open(tmp_path / "keys", NOW)
+    again = open_set_signer(tmp_path / "keys", NOW)
     assert again.jwks(NOW) == signer.jwks(NOW)
 
 
 def test_keys_change_in_time_and_the_old_ones_verify_for_a_while(tmp_path):
     """The next was published before it signs; the last is until nothing of it is on the way."""
-    signer = SetSigner.open(tmp_path / "keys", NOW)
+    signer = open_set_signer(tmp_path / "keys", NOW)
     old = signer.sign({"n": 1})
     coming = signer.jwks(NOW)["keys"][1]["kid"]
     assert not signer.rotate_if_due(NOW + ROTATE_AFTER - 1)
@@ -44,14 +44,14 @@ def test_keys_change_in_time_and_the_old_ones_verify_for_a_while(tmp_path):
     assert read(signer.sign({"n": 2}), signer)[0]["kid"] == coming
     assert read(old, signer, later + OVERLAP - 1)[1] == {"n": 1}
     assert len(signer.jwks(later + OVERLAP)["keys"]) == 2
-    assert SetSigner.open(tmp_path / "keys", later).jwks(later) == signer.jwks(later)
+    assert open_set_signer(tmp_path / "keys", later).jwks(later) == signer.jwks(later)
 
 
 def test_a_key_that_cannot_be_stored_does_not_sign(tmp_path, caplog):
     """The old one goes on; the log says why."""
     folder = tmp_path / "state"
     folder.mkdir()
-    signer = SetSigner.open(folder / "keys", NOW)
+    signer = open_set_signer(folder / "keys", NOW)
     before = signer.jwks(NOW)
     (folder / "keys").unlink()
     folder.rmdir()
@@ -84,15 +84,15 @@ def test_a_file_that_is_not_ours_is_named(tmp_path, text):
     path.touch(mode=0o600)
     path.write_text(text)
     with pytest.raises(CountersignError, match="does not hold our event keys; restore it, or remove it"):
-        SetSigner.open(path, NOW)
+        open_set_signer(path, NOW)
     assert path.read_text() == text
 
 
 def test_keys_of_credentials_do_not_sign_events(tmp_path):
     """The file of one kind is refused as the other's, both ways."""
     Signer.open(tmp_path / "ec", NOW)
-    SetSigner.open(tmp_path / "rsa", NOW)
+    open_set_signer(tmp_path / "rsa", NOW)
     with pytest.raises(CountersignError):
-        SetSigner.open(tmp_path / "ec", NOW)
+        open_set_signer(tmp_path / "ec", NOW)
     with pytest.raises(CountersignError):
         Signer.open(tmp_path / "rsa", NOW)
