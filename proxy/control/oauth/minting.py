@@ -41,8 +41,8 @@ class Mint:
         token = self._deps.sign(claims, TYP)
         if len(token) > MAX_BYTES:
             raise OAuthMistake("invalid_authorization_details", "too much for one token: declare `service/*`")
-        await self._record(claims, task, client)
-        self._require_alive(what, ends)
+        await self._record(claims, task, client, ends)
+        await self._require_alive(what, ends)
         unproven: dict[str, Json] = {} if task.delegation.chain().complete else {"chain_complete": False}
         return {
             "access_token": token,
@@ -92,12 +92,16 @@ class Mint:
             raise OAuthMistake("invalid_request", "too much was shown at once")
         return found
 
-    def _require_alive(self, what: Granted, ends: tuple[str, ...]) -> None:
-        """Raises if anything was ended meanwhile that this hangs on: it must not outlive that by a moment."""
+    async def _require_alive(self, what: Granted, ends: tuple[str, ...]) -> None:
+        """Raises if anything was ended meanwhile that this hangs on, by whichever process.
+
+        A task that is a moment younger than the end of an account would be taken for one that began after it.
+        """
+        await self._deps.feed.poll(self._deps.clock())
         if self._deps.feed.epochs.dead((*what.task.scopes, *ends), what.task.created_at) is not None:
             raise OAuthMistake("invalid_grant", "what was shown, or the task, was ended")
 
-    async def _record(self, claims: dict[str, Json], task: Task, client: Identity) -> None:
+    async def _record(self, claims: dict[str, Json], task: Task, client: Identity, ends: tuple[str, ...]) -> None:
         await self._deps.record(
             {
                 "type": "token.issued",
@@ -112,6 +116,7 @@ class Mint:
                         f"agent={task.agent}",
                         f"exp={claims['exp']}",
                         f"shown={client.proven.method}",
+                        f"via={' '.join(one for one in ends if not one.startswith('principal:'))}"[:2000],
                     ],
                 },
             }

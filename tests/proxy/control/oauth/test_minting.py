@@ -8,8 +8,9 @@ import pytest
 from proxy.control.oauth.parties import HANDLE
 from proxy.facts import Attestation, OwnershipRules
 from proxy.stages import Evidence
+from proxy.tasks.interfaces import Revocation
 from tests.fakes.issuer import sign
-from tests.fakes.token_house import OURS, TokenHouse, details, error, good
+from tests.fakes.token_house import FRANK, OURS, TokenHouse, details, error, good
 
 DEAD = {"active": False}
 
@@ -169,6 +170,39 @@ def test_what_is_ended_while_a_token_is_made_leaves_none(house: TokenHouse) -> N
         house.serve_tokens(record=late)
         form = {"actor_token": handle, "actor_token_type": HANDLE}
         assert error(await house.for_frank(**form)) == "invalid_grant"
+
+    asyncio.run(story())
+
+
+def test_an_end_of_which_no_word_has_come_yet_leaves_none(house: TokenHouse) -> None:
+    """Another process ended the account a moment ago. The task began after that, and would be taken for a later one."""
+
+    async def story() -> None:
+        append = house.oauth.record
+
+        async def elsewhere(entry: Any) -> int:
+            if entry["type"] == "token.issued":
+                scope = f"principal:https://idp.example|{FRANK}"
+                await house.store.put_revocation(Revocation(scope, house.now, "x", "x"))
+            return await append(entry)
+
+        house.serve_tokens(record=elsewhere)
+        assert error(await house.for_frank()) == "invalid_grant"
+
+    asyncio.run(story())
+
+
+def test_the_record_of_a_token_says_what_it_hangs_on(house: TokenHouse) -> None:
+    """The ids of what was shown, so that the SOC sees what came of what; no name of an account."""
+
+    async def story() -> None:
+        first = good(await house.for_frank())["access_token"]
+        good(await house.exchange(subject_token=first))
+        *_, last = [one for one in house.log.records if one["type"] == "token.issued"]
+        (via,) = [one for one in last["change"]["details"] if one.startswith("via=")]
+        assert f"token:{OURS}|{house.read(first)['jti']}" in via
+        assert "token:https://idp.example|j-1" in via
+        assert "@" not in via
 
     asyncio.run(story())
 
