@@ -1,7 +1,7 @@
 """The inventory in force, and its replacement when the files change: as a whole, or not at all."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from proxy.errors import ConfigurationError, Mistake
@@ -9,9 +9,8 @@ from proxy.facts import Inventory
 from proxy.inventory.files import take_snapshot
 from proxy.inventory.load import Examined, Loaded, build, examine
 
-POLL_SECONDS = 0.2
-
 type OnChange = Callable[[Loaded], Awaitable[None]]
+type OnExamined = Callable[[Examined], Awaitable[None]]
 type OnMistakes = Callable[[Sequence[Mistake]], Awaitable[None]]
 
 
@@ -39,14 +38,21 @@ class InventorySource:
     def loaded(self) -> Loaded:
         return self._loaded
 
-    async def watch(self, on_change: OnChange, on_mistakes: OnMistakes, interval: float = POLL_SECONDS) -> None:
-        """Polls until cancelled; an edit is in force within two intervals and the time it takes to load."""
-        while True:
-            await asyncio.sleep(interval)
-            await self.poll(on_change, on_mistakes)
+    @property
+    def waiting(self) -> bool:
+        """Whether files were seen that are not judged yet: they may still be being written."""
+        return self._seen != self._judged
 
-    async def poll(self, on_change: OnChange, on_mistakes: OnMistakes) -> None:
-        """Looks once. `on_change` is told before the new inventory is in force, and may still refuse it.
+    def places(self) -> Iterator[Path]:
+        """Where to see that something may have changed."""
+        yield self._path
+        yield from self._documents
+        yield from self._named
+
+    async def poll(self, on_examined: OnExamined, on_change: OnChange, on_mistakes: OnMistakes) -> None:
+        """Looks once. `on_examined` is told first what the files say, whether or not they can be used.
+
+        `on_change` is told before the new inventory is in force, and may still refuse it.
 
         A `ConfigurationError`, from loading or from `on_change`, leaves the last good inventory in force;
         `on_mistakes` then has the mistakes, once. It has none when the trouble is over. Whatever else either
@@ -58,6 +64,7 @@ class InventorySource:
             return
         self._judged = ""  # until the verdict is reached and told: a failure on the way is tried again
         examined = await asyncio.to_thread(examine, snapshot)
+        await on_examined(examined)
         mistakes = await self._use(examined, on_change)
         if mistakes != self._told:
             await on_mistakes(mistakes)
