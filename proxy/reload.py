@@ -9,7 +9,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,15 +28,27 @@ from telemetry.errors import AuditUnavailable
 
 log = logging.getLogger("countersign.reload")
 
-LOOK_SECONDS = 0.1  # at what the file system says of the files
+LOOK_SECONDS = 0.05  # at what the file system says of the files
 SETTLE_SECONDS = 0.1  # for so long an edit must stay as it is
 READ_SECONDS = 0.5  # whatever the file system says: it may be wrong, or of another machine
 _USUAL_TURN = sys.getswitchinterval()
 _TURN = 0.0002
-_AT_MOST = 10  # times as long as a look takes, until the next: of thousands of files it takes a while
+_EACH = 0.0001  # of thousands of files, the next look comes later
 _NAMED = 20  # of what ends, in a record
 
 type Record = Callable[[Mapping[str, Json]], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """People who have left by a document that is not kept; until another one, if there is one, is in force."""
+
+    people: frozenset[str]
+    until: bytes | None = None
+
+    def stand(self, path: Path, files: Loaded) -> bool:
+        """Whether they still count over these files, of which the document is the one at this path."""
+        return self.until is None or files.snapshot.own.get(path) != self.until
 
 
 class Keeper:
@@ -61,6 +73,7 @@ class Keeper:
         self._clock = clock
         self._rules = rules or OwnershipRules()
         self._held = Held()
+        self._departed: Mapping[Path, Departed] = {}
         self._source = InventorySource(inventory, documents)
         self._bundle = self._wanted = _read(policies)  # in force; as the files have it
         self._seen = self._bundle.version
@@ -94,18 +107,25 @@ class Keeper:
         self._held = held
         self._world = self._laid()
 
+    def depart(self, departed: Mapping[Path, Departed]) -> None:
+        """Who has left by the sources, whose documents are kept at these places: in force at once."""
+        self._departed = dict(departed)
+        self._world = self._laid()
+
     def _laid(self) -> World:
         """The world of the files, with what the store holds, without what newer files take away."""
-        return replace(self._files, inventory=self._over(self._used.inventory).inventory)
+        return replace(self._files, inventory=self._over(self._used).inventory)
 
-    def _over(self, files: Inventory, said: Inventory | None = None, ended: frozenset[str] | None = None) -> Narrowed:
+    def _over(self, files: Loaded, said: Inventory | None = None, ended: frozenset[str] | None = None) -> Narrowed:
         """These files with what is held, less what newer ones say is over."""
         said, ended = said or self._said, self._ended if ended is None else ended
-        now = in_force(files, self._held, self._rules)
-        if said.version == files.version and not ended:
+        gone = [left.people for path, left in self._departed.items() if left.stand(path, files)]
+        held = self._held.model_copy(update={"deactivated": self._held.deactivated.union(*gone)})
+        now = in_force(files.inventory, held, self._rules)
+        if said.version == files.inventory.version and not ended:
             return Narrowed(now)
         today = datetime.fromtimestamp(self._clock(), UTC).date()
-        return narrowed(now, in_force(said, self._held, self._rules), ended, today)
+        return narrowed(now, in_force(said, held, self._rules), ended, today)
 
     async def try_documents(self, documents: Mapping[Path, bytes]) -> tuple[Mistake, ...]:
         """Every mistake if these documents stood beside the rest: nothing is written, nothing is in force."""
@@ -124,10 +144,9 @@ class Keeper:
         seen, read, pause = None, 0.0, LOOK_SECONDS
         while True:
             await asyncio.sleep(pause)
-            began = clock()
             with _in_turn():
                 now = await asyncio.to_thread(marks, self._places())
-            pause = max(LOOK_SECONDS, _AT_MOST * (clock() - began))
+            pause = max(LOOK_SECONDS, _EACH * len(now))
             if now == seen and clock() < read and not self._waiting:
                 continue
             seen, read = now, clock() + READ_SECONDS
@@ -175,7 +194,7 @@ class Keeper:
         said, ended = self._said, self._ended | examined.ended
         if examined.loaded is not None:
             said, ended = examined.loaded.inventory, frozenset()
-        before, lost = self._lost, self._over(self._used.inventory, said, ended).lost
+        before, lost = self._lost, self._over(self._used, said, ended).lost
         if set(lost) - set(before):
             self._said, self._ended = said, ended
             self._world = self._laid()
@@ -248,7 +267,7 @@ class Keeper:
 
     async def _built(self, loaded: Loaded, bundle: Bundle) -> tuple[World, str]:
         """The world of these files, and the version of the inventory that its policies were compiled for."""
-        over = replace(loaded, inventory=self._over(loaded.inventory).inventory)
+        over = replace(loaded, inventory=self._over(loaded).inventory)
         return await asyncio.to_thread(_build, over, bundle, self._mode), over.inventory.version
 
     def _put(self, loaded: Loaded, bundle: Bundle, built: tuple[World, str]) -> None:
@@ -256,7 +275,7 @@ class Keeper:
         self._used, self._bundle = loaded, bundle
         self._files, self._compiled = built
         self._world = self._laid()
-        still = self._over(loaded.inventory).lost
+        still = self._over(loaded).lost
         self._lost = tuple(one for one in self._lost if one in still)
 
     async def _tell(self, what: str, mistakes: Sequence[Mistake], record: Record) -> None:
