@@ -194,6 +194,8 @@ class Keeper:
         said, ended = self._said, self._ended | examined.ended
         if examined.loaded is not None:
             said, ended = examined.loaded.inventory, frozenset()
+            if said.version == self._used.inventory.version:
+                self._used = examined.loaded  # the same facts, perhaps in other words
         before, lost = self._lost, self._over(self._used, said, ended).lost
         if set(lost) - set(before):
             self._said, self._ended = said, ended
@@ -205,7 +207,7 @@ class Keeper:
             await record({"type": "inventory.changed", "at": self._clock(), "change": change})
             self._lost = lost
         self._said, self._ended = said, ended
-        if lost or before:
+        if lost or before or self._departed:
             self._world = self._laid()
 
     async def _tell_policies_of_people(self) -> None:

@@ -10,7 +10,7 @@ from policies.model import Mode
 from proxy import reload as module
 from proxy.errors import ConfigurationError
 from proxy.facts import Held
-from proxy.reload import Keeper
+from proxy.reload import Departed, Keeper
 from telemetry.errors import AuditUnavailable
 from tests.conformance.ownership_store import attestation
 from tests.fakes.waiting import until
@@ -525,5 +525,38 @@ def test_files_that_stay_as_they_are_are_not_read_at_each_look(house, monkeypatc
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watching
+
+    asyncio.run(main())
+
+
+def test_who_has_left_by_a_source_is_gone_until_its_next_document_is_in_force(tmp_path):
+    """At once, with whatever else is held; a document that is kept and not in force yet brings nobody back."""
+    write_files(tmp_path, inventory=INVENTORY, policies=POLICIES)
+    path = tmp_path / "cmdb.json"
+    path.write_bytes(DOCUMENT)
+    keeper = Keeper(tmp_path / "inventory", tmp_path / "policies", Mode.ENFORCE, lambda: 5.0, None, [path])
+    newer = DOCUMENT + b" "
+
+    async def record(_):
+        pass
+
+    def there():
+        return keeper.world.inventory.people["zoe"].active
+
+    async def main():
+        keeper.depart({path: Departed(frozenset({"zoe"}))})
+        assert not there()
+        keeper.hold(Held(deactivated=frozenset({"bob"})))
+        assert not there()
+        keeper.depart({path: Departed(frozenset({"zoe"}), newer)})
+        assert not there()
+        path.write_bytes(newer + b" ")
+        for _ in range(3):
+            await keeper.poll(record)
+        assert not there()
+        path.write_bytes(newer)
+        for _ in range(3):
+            await keeper.poll(record)
+        assert there()
 
     asyncio.run(main())

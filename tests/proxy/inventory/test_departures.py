@@ -69,8 +69,6 @@ def test_whatever_it_says_a_document_is_looked_at_without_a_trace(before, after)
     """What is no document names nobody, and whoever has left was named before."""
     old, new = ({"people": value} if not isinstance(value, dict) else value for value in (before, after))
     gone = departed(json.dumps(old).encode(), json.dumps(new).encode())
-    assert (
-        gone <= {one["id"] for one in (old.get("people") or []) if isinstance(one, dict) and "id" in one}
-        if gone
-        else True
-    )
+    people = old.get("people")
+    named = [one.get("id") for one in people if isinstance(one, dict)] if isinstance(people, list) else []
+    assert all(name in named for name in gone)
