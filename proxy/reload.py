@@ -149,11 +149,11 @@ class Keeper:
             pause = max(LOOK_SECONDS, _EACH * len(now))
             if now == seen and clock() < read and not self._waiting:
                 continue
-            seen, read = now, clock() + READ_SECONDS
+            seen, read, settled = now, clock() + READ_SECONDS, clock() + SETTLE_SECONDS
             try:
                 with _in_turn():
                     await self.poll(record)
-                pause = SETTLE_SECONDS if self._waiting else pause
+                pause = max(0.0, settled - clock()) if self._waiting else pause
             except AuditUnavailable as error:
                 log.error("a change of files waits until the audit log can take it: %s", error)  # noqa: TRY400 - no trace
                 pause = READ_SECONDS
@@ -169,17 +169,21 @@ class Keeper:
     async def poll(self, record: Record) -> None:
         """Looks once at the policies, and once at the inventory. What could not be recorded is tried again."""
 
-        async def on_examined(examined: Examined) -> None:
-            await self._take_away(examined, record)
-
         async def on_change(loaded: Loaded) -> None:
             await self._use_inventory(loaded, record)
 
         async def on_mistakes(mistakes: Sequence[Mistake]) -> None:
             await self._tell("inventory", mistakes, record)
 
+        examined = await self._source.look()
+        if examined is not None:
+            await self._take_away(examined, record)
+        before = self._wanted.version
         unreadable = await self._look_at_policies()
-        await self._source.poll(on_examined, on_change, on_mistakes)
+        if examined is None and self._wanted.version != before:
+            examined = self._source.reconsider()  # an inventory that needed these policies may fit now
+        if examined is not None:
+            await self._source.use(examined, on_change, on_mistakes)
         await self._tell_policies_of_people()
         mistakes = unreadable or await self._use_policies(record)
         if mistakes != self._told:
@@ -226,7 +230,6 @@ class Keeper:
         self._unsettled = not settled
         if settled and bundle.version != self._wanted.version:
             self._wanted = bundle
-            self._source.reconsider()  # an inventory that needed these policies may fit now
         return ()
 
     async def _use_inventory(self, loaded: Loaded, record: Record) -> None:

@@ -181,7 +181,8 @@ class Admission:
     async def _answer(self, hold: Hold, decided: Decided) -> Refused:
         if hold.state is State.PENDING:
             request = decided.described.attributed.arrived.request
-            return answers.parked(hold, f"{request.method} {request.authority}{request.path}")
+            line = f"{request.method} {request.authority}{request.path}"
+            return answers.parked(hold, line, [restraint.reason for restraint in decided.restraints])
         if hold.state not in {State.RELEASING, State.EXECUTED}:
             await self._ledger.store.mark_told(hold.id, self._ledger.clock())
         return answers.ended(hold)

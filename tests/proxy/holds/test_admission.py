@@ -675,7 +675,9 @@ def test_what_was_asked_since_a_freeze_is_joined(tmp_path: Path) -> None:
     async def story(desk: Desk) -> None:
         call = decided(restraints=(replace(RESTRAINED[0], since=NOW - 1),), requirement=TOLD)
         hold = await parked(desk, call)
-        assert await parked(desk, call) == hold
+        told = await refusal(desk, call)
+        assert (told.extra["hold_id"], told.extra["reason_code"]) == (hold, "agent_frozen")
+        assert "frozen: agent:refunds" not in told.detail, "what people wrote is theirs"
         await desk.approve(hold)
         claim = await desk.service.admit(call)
         await desk.service.confirm(claim, call)
