@@ -151,8 +151,7 @@ class Keeper:
                 continue
             seen, read, settled = now, clock() + READ_SECONDS, clock() + SETTLE_SECONDS
             try:
-                with _in_turn():
-                    await self.poll(record)
+                await self.poll(record)
                 pause = max(0.0, settled - clock()) if self._waiting else pause
             except AuditUnavailable as error:
                 log.error("a change of files waits until the audit log can take it: %s", error)  # noqa: TRY400 - no trace
@@ -175,7 +174,8 @@ class Keeper:
         async def on_mistakes(mistakes: Sequence[Mistake]) -> None:
             await self._tell("inventory", mistakes, record)
 
-        examined = await self._source.look()
+        with _in_turn():
+            examined = await self._source.look()
         if examined is not None:
             await self._take_away(examined, record)
         before = self._wanted.version

@@ -26,7 +26,7 @@ def list_(as_person: As = None, config: Config = DEFAULT_CONFIG, json: AsJson = 
         show.as_json(rows)
         return
     for row in rows:
-        row["stands"] = row["standing"] or "in force"
+        row["stands"] = show.standing(row["standing"])
     columns = {"id": "id", "owner": "owner", "stands": "stands", "expires": "expires", "review due": "review_due"}
     show.table(rows, columns | {"purpose": "purpose"}, empty="no agents")
 
@@ -51,9 +51,8 @@ def _told(agent: Mapping[str, Any]) -> dict[str, Any]:
     """The agent's facts, and what it is doing, with every time in words."""
     left_out = {"standing", "detail", "ended_by", "owner_name", "deputies", "identities", "may_end", "may_lift"}
     left_out |= {"handles", "tasks"}
-    stands = " ".join(
-        part for part in (agent["standing"] or "in force", agent["ended_by"] or "", agent["detail"]) if part
-    )
+    by = f"({agent['ended_by']})" if agent["ended_by"] else ""
+    stands = " ".join(part for part in (show.standing(agent["standing"]), by, agent["detail"]) if part)
     return {
         "stands": stands,
         **{name: value for name, value in agent.items() if name not in left_out},
