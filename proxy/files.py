@@ -3,10 +3,34 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PRIVATE = 0o600
+
+type Marks = tuple[tuple[str, tuple[int, ...]], ...]
+
+
+def marks(places: Iterable[Path]) -> Marks:
+    """What differs when one of these files, or a file right in one of these folders, was written, put or removed.
+
+    Not one byte of them is read. Never raises: what cannot be looked at has a mark of its own.
+    """
+    found: list[tuple[str, tuple[int, ...]]] = []
+    for place in places:
+        found.append((str(place), _mark(place)))
+        with contextlib.suppress(OSError):  # no folder, or one that is gone: its own mark says so
+            inside = sorted(path for path in place.iterdir() if not path.name.startswith("."))
+            found.extend((path.name, _mark(path)) for path in inside)
+    return tuple(found)
+
+
+def _mark(path: Path) -> tuple[int, ...]:
+    try:
+        is_now = path.stat()  # of what a link points at: a mounted configuration swaps links
+    except (OSError, ValueError):
+        return ()
+    return is_now.st_dev, is_now.st_ino, is_now.st_size, is_now.st_mtime_ns, is_now.st_ctime_ns
 
 
 def replace_file(path: Path, data: bytes, mode: int = PRIVATE) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from proxy.app.background import background
+from proxy.app.leavers import SourceLeavers
 from proxy.app.signals import Around, Signals
 from proxy.app.sources import document_paths, first_documents, folder
 from proxy.app.tokens import token_server
@@ -156,7 +157,9 @@ def _assemble(
     feed.also_hear(overlay.hear)
     ownership = Ownership(store, overlay, people)
     sources = {source.id: source.sections for source in settings.inventory_sources}
-    documents = Documents(folder(settings), sources, keeper.try_documents)
+    leavers = SourceLeavers(keeper, recorder.append, clock)
+    leavers.recall(document_paths(settings))
+    documents = Documents(folder(settings), sources, keeper.try_documents, leavers.tell)
     around = Around(store, feed, revocations, tasks, recorder.append, lambda: keeper.world.inventory, clock)
     signals = Signals(settings, around)
     core = Core(

@@ -33,7 +33,7 @@ class InventoriesInForce:
         return self._documents.kept()
 
     async def accept(self, source: str, raw: bytes, before_kept: BeforeKept) -> Sequence[Mistake]:
-        """This document is kept, and in force within a second; or its mistakes, and nothing has changed."""
+        """This document is kept, and in force within a second; or its mistakes, and who has left by it all the same."""
         return await self._documents.accept(source, raw, before_kept)
 
     def _source(self, path: Path) -> str:

@@ -1,4 +1,7 @@
-"""When an owner leaves: what they owned is told to the SOC, and what was approved of it is void, at once."""
+"""When an owner leaves: what they owned is told to the SOC, and what was approved of it is void, at once.
+
+Void too is what was approved of whatever else no longer stands: what has expired, is disabled, or is overdue.
+"""
 
 import asyncio
 import logging
@@ -9,6 +12,7 @@ from typing import Protocol
 from policies.model import Json
 from proxy.facts import Inventory
 from proxy.inventory.orphans import Orphan, orphans
+from proxy.inventory.ownership import process_standing, standing
 
 log = logging.getLogger("countersign.ownership")
 
@@ -36,6 +40,7 @@ class OrphanWatch:
         self._clock = clock
         self._seen: tuple[Inventory, date] | None = None
         self._told: dict[tuple[str, str], Orphan] = {}
+        self._fallen: frozenset[str] = frozenset()
         self._started = False
 
     async def follow(self) -> None:
@@ -55,7 +60,19 @@ class OrphanWatch:
         for key in self._told.keys() - found.keys():
             await self._restored(self._told[key])
             del self._told[key]
+        await self._void(inventory, today)
         self._seen, self._started = (inventory, today), True
+
+    async def _void(self, inventory: Inventory, today: date) -> None:
+        """Approvals of what fell since the last look: they must not wait for the day on which it stands again."""
+        fallen = _fallen(inventory, today)
+        new: dict[str, list[str]] = {}
+        for scope, reason in fallen.items():
+            if scope not in self._fallen:
+                new.setdefault(reason, []).append(scope)
+        for reason, scopes in new.items():
+            await self._holds.invalidate_for(scopes, by="countersign", reason=reason)
+        self._fallen = frozenset(fallen)
 
     async def _tell(self, orphan: Orphan, *, at_start: bool) -> None:
         log.warning("%s has lost its owner `%s`: %s", orphan.what, orphan.owner, orphan.follows)
@@ -79,3 +96,10 @@ class OrphanWatch:
             "details": details,
         }
         return {"type": kind, "at": self._clock(), "change": change}
+
+
+def _fallen(inventory: Inventory, today: date) -> dict[str, str]:
+    """Agents and processes of which nothing passes, by scope, with the reason."""
+    standings = {f"agent:{one.id}": standing(one, inventory, today) for one in inventory.agents.values()}
+    standings |= {f"process:{one.id}": process_standing(one, inventory, today) for one in inventory.processes.values()}
+    return {scope: found.reason for scope, found in standings.items() if not found.ok}

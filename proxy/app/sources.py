@@ -126,7 +126,7 @@ class SourceWatch:
         await self.look()
 
     async def look(self) -> None:
-        """What the source says now is kept, or why not is told."""
+        """What the source says now is kept, or why not is told; who has left by it is gone either way."""
         source = self._source
         try:
             raw = await fetch(source)

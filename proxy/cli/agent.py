@@ -26,7 +26,8 @@ def list_(as_person: As = None, config: Config = DEFAULT_CONFIG, json: AsJson = 
         show.as_json(rows)
         return
     for row in rows:
-        row["stands"] = row["standing"] or "in force"
+        row["stands"] = _stands(row)
+        row["review_due"] = row["review_due"] or "now"
     columns = {"id": "id", "owner": "owner", "stands": "stands", "expires": "expires", "review due": "review_due"}
     show.table(rows, columns | {"purpose": "purpose"}, empty="no agents")
 
@@ -50,12 +51,11 @@ def show_(
 def _told(agent: Mapping[str, Any]) -> dict[str, Any]:
     """The agent's facts, and what it is doing, with every time in words."""
     left_out = {"standing", "detail", "ended_by", "owner_name", "deputies", "identities", "may_end", "may_lift"}
-    left_out |= {"handles", "tasks"}
-    stands = " ".join(
-        part for part in (agent["standing"] or "in force", agent["ended_by"] or "", agent["detail"]) if part
-    )
+    left_out |= {"handles", "tasks", "restraint", "deputy"}
+    by = f"({agent['ended_by']})" if agent["ended_by"] else ""
+    said = ": ".join(part for part in (_stands(agent), agent["restraint"] or agent["detail"]) if part)
     return {
-        "stands": stands,
+        "stands": f"{said} {by}".rstrip(),
         **{name: value for name, value in agent.items() if name not in left_out},
         "deputies": {one["person"]: f"{one['start']} to {one['end']}" for one in agent["deputies"]},
         "identities": [f"{one['issuer']} {one['subject']}" for one in agent["identities"]],
@@ -69,3 +69,11 @@ def _told(agent: Mapping[str, Any]) -> dict[str, Any]:
             for one in agent["handles"]
         },
     }
+
+
+def _stands(agent: Mapping[str, Any]) -> str:
+    """How it stands, in a few words."""
+    if not agent["standing"] and agent["restraint"]:
+        return "Each call waits for a person"
+    words = show.standing(agent["standing"])
+    return f"{words}, {agent['deputy']} answers for it" if agent["deputy"] else words

@@ -52,6 +52,8 @@ def put(
 ) -> None:
     """Bring the document of a source. It is in force within a second, or every mistake in it is said.
 
+    Whoever was in the one before and is not in this one has left, at once, even if there are mistakes in it.
+
     \b
     countersign inventory put cmdb agents.json
     """

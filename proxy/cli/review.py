@@ -41,9 +41,10 @@ def list_(
         return
     for row in answer["reviews"]:
         row["due"] = _due(row)
+        row["standing"] = show.standing(row["standing"])
         row["class"] = row["facts"].get("agent_class", "process")
         row["purpose"] = row["facts"]["purpose"]
-    columns = {"what": "what", "due": "due", "owner": "owner", "class": "class", "standing": "standing",
+    columns = {"what": "what", "due": "due", "owner": "owner", "class": "class", "stands": "standing",
                "purpose": "purpose"}  # fmt: skip
     show.table(answer["reviews"], columns, empty="no review is due soon")
     if answer["orphaned"]:
@@ -60,7 +61,7 @@ def show_(what: What, as_person: As = None, config: Config = DEFAULT_CONFIG, jso
     countersign review show agent:support-bot
     """
     item = call(config, "GET", f"/v1/reviews/{what}", as_person=as_person)
-    show.as_json(item) if json else show.document(item)
+    show.as_json(item) if json else show.document({**item, "standing": show.standing(item["standing"])})
 
 
 @app.command()

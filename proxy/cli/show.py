@@ -38,6 +38,13 @@ def moment(seconds: float | None) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if seconds else "-"
 
 
+def standing(code: str) -> str:
+    """How an agent or process stands, in the words that the console has for it."""
+    from proxy.console.words import STANDINGS
+
+    return STANDINGS.get(code, code)
+
+
 def plain(text: str) -> str:
     """The text with nothing in it that moves the cursor, fakes a line or cannot be seen."""
     if text.isascii() and text.isprintable():

@@ -11,7 +11,11 @@ from proxy.control.paging import asked_limit
 
 
 def agent_json(card: AgentCard) -> dict[str, Any]:
-    """One agent. `standing` is empty, or a code for why none of its calls pass; `detail` says it in words."""
+    """One agent. `standing` is empty, or a code for why none of its calls pass; `detail` says it in words.
+
+    `review_due` counts what was attested, and is null where that must be done now. `restraint` says why its calls wait
+    for a person, `deputy` who answers for it in the stead of an owner who left; both are empty otherwise.
+    """
     agent = card.agent
     return {
         "id": agent.id,
@@ -31,7 +35,9 @@ def agent_json(card: AgentCard) -> dict[str, Any]:
         "detail": card.detail or (card.ended.reason if card.ended else ""),
         "ended_by": card.ended.by if card.ended else None,
         "expires": agent.expires.isoformat(),
-        "review_due": agent.review_due.isoformat(),
+        "review_due": card.due.isoformat() if card.due else None,
+        "restraint": card.restraint,
+        "deputy": card.deputy,
         "identities": [{"issuer": one.issuer, "subject": one.subject} for one in agent.identities],
         "may_end": card.may_end,
         "may_lift": card.may_lift,

@@ -34,7 +34,7 @@ class InventoryDesk:
         }
 
     async def bring(self, source: str, raw: bytes) -> Kept:
-        """Kept, and in force within a second; or nothing has changed, and every mistake is said."""
+        """Kept, and in force within a second; or not, and every mistake is said, with who has left all the same."""
         inventories = self._deps.inventories
         if all(one.source != source for one in inventories.kept()):
             raise Declined(

@@ -139,7 +139,7 @@ class Inventories(Protocol):
     def kept(self) -> Sequence[Kept]: ...
 
     async def accept(self, source: str, raw: bytes, before_kept: BeforeKept) -> Sequence[Mistake]:
-        """Nothing has changed if there are mistakes. `CountersignError` if there is no such source."""
+        """With mistakes it is not kept, and only who has left by it is gone. `CountersignError`: no such source."""
         ...
 
 

@@ -84,8 +84,7 @@ class Admission:
             return
         hold = await self._ledger.current(claim.hold_id)
         eligibility = self._ledger.eligibility(_asking(hold, _requirement_of(decided)))
-        known = hold.created_at > _since(decided)
-        if _key_of(decided) != hold.key or not known or not satisfied(eligibility, hold.approvals):
+        if _key_of(decided) != hold.key or not _aware(hold, decided) or not satisfied(eligibility, hold.approvals):
             raise refuse(
                 "approval_requirements_changed",
                 428,
@@ -112,16 +111,16 @@ class Admission:
             raise answers.ended(denial)
         latest = await ledger.store.latest_hold(key)
         if latest is not None:
-            latest = await self._ended_if_unaware(await ledger.now(latest), _since(decided))
+            latest = await self._ended_if_unaware(await ledger.now(latest), decided)
             if latest.state in OPEN:
                 return await self._rechecked(latest, requirement)
             if await self._still_to_tell(latest, now):
                 raise answers.ended(latest)
         return await self._create(decided, requirement, key)
 
-    async def _ended_if_unaware(self, hold: Hold, since: float) -> Hold:
+    async def _ended_if_unaware(self, hold: Hold, decided: Decided) -> Hold:
         """The hold; ended if it is from before what restrains the call now: whoever signs it does not read of that."""
-        if hold.state not in {State.PENDING, State.APPROVED} or hold.created_at > since:
+        if hold.state not in {State.PENDING, State.APPROVED} or _aware(hold, decided):
             return hold
         try:
             return await self._ledger.insist(hold, Revoke("proxy", "restrained"))
@@ -182,7 +181,8 @@ class Admission:
     async def _answer(self, hold: Hold, decided: Decided) -> Refused:
         if hold.state is State.PENDING:
             request = decided.described.attributed.arrived.request
-            return answers.parked(hold, f"{request.method} {request.authority}{request.path}")
+            line = f"{request.method} {request.authority}{request.path}"
+            return answers.parked(hold, line, [restraint.reason for restraint in decided.restraints])
         if hold.state not in {State.RELEASING, State.EXECUTED}:
             await self._ledger.store.mark_told(hold.id, self._ledger.clock())
         return answers.ended(hold)
@@ -284,9 +284,15 @@ def _new_hold(decided: Decided, requirement: Requirement, key: ActionKey, displa
     )
 
 
-def _since(decided: Decided) -> float:
-    """Until when people did not know why this call is held."""
-    return max((restraint.since for restraint in decided.restraints), default=0.0)
+def _aware(hold: Hold, decided: Decided) -> bool:
+    """Whether people who sign this hold read of all that restrains the call now.
+
+    It must have been asked for since, and for these reasons: a review can fall due between a signature and its use.
+    """
+    return all(
+        hold.created_at > restraint.since and restraint.reason in hold.requirement.rules
+        for restraint in decided.restraints
+    )
 
 
 def _asking(hold: Hold, requirement: Requirement) -> Hold:

@@ -5,7 +5,7 @@ are no way out, and always a reason. Never an approver's name or address, never 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from policies.model import Json
@@ -28,9 +28,22 @@ _INVALID = {
     "policy_denied": "the rules no longer allow it",
 }
 
+# What is frozen, where that is not the agent, or somebody on whose side it calls.
+_FROZEN = {
+    "global": "All access",
+    "service": "Access to this service",
+    "tool": "The use of this tool",
+    "credential": "The use of this service's credential",
+    "connection": "This connection",
+}
 
-def parked(hold: Hold, line: str) -> Refused:
-    """428: durable, waiting for people. `line` is the request as people read it."""
+
+def parked(hold: Hold, line: str, restraints: Sequence[str] = ()) -> Refused:
+    """428: durable, waiting for people. `line` is the request as people read it.
+
+    `restraints` are the codes of what holds back calls that policy would let pass: the agent hears that each of its
+    calls waits until a person lifts it, and that this one is no exception.
+    """
     until = moment(hold.decide_by)
     whom = "the accountable owner's" if _owner_alone(hold) else "a human"
     detail = (
@@ -44,7 +57,22 @@ def parked(hold: Hold, line: str) -> Refused:
         "status_url": STATUS_BASE + hold.id,
         "poll_after_seconds": POLL_SECONDS,
     }
+    if restraints:
+        detail, extra["reason_code"] = _held_back(restraints) + detail, restraints[0]
     return _refused(hold, "approval_pending", 428, detail, "wait", title="Held for human approval", **extra)
+
+
+def _held_back(restraints: Sequence[str]) -> str:
+    """Why calls wait that did not before, in words for the agent: no name, and nobody's reason."""
+    if not restraints:
+        return ""
+    frozen = next((code.removesuffix("_frozen") for code in restraints if code.endswith("_frozen")), None)
+    if frozen is None:
+        what, end = "A review by the accountable owner is overdue", "until that is done"
+    else:
+        of = _FROZEN.get(frozen, "The access of this agent")
+        what, end = f"{of} is frozen", "until a person lifts that"
+    return f"{what}: {end}, nothing of this kind passes without a person's approval of that very call. "
 
 
 def ended(hold: Hold) -> Refused:
@@ -139,7 +167,9 @@ def _invalidated(hold: Hold) -> Refused:
     if hold.closed_reason.endswith("_revoked"):
         detail = f"The request for approval {hold.id} was ended: access was revoked. {_OVER}"
         return _void(hold, detail, "none")
-    if hold.state is State.REVOKED:
+    if hold.closed_reason.endswith("_frozen"):
+        detail = f"The request for approval {hold.id} was ended: access was frozen, and its approval is void. {_AGAIN}"
+    elif hold.state is State.REVOKED:
         detail = f"The approval of this call was taken back before it was used. {_AGAIN}"
     elif hold.closed_reason == "withdrawn":
         detail = f"This call's request for approval was withdrawn. {_AGAIN}"

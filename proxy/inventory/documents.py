@@ -11,6 +11,7 @@ from policies.model import Json
 from proxy.documents import read_tree
 from proxy.errors import CountersignError, Mistake, StoreUnavailable
 from proxy.files import replace_file
+from proxy.inventory.departures import departed, thinned
 from proxy.inventory.read import SECTIONS
 from proxy.strict_json import loads
 
@@ -19,6 +20,7 @@ _MAX_DEPTH = 32
 
 type Judge = Callable[[Mapping[Path, bytes]], Awaitable[tuple[Mistake, ...]]]
 type BeforeKept = Callable[[str, str], Awaitable[object]]
+type OnDeparted = Callable[[Path, bytes | None, frozenset[str]], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,18 @@ class Kept:
 class Documents:
     """The last good document of each source, below the state directory. It outlives us, and its source."""
 
-    def __init__(self, folder: Path, sources: Mapping[str, Sequence[str]], judge: Judge) -> None:
-        """`sources` are the sections that each of them may speak of."""
+    def __init__(
+        self, folder: Path, sources: Mapping[str, Sequence[str]], judge: Judge, on_departed: OnDeparted
+    ) -> None:
+        """`sources` are the sections that each of them may speak of.
+
+        `on_departed` is told where a document is kept, and who has left by a newer one that is not; or what is kept
+        there from now on, by which all of them are what it says.
+        """
         self._folder = folder
         self._sources = sources
         self._judge = judge
+        self._on_departed = on_departed
         self._one_at_a_time = asyncio.Lock()
 
     def source_of(self, path: Path) -> str:
@@ -52,6 +61,7 @@ class Documents:
         """Keeps this document, if it and all the rest are one inventory that the policies fit; else its mistakes.
 
         `before_kept` is told the source and the digest, and may still prevent it. What is kept already changes nothing.
+        Whoever vanished from a document that is not kept has left all the same, and that is said beside its mistakes.
         """
         if source not in self._sources:
             raise CountersignError(f"`{source}` is none of the `inventory_sources` in the settings")
@@ -60,13 +70,26 @@ class Documents:
             if mistakes or document is None:
                 return mistakes
             path = document_path(self._folder, source)
-            if await asyncio.to_thread(_read, path) == document:
+            kept = await asyncio.to_thread(_read, path)
+            if kept == document:
+                await self._on_departed(path, kept, frozenset())
                 return ()
-            mistakes = await self._judge({path: document})
+            mistakes = () if kept is None else tuple(thinned(source, kept, document))
+            mistakes = mistakes or await self._judge({path: document})
             if not mistakes:
                 await before_kept(source, f"sha256:{hashlib.sha256(document).hexdigest()}")
                 await asyncio.to_thread(keep, path, document)
-            return mistakes
+                await self._on_departed(path, document, frozenset())
+                return ()
+            return mistakes if kept is None else (*mistakes, *await self._without(path, kept, document))
+
+    async def _without(self, path: Path, kept: bytes, document: bytes) -> list[Mistake]:
+        """The document stays as it is kept, without whoever has left by this newer one: what there is to say of it."""
+        left = departed(kept, document)
+        if left:
+            await self._on_departed(path, None, left)
+        text = "has left by this document, and is deactivated although the document is not in force"
+        return [Mistake(path.stem, 0, f"people[{name}]", text) for name in sorted(left)]
 
     def _kept(self, source: str) -> Kept:
         raw = _read(document_path(self._folder, source))

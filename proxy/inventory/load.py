@@ -54,11 +54,17 @@ def build(snapshot: Snapshot) -> Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What came of these bytes: an inventory, or mistakes; and the files they name, readable or not."""
+    """What came of these bytes: an inventory, or mistakes; and the files they name, readable or not.
+
+    `ended` is what is said to be inactive in so many words, as `person:ID`, `agent:ID` or `process:ID`: that counts
+    even beside mistakes. Who is merely no longer there is a mistake while something names them: entries move between
+    files, and a half-done edit is no word on anybody.
+    """
 
     loaded: Loaded | None
     mistakes: tuple[Mistake, ...]
     named: frozenset[Path]
+    ended: frozenset[str] = frozenset()
 
     def result(self) -> Loaded:
         """The inventory; raises `ConfigurationError` with every mistake."""
@@ -82,7 +88,7 @@ def examine(snapshot: Snapshot) -> Examined:
     referenced = _referenced(reading)
     named = frozenset(path for _, _, path in _named_files(reading))
     if mistakes:
-        return Examined(None, tuple(mistakes), named)
+        return Examined(None, tuple(mistakes), named, frozenset(_ended(reading)))
     inventory = Inventory(
         version=_version(reading, referenced),
         people={name: entry.fact for name, entry in reading.people.items()},
@@ -94,6 +100,12 @@ def examine(snapshot: Snapshot) -> Examined:
         partners={name: entry.fact for name, entry in reading.partners.items()},
     )
     return Examined(Loaded(inventory, Snapshot(snapshot.own, referenced), reading), (), named)
+
+
+def _ended(reading: Reading) -> Iterator[str]:
+    yield from (f"person:{name}" for name, entry in reading.people.items() if not entry.fact.active)
+    yield from (f"agent:{name}" for name, entry in reading.agents.items() if not entry.fact.enabled)
+    yield from (f"process:{name}" for name, entry in reading.processes.items() if not entry.fact.enabled)
 
 
 def _referenced(reading: Reading) -> dict[Path, bytes]:

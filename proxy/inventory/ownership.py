@@ -1,7 +1,7 @@
 """Who answers for an agent, a business process or a partner, and whether anyone does."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from proxy.facts import Agent, Attestation, Inventory, Partner, Person, Process, accountable, owner_named
 from proxy.stages import Restraint
@@ -138,7 +138,8 @@ def _reviewed(words: str, kind: str, review: Review, held: Standing, inventory: 
         return held
     reason, detail = f"{kind}_review_overdue", f"{words} was due for review by its owner on {review.due}."
     if inventory.rules.review_overdue == "hold":
-        return Standing(held.owner, restraints=(Restraint(reason, detail),), deputy_for=held.deputy_for)
+        since = datetime.combine(review.due + _DAY, time.min, UTC).timestamp()
+        return Standing(held.owner, restraints=(Restraint(reason, detail, since),), deputy_for=held.deputy_for)
     return Standing(None, reason, detail)
 
 

@@ -1,7 +1,7 @@
 """The inventory in force, and its replacement when the files change: as a whole, or not at all."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from proxy.errors import ConfigurationError, Mistake
@@ -9,9 +9,8 @@ from proxy.facts import Inventory
 from proxy.inventory.files import take_snapshot
 from proxy.inventory.load import Examined, Loaded, build, examine
 
-POLL_SECONDS = 0.2
-
 type OnChange = Callable[[Loaded], Awaitable[None]]
+type OnExamined = Callable[[Examined], Awaitable[None]]
 type OnMistakes = Callable[[Sequence[Mistake]], Awaitable[None]]
 
 
@@ -29,6 +28,7 @@ class InventorySource:
         self._loaded = build(take_snapshot(path, documents=self._documents))
         self._named: Collection[Path] = tuple(self._loaded.snapshot.referenced)
         self._judged = self._seen = self._loaded.snapshot.digest
+        self._last: Examined | None = None
         self._told: tuple[Mistake, ...] = ()
 
     @property
@@ -39,33 +39,54 @@ class InventorySource:
     def loaded(self) -> Loaded:
         return self._loaded
 
-    async def watch(self, on_change: OnChange, on_mistakes: OnMistakes, interval: float = POLL_SECONDS) -> None:
-        """Polls until cancelled; an edit is in force within two intervals and the time it takes to load."""
-        while True:
-            await asyncio.sleep(interval)
-            await self.poll(on_change, on_mistakes)
+    @property
+    def waiting(self) -> bool:
+        """Whether files were seen that are not judged yet: they may still be being written."""
+        return self._seen != self._judged
 
-    async def poll(self, on_change: OnChange, on_mistakes: OnMistakes) -> None:
-        """Looks once. `on_change` is told before the new inventory is in force, and may still refuse it.
+    def places(self) -> Iterator[Path]:
+        """Where to see that something may have changed."""
+        yield self._path
+        yield from self._documents
+        yield from self._named
 
-        A `ConfigurationError`, from loading or from `on_change`, leaves the last good inventory in force;
-        `on_mistakes` then has the mistakes, once. It has none when the trouble is over. Whatever else either
-        of them raises passes through, and the same files are judged again by the next poll.
+    async def poll(self, on_examined: OnExamined, on_change: OnChange, on_mistakes: OnMistakes) -> None:
+        """Looks once. `on_examined` is told first what the files say, whether or not they can be used."""
+        examined = await self.look()
+        if examined is not None:
+            await on_examined(examined)
+            await self.use(examined, on_change, on_mistakes)
+
+    async def look(self) -> Examined | None:
+        """What the files say now, if it is to be used: it has settled, and is not judged yet."""
+        digest, examined = await asyncio.to_thread(self._look)
+        self._seen = digest
+        if examined is not None:
+            self._last = examined
+            self._judged = ""  # until the verdict is reached and told: a failure on the way is tried again
+        return examined
+
+    def _look(self) -> tuple[str, Examined | None]:
+        snapshot = take_snapshot(self._path, self._named, self._documents)
+        digest = snapshot.digest
+        return digest, None if digest != self._seen or digest == self._judged else examine(snapshot)
+
+    async def use(self, examined: Examined, on_change: OnChange, on_mistakes: OnMistakes) -> None:
+        """Brings into force what the last look found.
+
+        `on_change` is told before the new inventory is in force, and may still refuse it. A `ConfigurationError`,
+        from loading or from `on_change`, leaves the last good inventory in force; `on_mistakes` then has the mistakes,
+        once. It has none when the trouble is over. Whatever else either of them raises passes through, and the same
+        files are judged again by the next look.
         """
-        snapshot = await asyncio.to_thread(take_snapshot, self._path, self._named, self._documents)
-        settled, self._seen = snapshot.digest == self._seen, snapshot.digest
-        if not settled or snapshot.digest == self._judged:
-            return
-        self._judged = ""  # until the verdict is reached and told: a failure on the way is tried again
-        examined = await asyncio.to_thread(examine, snapshot)
         mistakes = await self._use(examined, on_change)
         if mistakes != self._told:
             await on_mistakes(mistakes)
             self._told = mistakes
         if examined.named == frozenset(self._named):
-            self._judged = snapshot.digest
+            self._judged = self._seen
         else:
-            self._named = examined.named  # and the next poll judges once more, together with these files
+            self._named = examined.named  # and the next look judges once more, together with these files
 
     def supposing(self, documents: Mapping[Path, bytes]) -> Examined:
         """What would come of it if these documents had this content. Beside files with mistakes, those in force."""
@@ -75,9 +96,15 @@ class InventorySource:
             return examine(self._loaded.snapshot.replacing(documents))
         return examined
 
-    def reconsider(self) -> None:
-        """Lets the next poll judge the files again although they are as they were: something around them changed."""
-        self._judged = ""
+    def reconsider(self) -> Examined | None:
+        """What the files said when they were judged last, to be used again: something around them changed.
+
+        None while they change themselves, and where they are in force since the start.
+        """
+        if self.waiting or self._last is None:
+            return None
+        self._judged = ""  # whoever does not use it now has it from the next look
+        return self._last
 
     async def _use(self, examined: Examined, on_change: OnChange) -> tuple[Mistake, ...]:
         """Brings it into force; or gives the mistakes for which it is not."""

@@ -1,19 +1,22 @@
 """How long an end takes to end everything: from the command to the last byte that still gets through.
 
-    uv run python -m tests.bench.bench_revocation [--streams 50] [--runs 15] [--traffic 20] [--end agent|tool|owner]
+    uv run python -m tests.bench.bench_revocation [--streams 50] [--runs 15] [--traffic 20] [--end agent]
+    uv run python -m tests.bench.bench_revocation --end owner person scim [--agents 1000]
 
 In each run an agent has so many things open: two fifths are SSE streams and two fifths WebSockets, on each of which
 something comes every 20 ms, and one fifth are tunnels through which a call has gone and which are idle. On one more
 connection it calls again and again, and another agent makes `--traffic` calls a second. Then the agent is ended, by
 `POST /v1/revocations` over the operator's socket as `countersign revoke` does it; or one of its tools is; or its owner
-is set inactive in the inventory's file. Measured, each from the moment that this is begun: its own answer, the last
+leaves: by an edit of the inventory's file (`owner`), by the operator (`person`), by the identity provider (`scim`).
+Several `--end` take turns on one proxy. Measured, each from the moment that this is begun: its own answer, the last
 byte that any client saw, the cut of the last connection, and the last call that was still answered. Afterwards it is
-taken back for the next run.
+taken back for the next run. `--agents` are so many more in the inventory.
 """
 
 import argparse
 import asyncio
 import contextlib
+import os
 import secrets
 import ssl
 import subprocess
@@ -51,6 +54,8 @@ services:
     tools: [{{name: talk, effect: read, route: {{method: GET, path: /chat}}}}]
 """
 POLICIES = '@id("chat")\npermit (principal, action == Action::"chat/talk", resource);\n'
+ANOTHER = "  - {{id: a{number}, owner: alice, purpose: be many, expires: {expires}, review_due: {expires}}}\n"
+SCIM = "control: {scim_token: env:BENCH_SCIM}\n"
 OWNER = "{id: olivia, name: Olivia}"
 LEFT = "{id: olivia, name: Olivia, active: false}"
 
@@ -59,6 +64,7 @@ LEFT = "{id: olivia, name: Olivia, active: false}"
 class Run:
     """Seconds from the command: to its answer, the last byte, the last cut, and the last call that passed."""
 
+    end: str
     answered: float
     last_byte: float
     last_cut: float
@@ -79,8 +85,9 @@ class Place:
     chat: int
     marker: str
     streams: int
-    end: str
+    ends: tuple[str, ...]
     traffic: float
+    agents: int
 
     @property
     def inventory(self) -> Path:
@@ -93,9 +100,11 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=50)
     parser.add_argument("--runs", type=int, default=15, help="200 for a p99 worth the name; each takes 2 to 5 seconds")
     parser.add_argument("--traffic", type=float, default=0.0, help="calls a second by another agent meanwhile")
-    parser.add_argument("--end", choices=["agent", "tool", "owner"], default="agent")
+    parser.add_argument("--end", nargs="+", choices=["agent", "tool", "owner", "person", "scim"], default=["agent"])
+    parser.add_argument("--agents", type=int, default=0, help="so many more in the inventory")
     options = parser.parse_args()
     marker = secrets.token_hex(8)
+    os.environ["BENCH_SCIM"] = secrets.token_hex(16)
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="countersign-bench-")))
         files = make_server_files(directory / "tls", [HOST])
@@ -105,20 +114,33 @@ def main() -> None:
         more = {
             "inventory/chat.yaml": INVENTORY.format(chat=chat, expires=expires),
             "policies/chat.cedar": POLICIES,
+            "inventory/many.yaml": "agents:\n"
+            + "".join(ANOTHER.format(number=number, expires=expires) for number in range(options.agents)),
         }
-        house = stack.enter_context(start_governed(directory / "own", files.root, port, more=more))
+        house = stack.enter_context(start_governed(directory / "own", files.root, port, settings=SCIM, more=more))
         other = str(ask(house.config, "handle", "issue", "other", "--for", "alice")["handle"])
         way = Way(house.port, port, house.bundle, "Countersign", house.handle)
         place = Place(
-            house, way, replace(way, handle=other), chat, marker, options.streams, options.end, options.traffic
+            house,
+            way,
+            replace(way, handle=other),
+            chat,
+            marker,
+            options.streams,
+            tuple(options.end),
+            options.traffic,
+            options.agents,
         )
         runs = asyncio.run(measure(place, options.runs))
-    report(runs, place)
+    for end in place.ends:
+        report([run for run in runs if run.end == end], place, end)
+    print(f"target: p99 <= {TARGET:.0f} ms to the last byte, streams and calls")
 
 
-def report(runs: list[Run], place: Place) -> None:
-    what = f"{place.streams} open by the agent, {place.traffic:g} other calls a second, ended by {place.end}"
-    print(f"{what}, {len(runs)} runs; milliseconds from the command")
+def report(runs: list[Run], place: Place, end: str) -> None:
+    what = f"{place.streams} open by the agent, {place.traffic:g} other calls a second, ended by {end}"
+    more = f", {place.agents} more agents" if place.agents else ""
+    print(f"{what}{more}, {len(runs)} runs; milliseconds from the command")
     for title, name in (
         ("the command is answered", "answered"),
         ("the last call passes", "last_call"),
@@ -127,7 +149,6 @@ def report(runs: list[Run], place: Place) -> None:
     ):
         times = [getattr(run, name) for run in runs]
         print(f"{title:28} p50 {at(times, 50):7.1f}   p99 {at(times, 99):7.1f}   worst {max(times) * 1000:7.1f}")
-    print(f"target: p99 <= {TARGET:.0f} ms to the last byte, streams and calls")
 
 
 @contextlib.contextmanager
@@ -146,15 +167,16 @@ async def measure(place: Place, count: int) -> list[Run]:
     trust = ssl.create_default_context(cafile=place.way.roots)
     async with api.control(place.house.config, running=True) as client, other_traffic(place, trust):
         runs: list[Run] = []
-        while len(runs) < count:
+        while len(runs) < count * len(place.ends):
+            end = place.ends[len(runs) % len(place.ends)]
             try:
-                runs.append(await run_once(place, trust, client))
+                runs.append(await run_once(place, trust, client, end))
             except Disturbed:
                 print("a run is repeated: not all of it was open at once", file=sys.stderr)
                 continue
-            await take_back(place, client)
+            await take_back(place, client, end)
             if len(runs) % 20 == 0:
-                print(f"{len(runs)} of {count}", file=sys.stderr)
+                print(f"{len(runs)} of {count * len(place.ends)}", file=sys.stderr)
         return runs
 
 
@@ -179,16 +201,16 @@ async def other_traffic(place: Place, trust: ssl.SSLContext) -> AsyncIterator[No
         task.cancel()
 
 
-async def run_once(place: Place, trust: ssl.SSLContext, client: httpx.AsyncClient) -> Run:
+async def run_once(place: Place, trust: ssl.SSLContext, client: httpx.AsyncClient, by: str) -> Run:
     """One end, while everything is going on."""
     fifth = place.streams // 5
     opened = [await insist(place.way, trust) for _ in range(place.streams - 2 * fifth + 1)]
     caller, *listeners = opened
     flowing = asyncio.Semaphore(0)
-    idle = listeners[:fifth] if place.end != "tool" else []
+    idle = listeners[:fifth] if by != "tool" else []
     watches = [asyncio.create_task(idle_tunnel(one, place, flowing)) for one in idle]
     watches += [asyncio.create_task(watch(one, place.way, flowing)) for one in listeners[fifth:]]
-    if place.end != "tool":
+    if by != "tool":
         watches += [asyncio.create_task(talk(place, flowing)) for _ in range(2 * fifth)]
     try:
         async with asyncio.timeout(PATIENCE / 4):
@@ -201,9 +223,9 @@ async def run_once(place: Place, trust: ssl.SSLContext, client: httpx.AsyncClien
             writer.transport.abort()
         await asyncio.gather(*watches, return_exceptions=True)
         raise Disturbed from None
-    calling = asyncio.create_task(call_on(caller, place)) if place.end != "tool" else None
+    calling = asyncio.create_task(call_on(caller, place)) if by != "tool" else None
     began = time.perf_counter()
-    await end(place, client)
+    await end(place, client, by)
     answered = time.perf_counter()
     async with asyncio.timeout(PATIENCE):
         ends = await asyncio.gather(*watches)
@@ -211,7 +233,7 @@ async def run_once(place: Place, trust: ssl.SSLContext, client: httpx.AsyncClien
     for _, writer in opened:
         writer.transport.abort()
     last_byte, last_cut = max(last for last, _ in ends), max(cut for _, cut in ends)
-    return Run(answered - began, max(last_byte - began, 0), last_cut - began, max(last_call - began, 0))
+    return Run(by, answered - began, max(last_byte - began, 0), last_cut - began, max(last_call - began, 0))
 
 
 async def insist(way: Way, trust: ssl.SSLContext) -> Opened:
@@ -224,22 +246,40 @@ async def insist(way: Way, trust: ssl.SSLContext) -> Opened:
         return await open_connection(way, trust)
 
 
-async def end(place: Place, client: httpx.AsyncClient) -> None:
-    if place.end == "owner":
-        place.inventory.write_text(place.inventory.read_text().replace(OWNER, LEFT))
-        return
-    await api.request(client, "POST", "/v1/revocations", {"scope": SCOPES[place.end], "reason": "measured"})
+async def end(place: Place, client: httpx.AsyncClient, by: str) -> None:
+    match by:
+        case "owner":
+            place.inventory.write_text(place.inventory.read_text().replace(OWNER, LEFT))
+        case "person":
+            await api.request(client, "POST", "/v1/people/olivia/deactivate", {"reason": "measured"})
+        case "scim":
+            await by_scim(client, active=False)
+        case _:
+            await api.request(client, "POST", "/v1/revocations", {"scope": SCOPES[by], "reason": "measured"})
 
 
-async def take_back(place: Place, client: httpx.AsyncClient) -> None:
-    if place.end != "owner":
-        await api.request(client, "DELETE", f"/v1/revocations?scope={SCOPES[place.end]}", {"reason": "the next run"})
-        return
-    before = (await api.request(client, "GET", "/v1/status"))["inventory_version"]
-    place.inventory.write_text(place.inventory.read_text().replace(LEFT, OWNER))
+async def take_back(place: Place, client: httpx.AsyncClient, by: str) -> None:
+    match by:
+        case "owner":
+            place.inventory.write_text(place.inventory.read_text().replace(LEFT, OWNER))
+        case "person":
+            await api.request(client, "POST", "/v1/people/olivia/activate", {"reason": "the next run"})
+        case "scim":
+            await by_scim(client, active=True)
+        case _:
+            await api.request(client, "DELETE", f"/v1/revocations?scope={SCOPES[by]}", {"reason": "the next run"})
     async with asyncio.timeout(PATIENCE):
-        while (await api.request(client, "GET", "/v1/status"))["inventory_version"] == before:  # noqa: ASYNC110 - polled
+        while (await api.request(client, "GET", "/v1/agents/bench"))["standing"]:  # noqa: ASYNC110 - polled
             await asyncio.sleep(0.1)
+
+
+async def by_scim(client: httpx.AsyncClient, *, active: bool) -> None:
+    """As the identity provider says it, over its own door."""
+    console = (await api.request(client, "GET", "/v1/status"))["console"]
+    headers = {"Authorization": f"Bearer {os.environ['BENCH_SCIM']}"}
+    async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=PATIENCE) as provider:
+        answer = await provider.put(f"{console}/scim/v2/Users/olivia", json={"active": active})
+        answer.raise_for_status()
 
 
 async def watch(stream: Opened, way: Way, flowing: asyncio.Semaphore) -> tuple[float, float]:

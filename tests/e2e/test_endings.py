@@ -210,8 +210,7 @@ def test_a_person_who_leaves_takes_their_agents_along(tmp_path: Path, old: str, 
         assert old in text
         began = own_time()
         file.write_text(text.replace(old, new))
-        # files are looked at every 200 ms, and used when two looks found the same: a second, if the machine is free
-        assert await house.over(*open_.calls) - began < 2 * SECOND
+        assert await house.over(*open_.calls) - began < SECOND
         assert await house.call(handle) == (403, reason)
 
     scenario(tmp_path, story)

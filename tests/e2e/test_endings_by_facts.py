@@ -1,5 +1,6 @@
 """What ends because a day is over or a fact is another: all that goes on under it is cut within a second too."""
 
+import asyncio
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from proxy.holds.model import State
 from proxy.stages import Principal
 from proxy.tasks.delegation import Proof
 from proxy.tasks.task import NewTask
-from tests.e2e.ending_house import EndingHouse, Open
+from tests.e2e.ending_house import EndingHouse, Open, turns
 from tests.e2e.test_endings import SECOND, ended, scenario
 from tests.fakes.waiting import own_time, until
 
@@ -184,5 +186,49 @@ def test_a_suspended_task_cuts_what_goes_on_under_it(tmp_path: Path) -> None:
         await house.control.post(f"/v1/tasks/{task.id}/resume", json={"reason": "e2e"})
         assert await house.call(made) == (200, "")
         await until(lambda: not house.core.pipeline._under_way)
+
+    scenario(tmp_path, story, edit=facts)
+
+
+PLAIN = agent("plain")
+OLIVIA = "{id: olivia, name: Olivia Owens,"
+GONE = "{id: olivia, active: false, name: Olivia Owens,"
+EDITS: dict[str, tuple[str, str, set[str]]] = {
+    "owner inactive": (OLIVIA, GONE, {"agent_owner_inactive"}),
+    "owner inactive beside a mistake": (OLIVIA, f"{{id: nobody, name: 7}}\n  - {GONE}", {"agent_owner_inactive"}),
+    "expired": (PLAIN, agent("plain", expires=date(2020, 1, 1)), {"agent_expired"}),
+    "review overdue": (PLAIN, agent("plain", review=date(2020, 1, 1)), {"agent_review_overdue"}),
+    "nobody's": (PLAIN, PLAIN.replace("owner: olivia, ", ""), {"agent_owner_missing"}),
+    "disabled": (PLAIN, PLAIN.replace("owner:", "enabled: false, owner:"), {"agent_disabled"}),
+    "removed": (PLAIN, "", {"agent_disabled", "agent_unknown"}),
+    "removed, and what policies need": (f"{PLAIN}|name: create_refund", "|name: pay", {"agent_disabled"}),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_of_the_inventorys_file_ends_within_a_second(tmp_path: Path, edit: str) -> None:
+    """All that goes on is cut, the next call is refused, what was approved is void; whether or not the rest fits."""
+    old, new, reasons = EDITS[edit]
+
+    async def story(house: EndingHouse) -> None:
+        made = await handle(house, "plain", None)
+        hold = (await house.refund(made))["hold_id"]
+        await house.core.holds.vote(
+            hold, "olivia", "approve", channel="test", assurance="session", now=house.core.clock()
+        )
+        open_ = await house.open(made)
+        file = tmp_path / "inventory" / "inventory.yaml"
+        text = file.read_text()
+        for before, after in zip(old.split("|"), new.split("|"), strict=True):
+            assert before in text
+            text = text.replace(before, after)
+        began = own_time()
+        file.write_text(text)
+        assert await house.over(*open_.all) - began < SECOND
+        status, reason = await house.call(made)
+        assert (status, reason in reasons) == (403, True), reason
+        async with asyncio.timeout(SECOND):
+            while (await house.core.holds.get(hold)).state is State.APPROVED:
+                await turns()
 
     scenario(tmp_path, story, edit=facts)

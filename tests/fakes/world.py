@@ -15,6 +15,7 @@ from typing import Any
 from policies.model import Json, Mode
 from proxy.credentials.broker import Broker
 from proxy.credentials.references import References
+from proxy.facts import OwnershipRules
 from proxy.holds.sealing import Sealer
 from proxy.holds.service import HoldOptions, HoldService
 from proxy.identity.handles import HandleService
@@ -255,13 +256,19 @@ def write_files(folder: Path, *, inventory: str | None = None, policies: str | N
 
 @contextlib.asynccontextmanager
 async def world(
-    folder: Path, *, inventory: str = INVENTORY, policies: str = POLICIES, mode: Mode = Mode.ENFORCE, wait: float = 0.0
+    folder: Path,
+    *,
+    inventory: str = INVENTORY,
+    policies: str = POLICIES,
+    mode: Mode = Mode.ENFORCE,
+    wait: float = 0.0,
+    rules: OwnershipRules | None = None,
 ) -> AsyncIterator[World]:
     """The path over this folder. `wait` is how long a held call stays on the line."""
     (folder / "crm.key").write_text(SECRET)
     write_files(folder, inventory=inventory, policies=policies)
     clock = Clock()
-    keeper = Keeper(folder / "inventory", folder / "policies", mode, clock)
+    keeper = Keeper(folder / "inventory", folder / "policies", mode, clock, rules)
     store = SqliteStore.open(folder / "store.db")
     recorder = Recorder(folder / "audit", "tests/audit", clock=clock, reserve_bytes=4096)
     recorder.start()

@@ -1,12 +1,13 @@
 """Files that are there whole or not at all."""
 
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from proxy.files import publish_once, replace_file, settle_names
+from proxy.files import marks, publish_once, replace_file, settle_names
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -43,3 +44,36 @@ def test_what_fails_leaves_nothing_behind(tmp_path: Path) -> None:
             write(tmp_path / "missing" / "file", b"new")
     with pytest.raises(FileNotFoundError):
         settle_names(tmp_path / "missing")
+
+
+def test_whatever_happens_to_a_file_changes_its_mark(tmp_path: Path) -> None:
+    """Written, put, removed, replaced, its time set back, the link before it swapped; what is hidden does not count."""
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    folder.mkdir()
+    other.mkdir()
+    (other / "b").write_text("elsewhere")
+    file, link = folder / "a", tmp_path / "link"
+    link.symlink_to(folder)
+    seen = [marks([link, file, tmp_path / "none"])]
+
+    def changed(what: str) -> None:
+        seen.append(marks([link, file, tmp_path / "none"]))
+        assert seen[-1] not in seen[:-1], what
+        assert marks([link, file, tmp_path / "none"]) == seen[-1], what
+
+    file.write_text("one")
+    changed("put")
+    times = file.stat()
+    file.write_text("two")
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    changed("written, and its time set back")
+    replace_file(file, b"two")
+    changed("replaced by the same")
+    (folder / ".draft").write_text("x")
+    folder_mark = marks([file])
+    assert folder_mark == seen[-1][-2:-1]
+    link.unlink()
+    link.symlink_to(other)
+    changed("another folder")
+    file.unlink()
+    changed("removed")

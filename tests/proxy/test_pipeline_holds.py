@@ -1,9 +1,11 @@
 """Held calls: parked, approved, released exactly once, for exactly what was approved, under the rules of now."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
+from proxy.facts import Held, OwnershipRules
 from proxy.stages import Released
 from tests.fakes.waiting import until
 from tests.fakes.world import DENY_REFUNDS, INVENTORY, POLICIES, arrived, get, problem, refund, run
@@ -262,3 +264,93 @@ def test_a_call_below_the_limit_is_not_held(tmp_path):
         assert await house.holds.list() == []
 
     run(tmp_path, scenario)
+
+
+MIDNIGHT = datetime(2026, 11, 19, tzinfo=UTC).timestamp()
+ENDS = "owner: olivia, team: support, purpose: refunds, expires: 2099-01-01, review_due: 2099-01-01"
+EXPIRES = INVENTORY.replace(ENDS, ENDS.replace("expires: 2099-01-01", "expires: 2026-11-19"))
+DUE = INVENTORY.replace(ENDS, ENDS.replace("review_due: 2099-01-01", "review_due: 2026-11-18"))
+
+
+async def day(house, seconds):
+    """So many seconds after the day ended; revocations are heard of all the while."""
+    house.clock.now = MIDNIGHT + seconds
+    await house.hear()
+
+
+async def signed_before_midnight(house):
+    """The evidence of a call, and its hold that was approved a minute before the day ended; the day has ended."""
+    await day(house, -60)
+    given = await house.evidence()
+    hold = await house.held(refund(), evidence=given)
+    await house.approve(hold)
+    await day(house, 60)
+    return given, hold
+
+
+@pytest.mark.parametrize(
+    ("inventory", "reason"), [(EXPIRES, "agent_expired"), (DUE, "agent_review_overdue")], ids=["expired", "overdue"]
+)
+def test_an_approval_of_the_day_before_does_not_let_an_ended_agent_call(tmp_path, inventory, reason):
+    """Its time to be used is not over, and the agent's is."""
+
+    async def scenario(house):
+        given, _ = await signed_before_midnight(house)
+        assert (await house.refused(refund(), evidence=given))["reason"] == reason
+        assert await house.records("call.resumed") == []
+
+    run(tmp_path, scenario, inventory=inventory)
+
+
+def test_an_approval_from_before_a_review_was_overdue_is_asked_for_anew(tmp_path):
+    """Where overdue means held: whoever signed it did not read of that, so their word lets nothing pass."""
+
+    async def scenario(house):
+        given, hold = await signed_before_midnight(house)
+        refused = await house.refused(refund(), evidence=given)
+        assert (refused["reason"], refused["hold_id"]) == ("approval_invalidated", hold)
+        anew = await house.held(refund(), evidence=given)
+        assert anew != hold
+        await house.approve(anew)
+        assert (await house.released(refund(), evidence=given)).claim.hold_id == anew
+
+    run(tmp_path, scenario, inventory=DUE, rules=OwnershipRules(review_overdue="hold"))
+
+
+def test_a_call_that_waits_over_midnight_is_not_released_by_who_did_not_know(tmp_path):
+    """Signed after the review was overdue, on a card that does not say so: refused, and the use is given back."""
+
+    async def scenario(house):
+        await day(house, -60)
+        given = await house.evidence()
+        call = asyncio.create_task(house.pipeline.admit_call(arrived(refund()), given))
+        hold = await waiting_hold(house, call)
+        await day(house, 60)
+        await house.approve(hold)
+        assert problem(await call)["reason"] == "approval_requirements_changed"
+        assert await house.records("call.resumed") == []
+
+    run(tmp_path, scenario, inventory=DUE, rules=OwnershipRules(review_overdue="hold"), wait=30.0)
+
+
+def test_an_approval_does_not_outlive_the_owner_who_gave_it(tmp_path):
+    """Gone between the signature and its use: refused, also where a deputy answers, who must sign anew."""
+    deputy = "owner: olivia, deputies: [{person: bob, start: 2020-01-01, end: 2099-01-01}], team: support"
+    inventory = INVENTORY.replace("owner: olivia, team: support", deputy)
+
+    async def refused(house):
+        given, _ = await signed_before_midnight(house)
+        house.keeper.hold(Held(deactivated=frozenset({"olivia"})))
+        assert (await house.refused(refund(), evidence=given))["reason"] == "agent_owner_inactive"
+
+    async def handed_over(house):
+        given, hold = await signed_before_midnight(house)
+        house.keeper.hold(Held(deactivated=frozenset({"olivia"})))
+        assert await house.held(refund(), evidence=given) == hold
+        await house.approve(hold, "bob")
+        assert (await house.released(refund(), evidence=given)).claim.approved_by == ("bob",)
+
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    run(tmp_path / "a", refused, inventory=inventory)
+    run(tmp_path / "b", handed_over, inventory=inventory, rules=OwnershipRules(when_owner_leaves="deputy"))

@@ -10,7 +10,7 @@ from policies.model import Mode
 from proxy import reload as module
 from proxy.errors import ConfigurationError
 from proxy.facts import Held
-from proxy.reload import Keeper
+from proxy.reload import Departed, Keeper
 from telemetry.errors import AuditUnavailable
 from tests.conformance.ownership_store import attestation
 from tests.fakes.waiting import until
@@ -224,7 +224,8 @@ def test_there_must_be_something_to_begin_with(tmp_path):
 
 def test_watching_goes_on_whatever_the_log_says(house, monkeypatch, caplog):
     """The watcher sees an edit by itself, outlives a log that is full, and ends when told."""
-    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
+    for name in ("LOOK_SECONDS", "SETTLE_SECONDS", "READ_SECONDS"):
+        monkeypatch.setattr(module, name, 0.001)
 
     async def main():
         house.broken = True
@@ -361,3 +362,201 @@ def test_a_document_that_the_policies_do_not_fit_is_a_mistake(tmp_path):
         {"name": "x", "route": {"method": "GET", "path": "/x/{"}}]}]}  # fmt: skip
     keeper = Keeper(tmp_path / "inventory", tmp_path / "policies", Mode.ENFORCE, lambda: 5.0, None, [path])
     assert asyncio.run(keeper.try_documents({path: json.dumps(service).encode()})) != ()
+
+
+# --- what an edit takes away ----------------------------------------------------------------------------
+
+LEFT = INVENTORY.replace("name: Olivia Owens", "name: Olivia Owens, active: false")
+RENAMED = "name: create_refund", "name: pay"  # a policy names it: such an inventory does not fit
+
+
+def active(house, person="olivia"):
+    return house.keeper.world.inventory.people[person].active
+
+
+def ended(house):
+    """What was told of ends, in order."""
+    return [(one["change"]["kind"], one["change"]["details"]) for one in house.records if "kind" in one["change"]]
+
+
+def test_who_has_left_is_gone_before_anything_is_compiled(house, monkeypatch):
+    """The old world with less in it is in force, and on record, while the new one is being built."""
+    before, seen = house.keeper.world, []
+
+    def build(*parts):
+        seen.append((active(house), house.keeper.world.engine is before.engine, ended(house)))
+        return real(*parts)
+
+    real = module._build
+    monkeypatch.setattr(module, "_build", build)
+    house.write(inventory=LEFT)
+    house.look()
+    assert seen == [(False, True, [("ended", ["person:olivia"])])]
+    assert house.types() == ["inventory.changed"] * 2
+    assert house.records[1]["change"]["after"] == house.keeper.world.version
+    house.write(inventory=INVENTORY)
+    house.look()
+    assert active(house)
+    assert house.types() == ["inventory.changed"] * 3
+
+
+def test_what_is_taken_away_does_not_wait_for_what_does_not_fit(house):
+    """An edit that policies do not fit gives nothing, and still ends whom it says; taken back, they are back."""
+    first = house.keeper.world.version
+    house.write(inventory=LEFT.replace(*RENAMED).replace("id: other-bot, owner: olivia", "id: other-bot, owner: bob"))
+    house.look()
+    world = house.keeper.world
+    assert not active(house)
+    assert world.inventory.agents["other-bot"].owner == "olivia"
+    assert world.catalog.tool_for("crm", "pay") is None
+    assert world.inventory.version == house.keeper._compiled, "policies see it too"
+    assert house.types() == ["inventory.changed", "config.mistake"]
+    house.keeper.hold(Held(deactivated=frozenset({"bob"})))
+    assert not active(house)
+    house.write(inventory=INVENTORY)
+    house.keeper.hold(Held())
+    house.look()
+    assert active(house)
+    assert ended(house) == [("ended", ["person:olivia"]), ("restored", [])]
+    assert house.keeper.world.version == first
+
+
+@pytest.mark.parametrize("gone", ["owner: olivia, team", "team"])
+def test_an_agent_that_files_no_longer_let_stand_is_refused_at_once(house, gone):
+    """Without an owner, or without its entry, although a policy does not fit the rest."""
+    line = next(line for line in INVENTORY.splitlines() if "id: support-bot" in line)
+    edit = line.replace("owner: olivia, ", "") if gone != "team" else ""
+    house.write(inventory=INVENTORY.replace(line, edit).replace(*RENAMED))
+    house.look()
+    bot = house.keeper.world.inventory.agents["support-bot"]
+    assert (bot.owner, bot.enabled) == ((None, True) if edit else ("olivia", False))
+    assert ended(house) == [("ended", ["agent:support-bot"])]
+
+
+def test_who_is_said_to_be_inactive_is_so_beside_mistakes_until_all_is_well(house):
+    """Another edit with mistakes that no longer says it brings nobody back; who is merely gone has not left."""
+    house.write(inventory=LEFT.replace("owner: bob", "owner: nobody"))
+    house.look()
+    assert not active(house)
+    house.write(inventory="people: [")
+    house.look()
+    assert not active(house)
+    house.write(inventory=INVENTORY.replace("  - {id: bob, name: Bob Baker, teams: [security]}\n", ""))
+    house.look()
+    assert (active(house), active(house, "bob")) == (False, True)
+    house.write(inventory=INVENTORY)
+    house.look()
+    assert active(house)
+    assert ended(house) == [("ended", ["person:olivia"]), ("restored", [])]
+
+
+def test_half_a_file_ends_nobody(house):
+    """What is being written is believed in neither direction, even if each half would be valid by itself."""
+    for text in (LEFT, "", LEFT, INVENTORY):
+        house.write(inventory=text)
+        house.look(1)
+    house.look()
+    assert active(house)
+    assert house.records == []
+
+
+def test_an_end_does_not_wait_for_the_log(house):
+    """With the log full it is in force, and told when the log works again; what is given back waits for the log."""
+    house.broken = True
+    house.write(inventory=LEFT.replace(*RENAMED))
+    with pytest.raises(AuditUnavailable):
+        house.look()
+    assert not active(house)
+    house.broken = False
+    house.look()
+    assert ended(house) == [("ended", ["person:olivia"])]
+    house.broken = True
+    house.write(inventory=INVENTORY)
+    with pytest.raises(AuditUnavailable):
+        house.look()
+    house.keeper.hold(Held())
+    assert not active(house)
+    house.broken = False
+    house.look()
+    assert active(house)
+
+
+def test_an_edit_is_seen_although_the_file_system_says_nothing(house, monkeypatch):
+    """The files are read now and then, whatever their marks: those of another machine may be old."""
+    monkeypatch.setattr(module, "marks", lambda _: ())
+    for name in ("LOOK_SECONDS", "SETTLE_SECONDS", "READ_SECONDS"):
+        monkeypatch.setattr(module, name, 0.001)
+
+    async def main():
+        watching = asyncio.create_task(house.keeper.watch(house.record))
+        house.write(inventory=LEFT)
+        await until(lambda: house.types() == ["inventory.changed"] * 2)
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+
+    asyncio.run(main())
+    assert not active(house)
+
+
+def test_files_that_stay_as_they_are_are_not_read_at_each_look(house, monkeypatch):
+    """Only looked at; read when something changed, or when it is time."""
+    looks, reads = [], []
+
+    def looked(places):
+        looks.append(1)
+        return real(places)
+
+    async def read(_):
+        reads.append(1)
+
+    real = module.marks
+    monkeypatch.setattr(module, "marks", looked)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(module, "READ_SECONDS", 1e6)
+    monkeypatch.setattr(house.keeper, "poll", read)
+
+    async def main():
+        watching = asyncio.create_task(house.keeper.watch(house.record))
+        await until(lambda: len(looks) > 5)
+        assert len(reads) == 1
+        house.write(inventory=LEFT)
+        await until(lambda: len(reads) == 2)
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+
+    asyncio.run(main())
+
+
+def test_who_has_left_by_a_source_is_gone_until_its_next_document_is_in_force(tmp_path):
+    """At once, with whatever else is held; a document that is kept and not in force yet brings nobody back."""
+    write_files(tmp_path, inventory=INVENTORY, policies=POLICIES)
+    path = tmp_path / "cmdb.json"
+    path.write_bytes(DOCUMENT)
+    keeper = Keeper(tmp_path / "inventory", tmp_path / "policies", Mode.ENFORCE, lambda: 5.0, None, [path])
+    newer = DOCUMENT + b" "
+
+    async def record(_):
+        pass
+
+    def there():
+        return keeper.world.inventory.people["zoe"].active
+
+    async def main():
+        keeper.depart({path: Departed(frozenset({"zoe"}))})
+        assert not there()
+        keeper.hold(Held(deactivated=frozenset({"bob"})))
+        assert not there()
+        keeper.depart({path: Departed(frozenset({"zoe"}), newer)})
+        assert not there()
+        path.write_bytes(newer + b" ")
+        for _ in range(3):
+            await keeper.poll(record)
+        assert not there()
+        path.write_bytes(newer)
+        for _ in range(3):
+            await keeper.poll(record)
+        assert there()
+
+    asyncio.run(main())

@@ -17,10 +17,11 @@ NOW = 1_795_000_000.0
 FAR = date(2099, 1, 1)
 
 
-def inventory(*, active: bool = True, **rules: Any) -> Inventory:
+def inventory(*, active: bool = True, facts: dict[str, Any] | None = None, **rules: Any) -> Inventory:
     people = (Person(id="olivia", name="O", active=active), Person(id="eve", name="E"))
     deputies = (Deputy(person="eve", start=date(2020, 1, 1), end=date(2026, 11, 18)),)  # NOW is that day
-    agent = Agent(id="bot", owner="olivia", purpose="p", expires=FAR, review_due=FAR, deputies=deputies)
+    told = {"owner": "olivia", "purpose": "p", "expires": FAR, "review_due": FAR, "deputies": deputies}
+    agent = Agent(id="bot", **(told | (facts or {})))
     return Inventory(
         version="v", people={one.id: one for one in people}, teams={}, agents={"bot": agent}, datasets={},
         services={"crm": Service(id="crm", owner="olivia", url="https://crm.test")}, rules=OwnershipRules(**rules),
@@ -35,6 +36,7 @@ class Around:
         self.now = NOW
         self.records: list[dict[str, Any]] = []
         self.void: list[str] = []
+        self.reasons: list[str] = []
         self.broken = False
         self.watch = OrphanWatch(lambda: self.inventory, self, self.record, lambda: self.now)
 
@@ -44,8 +46,9 @@ class Around:
         self.records.append(dict(record))
 
     async def invalidate_for(self, scopes: Collection[str], *, by: str, reason: str) -> int:
+        assert by == "countersign"
         self.void += scopes
-        assert (by, reason) == ("countersign", "owner_left")
+        self.reasons.append(reason)
         return 1
 
     def look(self) -> list[tuple[str, str, str]]:
@@ -63,7 +66,8 @@ def test_it_is_told_once_and_what_was_approved_is_void(caplog: pytest.LogCapture
     assert around.look() == [
         ("ownership.orphaned", "agent:bot", "refuse"), ("ownership.orphaned", "service:crm", "refuse"),
     ]  # fmt: skip
-    assert around.void == ["agent:bot"]
+    assert set(around.void) == {"agent:bot"}
+    assert around.reasons[0] == "owner_left"
     assert around.records[0]["change"]["details"] == ["owner=olivia", "deputy=nobody", "found=now"]
     assert "agent:bot has lost its owner `olivia`: all its calls are refused" in caplog.text
     around.inventory = inventory(active=False)
@@ -96,7 +100,7 @@ def test_at_a_start_it_is_told_again() -> None:
     again = Around()
     again.inventory = inventory(active=False)
     again.look()
-    assert again.void == ["agent:bot"]
+    assert set(again.void) == {"agent:bot"}
 
 
 def test_what_cannot_be_recorded_is_told_by_the_next_look() -> None:
@@ -111,3 +115,35 @@ def test_what_cannot_be_recorded_is_told_by_the_next_look() -> None:
     assert around.look() == []
     asyncio.run(around.watch.follow())
     assert len(around.records) == 2
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"expires": date(2026, 11, 19)}, "agent_expired"),
+        ({"review_due": date(2026, 11, 18)}, "agent_review_overdue"),
+    ],
+)
+def test_what_was_approved_is_void_when_a_day_ends_the_agent(facts: dict[str, Any], reason: str) -> None:
+    """Once, at midnight: it must not wait for the day on which the agent is extended or attested."""
+    around = Around()
+    around.inventory = inventory(facts=facts)
+    around.look()
+    assert around.void == []
+    around.now += 86_400
+    around.look()
+    around.inventory = inventory(facts=facts)
+    around.look()
+    assert (around.void, around.reasons) == (["agent:bot"], [reason])
+    around.inventory = inventory(facts={"expires": date(2026, 11, 1)})
+    around.look()
+    assert around.reasons == [reason]
+
+
+def test_what_was_approved_is_void_when_an_edit_ends_the_agent_also_at_a_start() -> None:
+    """Disabled, or without an owner; and what fell while nobody was here."""
+    for facts, reason in (({"enabled": False}, "agent_disabled"), ({"owner": None}, "agent_owner_missing")):
+        around = Around()
+        around.inventory = inventory(facts=facts)
+        around.look()
+        assert (around.void, around.reasons) == (["agent:bot"], [reason])

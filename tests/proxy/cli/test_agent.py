@@ -1,6 +1,7 @@
 """`countersign agent`."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ def test_agents_are_listed_with_who_answers(give: Any, config: Path) -> None:
     """Owner, standing and dates, in a table and for programs."""
     stranger = add_stranger(config)
     listed = give("agent", "list").out
-    for part in ("support-bot", "alice", "in force"):
+    for part in ("support-bot", "alice", "In force"):
         assert part in listed
     (agent,) = [one for one in json.loads(give("agent", "list", "--json").out) if one["id"] == "support-bot"]
     assert (agent["owner"], agent["standing"]) == ("alice", "")
@@ -23,11 +24,35 @@ def test_an_agent_is_shown_with_what_lives_under_it(give: Any, config: Path) -> 
     task = give("task", "begin", "--agent", "support-bot", "--purpose", "x", "--tool", "crm/*").out.strip()
     handle = json.loads(give("handle", "issue", "support-bot", "--for", "bob", "--json").out)
     shown = give("agent", "show", "support-bot").out
-    for part in ("alice", "in force", task, handle["id"], "for bob"):
+    for part in ("alice", "In force", task, handle["id"], "for bob"):
         assert part in shown
     assert handle["handle"] not in shown
     give("revoke", "agent:support-bot", "--reason", "odd")
-    assert "ended operator:uid=" in give("agent", "show", "support-bot").out
+    assert "Ended by a person: odd (operator:uid=" in give("agent", "show", "support-bot").out
+    assert "Ended by a person" in give("agent", "list").out
+    assert '"standing": "ended"' in give("agent", "list", "--json").out
+
+
+def test_an_agent_whose_owner_left_or_whose_review_is_overdue_says_so_in_words(give: Any, config: Path) -> None:
+    """Refused; waiting for a person; or answered for by a deputy: each is told, and when its next review is due."""
+    agents = config.parent / "inventory" / "agents.yaml"
+    deputy = "    deputies: [{person: bob, start: 2020-01-01, end: 2099-01-01}]\n    review_due:"
+    agents.write_text(agents.read_text().replace("    review_due:", deputy, 1))
+    give("person", "deactivate", "alice", "--reason", "left")
+    assert "Owner has left" in give("agent", "list").out
+    shown = give("agent", "show", "support-bot").out
+    assert "Owner has left: The agent `support-bot` has an owner who is no longer" in shown
+    rules = {"when_owner_leaves: refuse": "when_owner_leaves: deputy", "review_overdue: refuse": "review_overdue: hold"}
+    for old, new in rules.items():
+        assert old in config.read_text()
+        config.write_text(config.read_text().replace(old, new))
+    assert "In force, bob answers for it" in give("agent", "list").out
+    agents.write_text(re.sub(r"    review_due: \S+", "    review_due: 2020-01-01", agents.read_text()))
+    assert "Each call waits for a person" in give("agent", "list").out
+    shown = give("agent", "show", "support-bot").out
+    assert (
+        "Each call waits for a person: The agent `support-bot` was due for review by its owner on 2020-01-01." in shown
+    )
 
 
 def test_an_unknown_agent_is_a_mistake_in_words(give: Any, config: Path) -> None:

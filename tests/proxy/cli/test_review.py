@@ -23,7 +23,12 @@ def test_an_overdue_agent_is_attested_by_its_owner(give: Any, config: Path) -> N
         for line in agents.read_text().splitlines()
     ]
     agents.write_text("\n".join(lines) + "\n")
-    assert "2020-01-01 OVERDUE" in give("review").out
+    listed = give("review").out
+    assert "2020-01-01 OVERDUE" in listed
+    assert "Review overdue" in listed
+    assert "agent_review_overdue" not in listed
+    assert "Review overdue" in give("review", "show", "agent:support-bot").out
+    assert json.loads(give("review", "--json").out)["reviews"][0]["standing"] == "agent_review_overdue"
     owner = json.loads(give("review", "show", "agent:support-bot", "--json").out)["owner"]
     nobody = give("review", "attest", "agent:support-bot", "--note", "looked")
     assert (nobody.status, nobody.out, "--as PERSON" in nobody.err) == (2, "", True)

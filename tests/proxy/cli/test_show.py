@@ -59,3 +59,10 @@ def test_a_moment_is_utc_to_the_second() -> None:
     """No time is a dash."""
     assert show.moment(86400.9) == "1970-01-02 00:00:00Z"
     assert show.moment(None) == "-"
+
+
+def test_how_something_stands_is_said_in_words() -> None:
+    """Those of the console; a code that has none is shown, never hidden."""
+    assert [show.standing(code) for code in ("", "agent_owner_inactive", "process_expired", "new_code")] == [
+        "In force", "Owner has left", "Expired", "new_code",
+    ]  # fmt: skip

@@ -22,11 +22,14 @@ class Sources(Documents):
     """An `Inventories` of one source, `cmdb`, whose documents are judged as the test says."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, {"cmdb": ("people",)}, self._judged)
+        super().__init__(folder, {"cmdb": ("people",)}, self._judged, self._departed)
         self.mistakes: tuple[Mistake, ...] = ()
 
     async def _judged(self, _: Any) -> tuple[Mistake, ...]:
         return self.mistakes
+
+    async def _departed(self, *_: Any) -> None:
+        pass
 
     def entries(self) -> list[Written]:
         return [Written("people", "zoe", "cmdb.json:1", "cmdb")]

@@ -15,7 +15,7 @@ from proxy.holds.model import Hold, State
 from proxy.holds.service import HoldOptions
 from proxy.stages import Claim, Decided, Restraint
 from telemetry.errors import AuditUnavailable
-from tests.fakes.held_calls import NOW, TWO_SIGN, Desk, decided, inventory
+from tests.fakes.held_calls import NOW, OWNER_SIGNS, TWO_SIGN, Desk, decided, inventory
 from tests.fakes.waiting import until
 from tests.proxy.storage.opening import opened
 
@@ -637,6 +637,8 @@ def test_waiting_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 RESTRAINED = (Restraint("agent_frozen", "frozen: agent:refunds", NOW),)
+TOLD = replace(OWNER_SIGNS, rules=("agent_frozen",))  # as `restrained` has it
+OVERDUE = (Restraint("agent_review_overdue", "was due", NOW - 86_400),)
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -647,10 +649,27 @@ def test_what_was_asked_before_a_freeze_is_asked_anew(tmp_path: Path, signed: bo
         before = await parked(desk)
         if signed:
             await desk.approve(before)
-        answer = await refusal(desk, decided(restraints=RESTRAINED))
+        answer = await refusal(desk, decided(restraints=RESTRAINED, requirement=TOLD))
         assert (answer.reason, answer.extra["hold_id"]) == ("approval_invalidated", before)
         desk.clock.now += 1
-        assert await parked(desk, decided(restraints=RESTRAINED)) != before
+        assert await parked(desk, decided(restraints=RESTRAINED, requirement=TOLD)) != before
+
+    told(tmp_path, story)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_what_did_not_say_that_a_review_is_overdue_is_asked_anew(tmp_path: Path, signed: bool) -> None:
+    """Even if the review was due long before it was asked for, as an edit of the date can have it."""
+
+    async def story(desk: Desk) -> None:
+        before = await parked(desk)
+        if signed:
+            await desk.approve(before)
+        overdue = decided(restraints=OVERDUE, requirement=replace(OWNER_SIGNS, rules=("agent_review_overdue",)))
+        assert (await refusal(desk, overdue)).reason == "approval_invalidated"
+        anew = await parked(desk, overdue)
+        assert anew != before
+        assert await parked(desk, overdue) == anew
 
     told(tmp_path, story)
 
@@ -659,9 +678,11 @@ def test_what_was_asked_since_a_freeze_is_joined(tmp_path: Path) -> None:
     """The same call again waits for the same people, and their approval is used."""
 
     async def story(desk: Desk) -> None:
-        call = decided(restraints=(replace(RESTRAINED[0], since=NOW - 1),))
+        call = decided(restraints=(replace(RESTRAINED[0], since=NOW - 1),), requirement=TOLD)
         hold = await parked(desk, call)
-        assert await parked(desk, call) == hold
+        told = await refusal(desk, call)
+        assert (told.extra["hold_id"], told.extra["reason_code"]) == (hold, "agent_frozen")
+        assert "frozen: agent:refunds" not in told.detail, "what people wrote is theirs"
         await desk.approve(hold)
         claim = await desk.service.admit(call)
         await desk.service.confirm(claim, call)
@@ -678,6 +699,9 @@ def test_a_call_that_waited_through_a_freeze_is_not_confirmed(tmp_path: Path) ->
         await desk.approve(hold)
         claim = await desk.service.admit(decided())
         with pytest.raises(Refused, match="approval_requirements_changed"):
-            await desk.service.confirm(claim, decided(restraints=RESTRAINED))
+            await desk.service.confirm(claim, decided(restraints=RESTRAINED, requirement=TOLD))
+        overdue = decided(restraints=OVERDUE, requirement=replace(OWNER_SIGNS, rules=("agent_review_overdue",)))
+        with pytest.raises(Refused, match="approval_requirements_changed"):
+            await desk.service.confirm(claim, overdue)
 
     told(tmp_path, story)

@@ -49,6 +49,39 @@ def test_the_parked_answer_is_the_one_of_the_specification() -> None:
     assert "a human approval" in answers.parked(hold(requirement=TEAM_SIGNS), LINE).refusal.detail
 
 
+@pytest.mark.parametrize(
+    ("codes", "said"),
+    [
+        (
+            ["agent_frozen"],
+            "The access of this agent is frozen: until a person lifts that, nothing of this kind passes",
+        ),
+        (["owner_frozen"], "The access of this agent is frozen: "),
+        (["principal_frozen"], "The access of this agent is frozen: "),
+        (["service_frozen"], "Access to this service is frozen: "),
+        (["tool_frozen"], "The use of this tool is frozen: "),
+        (["global_frozen"], "All access is frozen: "),
+        (["agent_review_overdue"], "A review by the accountable owner is overdue: until that is done, nothing"),
+        (["agent_review_overdue", "class_frozen"], "The access of this agent is frozen: "),
+    ],
+)
+def test_a_call_that_is_held_back_hears_why(codes: list[str], said: str) -> None:
+    """Frozen, or overdue, with a stable code, that a person lifts it or approves this call; nobody's name or words."""
+    told = answers.parked(hold(requirement=Requirement((Clause(("owner",)),), 900, 600)), LINE, codes).refusal
+    assert (told.reason, told.status, told.next_action) == ("approval_pending", 428, "wait")
+    assert told.detail.startswith(said)
+    assert f"{LINE} is waiting for the accountable owner's approval" in told.detail
+    assert told.extra["reason_code"] == codes[0]
+
+
+def test_an_approval_that_a_freeze_ended_says_so() -> None:
+    """The agent may ask again, and then waits for somebody who knows of it."""
+    for state in (State.REVOKED, State.CANCELLED):
+        told = ended(state, closed_by="person:olga", closed_reason="agent_frozen")
+        assert "access was frozen, and its approval is void" in told.detail
+        assert (told.reason, told.next_action) == ("approval_invalidated", "request")
+
+
 def test_a_denial_carries_the_reason_and_no_way_round() -> None:
     """403 with the words of who denied, made visible, for the goal and not only for these arguments."""
     told = ended(State.DENIED, closed_by="person:olga", closed_reason="denied", closed_text="needs a \u202eticket.")

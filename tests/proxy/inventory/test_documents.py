@@ -40,8 +40,12 @@ class Told:
         self.calls.append((source, digest))
 
 
-def made(folder: Path, judge: Judge) -> Documents:
-    return Documents(folder, {"cmdb": ("people", "agents")}, judge)
+async def nobody(path: Path, document: bytes | None, people: frozenset[str]) -> None:
+    """Where who leaves is of no interest."""
+
+
+def made(folder: Path, judge: Judge, on_departed=nobody) -> Documents:
+    return Documents(folder, {"cmdb": ("people", "agents")}, judge, on_departed)
 
 
 def test_a_good_document_is_kept_whole_after_it_was_told(tmp_path):
@@ -89,12 +93,52 @@ def test_what_is_judged_wrong_or_not_on_record_is_not_kept(tmp_path):
     documents = made(tmp_path, judge)
     asyncio.run(documents.accept("cmdb", GOOD, Told()))
     judge.mistakes = (Mistake("cmdb.json", 1, "agents[x]", "is here again"),)
-    assert asyncio.run(documents.accept("cmdb", b'{"people": []}', Told())) == judge.mistakes
+    assert asyncio.run(documents.accept("cmdb", GOOD + b" ", Told())) == judge.mistakes
     judge.mistakes = ()
     with pytest.raises(StoreUnavailable):
-        asyncio.run(documents.accept("cmdb", b'{"people": []}', Told(StoreUnavailable("full"))))
+        asyncio.run(documents.accept("cmdb", GOOD + b" ", Told(StoreUnavailable("full"))))
     assert [path.name for path in tmp_path.iterdir()] == ["cmdb.json"]
     assert (tmp_path / "cmdb.json").read_bytes() == GOOD
+
+
+ALL = b'{"people": [{"id": "alice", "name": "A"}, {"id": "bob", "name": "B"}, {"id": "zoe", "name": "Z"}]}'
+LESS = b'{"people": [{"id": "alice", "name": "A"}, {"id": "bob", "name": "B", "active": false}]}'
+
+
+def test_who_vanishes_from_a_document_that_is_not_kept_has_left(tmp_path):
+    """They are told beside its mistakes; said again or kept as a whole, the document is what counts."""
+    told = []
+
+    async def departed(path, document, people):
+        told.append((path.name, document, set(people)))
+
+    judge = Judge()
+    documents = made(tmp_path, judge, departed)
+    asyncio.run(documents.accept("cmdb", ALL, Told()))
+    judge.mistakes = (Mistake("cmdb.json", 1, "agents[x]", "is here again"),)
+    mistakes = asyncio.run(documents.accept("cmdb", LESS, Told()))
+    assert [one.field for one in mistakes] == ["agents[x]", "people[bob]", "people[zoe]"]
+    assert "is deactivated although the document is not in force" in mistakes[1].text
+    assert (tmp_path / "cmdb.json").read_bytes() == ALL
+    asyncio.run(documents.accept("cmdb", ALL, Told()))
+    judge.mistakes = ()
+    asyncio.run(documents.accept("cmdb", LESS, Told()))
+    assert told == [
+        ("cmdb.json", ALL, set()), ("cmdb.json", None, {"bob", "zoe"}), ("cmdb.json", ALL, set()),
+        ("cmdb.json", LESS, set()),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("raw", [b"{}", b'{"people": []}', b'{"people": [{"id": "alice", "name": "A"}]}'])
+def test_a_document_that_leaves_out_more_than_half_changes_nothing(tmp_path, raw):
+    """Empty, or the first page of many: nobody is ended by it, and it is not even judged."""
+    judge, told = Judge(), Told()
+    documents = made(tmp_path, judge)
+    asyncio.run(documents.accept("cmdb", ALL, told))
+    (mistake,) = asyncio.run(documents.accept("cmdb", raw, told))
+    assert "leaves out more than half at once is not believed" in mistake.text
+    assert (tmp_path / "cmdb.json").read_bytes() == ALL
+    assert len(judge.asked) == len(told.calls) == 1
 
 
 def test_an_unknown_source_brings_nothing(tmp_path):

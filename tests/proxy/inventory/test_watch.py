@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.errors import ConfigurationError, Mistake
+from proxy.inventory.load import Examined
 from proxy.inventory.watch import InventorySource
 from tests.fakes.inventories import AGENTS, PEOPLE, SERVICES, write_inventory
 
@@ -19,7 +20,11 @@ class Told:
     def __init__(self, path: Path) -> None:
         self.source = InventorySource(path)
         self.events: list[tuple[str, object]] = []
+        self.examined: list[Examined] = []
         self.refusal: Exception | None = None
+
+    async def on_examined(self, examined) -> None:
+        self.examined.append(examined)
 
     async def on_change(self, loaded) -> None:
         self.events.append(("change", self.source.current.version))
@@ -34,7 +39,7 @@ class Told:
 
         async def poll() -> None:
             for _ in range(times):
-                await self.source.poll(self.on_change, self.on_mistakes)
+                await self.source.poll(self.on_examined, self.on_change, self.on_mistakes)
 
         before = len(self.events)
         asyncio.run(poll())
@@ -165,8 +170,8 @@ def test_mistakes_that_could_not_be_told_are_told_later(tmp_path):
         raise OSError("full")
 
     async def poll() -> None:
-        await told.source.poll(told.on_change, fail)
-        await told.source.poll(told.on_change, fail)
+        await told.source.poll(told.on_examined, told.on_change, fail)
+        await told.source.poll(told.on_examined, told.on_change, fail)
 
     with pytest.raises(OSError, match="full"):
         asyncio.run(poll())
@@ -186,22 +191,28 @@ def test_replacing_a_symbolic_link_is_an_edit(tmp_path):
     assert told.owner is None
 
 
-def test_watching_polls_until_cancelled(tmp_path):
-    """The loop takes up an edit by itself, and ends when it is cancelled."""
+def test_what_files_say_to_be_inactive_is_told_beside_mistakes(tmp_path):
+    """In so many words: who is merely no longer there is not told to have left, and nobody is where all is well."""
     told = Told(write_inventory(tmp_path))
-    changed = asyncio.Event()
+    inactive = PEOPLE.replace("name: Alice Adams", "name: Alice Adams\n    active: false")
+    write_inventory(tmp_path, people=inactive + "x: 1\n")
+    assert told.polls() == ["mistakes 1"]
+    assert (told.examined[-1].loaded, told.examined[-1].ended) == (None, {"person:alice", "person:bob"})
+    write_inventory(tmp_path, people="x: 1\n")
+    told.polls()
+    assert told.examined[-1].ended == frozenset()
+    write_inventory(tmp_path, people=inactive)
+    assert told.polls() == ["change", "mistakes 0"]
+    assert told.examined[-1].ended == frozenset()
 
-    async def on_change(loaded) -> None:
-        assert loaded.inventory.agents["support-bot"].owner is None
-        changed.set()
 
-    async def edit_and_wait() -> None:
-        task = asyncio.ensure_future(told.source.watch(on_change, told.on_mistakes, interval=0.01))
-        write_inventory(tmp_path, agents=NO_OWNER)
-        await asyncio.wait_for(changed.wait(), 10)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(edit_and_wait())
-    assert told.owner is None or changed.is_set()
+def test_it_waits_for_what_it_has_seen_and_not_judged(tmp_path):
+    """So that whoever polls it comes again soon; and it names the places to look at."""
+    told = Told(write_inventory(tmp_path))
+    assert not told.source.waiting
+    write_inventory(tmp_path, agents=NO_OWNER)
+    told.polls(1)
+    assert told.source.waiting
+    told.polls(1)
+    assert not told.source.waiting
+    assert list(told.source.places()) == [tmp_path]
