@@ -16,7 +16,8 @@ class VerifiedToken:
 
     `issued_at` is the earliest moment at which it can have been issued, `not_after` the latest at
     which it may be used, given the clock tolerance of its profile. `method` is how it was proven, and
-    `instance` which running copy it speaks of, if it says so.
+    `instance` which running copy it speaks of, if it says so. `review` is the number under which its issuer is asked
+    about it again; 0 if it is not.
     """
 
     issuer: str
@@ -27,6 +28,7 @@ class VerifiedToken:
     digest: str
     method: str = ISSUED_JWT
     instance: str = ""
+    review: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,10 @@ class Cluster(Group):
         SERVICE_ACCOUNT / "token", description="What we show there; it must be allowed to create TokenReviews."
     )
     max_lifetime_seconds: int = Field(3600, description="Tokens that live longer are refused.")
+    review_seconds: int = Field(30, description="review_url: how often it is asked again about a token in use.")
+    unanswered_seconds: int = Field(
+        120, description="review_url: for how long a token in use counts on while there is no answer."
+    )
 
 
 def trust_domain_settings(domain: TrustedDomain) -> TrustDomainSettings:
@@ -83,6 +87,8 @@ def cluster_settings(cluster: Cluster) -> ClusterSettings:
         ca_bundle=cluster.ca_bundle,
         token_file=cluster.token_file,
         max_lifetime_s=cluster.max_lifetime_seconds,
+        review_every_s=cluster.review_seconds,
+        unanswered_s=cluster.unanswered_seconds,
     )
 
 
