@@ -38,6 +38,7 @@ class ListenerOptions:
     max_body_bytes: int = MIB
     max_websocket_message_bytes: int = MIB
     header_timeout: float = 10.0
+    proof_timeout: float = 30.0
     body_timeout: float = 60.0
     idle_timeout: float = 300.0
     connect_timeout: float = 10.0
