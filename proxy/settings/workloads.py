@@ -33,6 +33,12 @@ class TrustedDomain(Group):
     ca_bundle: Path | None = Field(None, description="https_web: PEM bundle that the endpoint is verified with.")
     endpoint_spiffe_id: str | None = Field(None, description="https_spiffe: who the endpoint is.")
     bootstrap_file: Path | None = Field(None, description="https_spiffe: the bundle to know it by at first.")
+    bundle_generation: int = Field(
+        0,
+        ge=0,
+        le=2**31,
+        description="Another number after the trust domain was set up anew: its sequence may restart.",
+    )
     max_lifetime_seconds: int = Field(3600, description="JWT-SVIDs that live longer are refused.")
 
 
@@ -72,6 +78,7 @@ def trust_domain_settings(domain: TrustedDomain) -> TrustDomainSettings:
         bootstrap_file=domain.bootstrap_file,
         workload_api=said if isinstance(said, str) else ("" if said else None),
         max_lifetime_s=domain.max_lifetime_seconds,
+        generation=domain.bundle_generation,
     )
 
 

@@ -138,6 +138,13 @@ _SIGNALS = (
     ) STRICT, WITHOUT ROWID""",
 )
 
+_BUNDLES = (
+    """CREATE TABLE bundles (
+        trust_domain TEXT NOT NULL, generation INTEGER NOT NULL, sequence TEXT, body BLOB NOT NULL, at REAL NOT NULL,
+        PRIMARY KEY (trust_domain, generation)
+    ) STRICT, WITHOUT ROWID""",
+)
+
 MIGRATIONS = (
     Migration(1, "handles, revocations, credentials of people", _IDENTITY),
     Migration(2, "holds", _HOLDS),
@@ -145,6 +152,7 @@ MIGRATIONS = (
     Migration(4, "what may be used once", _REPLAYS),
     Migration(5, "attestations, and who was deactivated", _OWNERSHIP),
     Migration(6, "what receivers of events are told", _SIGNALS),
+    Migration(7, "the last bundles of trust domains", _BUNDLES),
 )
 
 VERSION = MIGRATIONS[-1].number
