@@ -95,6 +95,7 @@ class AgentConnection(asyncio.Protocol):
             return
         if self._ending is None:
             self.pump(events.DataReceived(self._client, data))
+            self._house.received(self._client.id, len(data))
             return
         self._discarded += len(data)
         if self._discarded > MAX_DISCARDED:

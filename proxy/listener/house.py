@@ -37,8 +37,16 @@ class House:
         self.connections[name] = connection
         self.empty.clear()
         self.shares.enter(name, peer)
-        while (oldest := self.shares.too_many()) is not None:
-            self.has_place(oldest, CROWDED)
+        self._make_room()
+
+    def received(self, name: str, size: int) -> None:
+        """The agent has sent so much: of somebody who is not proven, it may be too much."""
+        if self.shares.received(name, size):
+            self._make_room()
+
+    def _make_room(self) -> None:
+        while (name := self.shares.too_many()) is not None:
+            self.has_place(name, CROWDED)
 
     def leave(self, name: str) -> None:
         self.shares.leave(name)

@@ -35,7 +35,7 @@ class Listener:
 
     def __init__(self, gate: Gate, options: ListenerOptions) -> None:
         self._options = options
-        self.shares = Shares(options.max_connections)
+        self.shares = Shares(options.max_connections, options.max_unproven_bytes)
         self._gate = SharedGate(gate, options.decision_timeout, self.shares)
         self._house: House | None = None
         self._servers: list[asyncio.Server] = []

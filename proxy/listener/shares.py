@@ -11,19 +11,24 @@ CROWDED = Refusal(
 TAKEN = Refusal(
     "too_many_connections", 503, "This agent has as many connections open as it may. Close some, or wait.", "retry"
 )
-_NEWCOMERS = 10  # one in so many places is for who is not proven yet
+_NEWCOMERS = 10  # one in so many places is for who is not proven yet,
+_LEAST = 64  # or so many, if that is not more than half: a few agents that start together are no crowd
 
 
 class Shares:
-    """Places for `most` connections, by id: a tenth for those of whom nobody knows yet who they are.
+    """Places for `most` connections, by id: a tenth, or 64, for those whom nobody knows yet.
 
     A newcomer always finds a place. If there was none, the oldest of that address gives way which has most of them:
-    whoever means well is proven in a moment, and is the oldest only among those that wait without saying anything. A
+    whoever means well is proven in a moment, and is the oldest only among those that wait without saying anything. All
+    newcomers together may send `most_bytes` before they are proven: then the one that has sent most gives way. A
     proven agent may have as many as are left free, so that beside any number of greedy ones there is room for another.
     """
 
-    def __init__(self, most: int) -> None:
-        self._for_newcomers = max(1, most // _NEWCOMERS)
+    def __init__(self, most: int, most_bytes: int = 128 << 20) -> None:
+        self._most_bytes = most_bytes
+        self._received: Counter[str] = Counter()
+        self._all_received = 0
+        self._for_newcomers = max(1, most // _NEWCOMERS, min(_LEAST, most // 2))
         self._for_proven = max(1, most - self._for_newcomers)
         self._newcomers: dict[str, str] = {}
         self._by_party: dict[str, OrderedDict[str, None]] = {}
@@ -47,8 +52,18 @@ class Shares:
         self._newcomers[connection] = name
         self._by_party.setdefault(name, OrderedDict())[connection] = None
 
+    def received(self, connection: str, size: int) -> bool:
+        """So much has come. Whether it is of a newcomer, for all of whom together we keep only so much in memory."""
+        if connection not in self._newcomers:
+            return False
+        self._received[connection] += size
+        self._all_received += size
+        return True
+
     def too_many(self) -> str | None:
         """Who is to give way; None while there is room. The same until it is proven, or leaves."""
+        if self._all_received > self._most_bytes:
+            return max(self._received, key=lambda name: self._received[name])
         if len(self._newcomers) <= self._for_newcomers:
             return None
         most = max(self._by_party, key=lambda name: len(self._by_party[name]))
@@ -85,6 +100,7 @@ class Shares:
     def _forget(self, connection: str) -> None:
         name = self._newcomers.pop(connection, None)
         if name is not None:
+            self._all_received -= self._received.pop(connection, 0)
             del self._by_party[name][connection]
             if not self._by_party[name]:
                 del self._by_party[name]

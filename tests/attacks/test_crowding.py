@@ -41,12 +41,12 @@ def test_an_agent_is_served_beside_a_crowd_that_says_nothing(address: str, sends
         async with rig(max_connections=60) as r:
             before = await r.tunnel()
             async with crowd(r, 200, address=address, sends=sends) as wires:
-                await until(lambda: r.listener.shares.refused >= 190)
+                await until(lambda: r.listener.shares.refused >= 170)
                 during = await r.tunnel()
                 for wire in (before, during):
                     assert (await wire.ask(GET))[0] == 200
                     await wire.close()
-                assert r.listener.shares.unproven <= 6
+                assert r.listener.shares.unproven <= 30
                 if not sends:
                     answer = await wires[0].rest()
                     assert answer.startswith(b"HTTP/1.1 503 ")
@@ -67,7 +67,7 @@ def test_a_crowd_in_tls_makes_room_too() -> None:
             for one in flood:
                 with contextlib.suppress(OSError):
                     one.sendall(b"\x16\x03\x01\x02\x00\x01")
-            await until(lambda: r.listener.shares.refused >= 90)
+            await until(lambda: r.listener.shares.refused >= 80)
             wire = await r.tunnel_over(await r.dial_tls())
             assert (await wire.ask(GET))[0] == 200
             await wire.close()
@@ -81,7 +81,7 @@ def test_one_agent_leaves_room_for_another() -> None:
     """At half of all places it is told to close some; another agent gets its own, and closing one makes room."""
 
     async def run() -> None:
-        async with rig(max_connections=20) as r:
+        async with rig(max_connections=36) as r:
             mine = [await r.tunnel() for _ in range(9)]
             refused = await r.dial()
             refused.send(f"CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n{CREDENTIAL}\r\n\r\n".encode())
@@ -147,9 +147,27 @@ def test_a_call_that_waits_for_people_keeps_its_connection() -> None:
             held.send(f"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n{CREDENTIAL}\r\n\r\n".encode())
             await gate.asked.wait()
             async with crowd(r, 30):
-                await until(lambda: r.listener.shares.refused >= 28)
+                await until(lambda: r.listener.shares.refused >= 25)
                 gate.wait.set()
                 assert (await held.answer())[0] == 200
             await held.close()
+
+    asyncio.run(run())
+
+
+def test_bodies_of_nobody_fill_no_memory() -> None:
+    """Each is below the limit, and a thousand of them were a gigabyte, kept before anybody was asked who sends it."""
+
+    async def run() -> None:
+        head = b"POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\n"
+        async with rig(names=(), max_unproven_bytes=3_000_000) as r, crowd(r, 20, sends=head + b"x" * 900_000):
+            await until(lambda: r.listener.shares.refused >= 17)
+            assert r.listener.shares.unproven <= 3
+            wire = await r.dial()
+            assert (await wire.ask(f"GET http://a.test/ HTTP/1.1\nHost: a.test\n{CREDENTIAL}"))[0] == 200
+            body = f"POST http://a.test/ HTTP/1.1\nHost: a.test\nContent-Length: 900000\n{CREDENTIAL}"
+            for _ in range(5):
+                assert (await wire.ask(body, b"x" * 900_000))[0] == 200
+            await wire.close()
 
     asyncio.run(run())

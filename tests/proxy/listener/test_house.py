@@ -65,7 +65,7 @@ def test_empty_while_nobody_is_here() -> None:
 
 def test_the_oldest_of_those_that_nobody_knows_makes_room() -> None:
     """Who is proven meanwhile keeps its place, though nobody has said so before."""
-    one = house(20, b="bot")
+    one = house(4, b="bot")
     connections = {name: enter(one, name) for name in "abcd"}
     assert {name: got.turned_away for name, got in connections.items()} == {"a": [CROWDED], "b": [], "c": [], "d": []}
     assert (one.shares.unproven, one.shares.proven, one.shares.refused) == (2, 1, 1)
