@@ -62,6 +62,7 @@ class TokenReviewer:
         self._asking: dict[str, asyncio.Future[_Answer]] = {}
         self._again: set[asyncio.Future[_Answer]] = set()
         self._turns = Turns(_AT_ONCE, _EACH, _MOST_WAITING)
+        self._silent = False
 
     async def require_good(self, question: Question, now: float, peer: str = "") -> int:
         """The number of this token, if the API server says, now or a moment ago, that it is good; else refuses."""
@@ -104,6 +105,7 @@ class TokenReviewer:
         try:
             async with asyncio.timeout(_WITHIN), turn:
                 review = await self._ask(question.token)
+            self._silent = False
             self._judge(review, question.subject)
         except Refused as refused:
             if self.vouched.bad(question.digest):
@@ -113,9 +115,9 @@ class TokenReviewer:
         except Crowded:
             return _Answer(now, self._unavailable("too many questions at once"), counts=False)
         except TimeoutError:
-            return _Answer(now, self._unavailable(f"no answer within {_WITHIN:.0f} s"))
+            return self._unanswered(now, f"no answer within {_WITHIN:.0f} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            return _Answer(now, self._unavailable(f"{type(error).__name__}: {error}"))
+            return self._unanswered(now, f"{type(error).__name__}: {error}")
         return _Answer(now, None, self.vouched.good(question, now))
 
     async def _ask(self, token: str) -> Mapping[str, Json]:
@@ -157,6 +159,13 @@ class TokenReviewer:
             raise unproven("identity_invalid", "review_audience")
         if not isinstance(user, dict) or user.get("username") != subject:
             raise unproven("identity_invalid", "review_subject")
+
+    def _unanswered(self, now: float, why: str) -> _Answer:
+        """The operator hears of it once, until there is an answer again: after a while it ends who is connected."""
+        if not self._silent:
+            log.warning("cluster %s does not answer, and those it vouched for end in time: %s", self._url, why)
+        self._silent = True
+        return _Answer(now, self._unavailable(why))
 
     def _unavailable(self, why: str) -> Refused:
         return refuse(

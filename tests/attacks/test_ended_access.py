@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.fakes.world import INVENTORY, NOW, World, world
 GET = "GET /v1/customers/ada HTTP/1.1\nHost: crm.test"
 KNOWN = f'team: support, identities: [{{issuer: "{CLUSTER}", subject: "{ACCOUNT}"}}]'
 OF_NOW = {"iat": int(NOW) - 10, "nbf": int(NOW) - 10, "exp": int(NOW) + 3000}
+OTHER = ("127.0.0.2", 0)
 HELD = '{"customer": "ada", "amount": 45000}'
 
 
@@ -37,6 +39,7 @@ class Governed:
     end: Callable[[], None]
     reason: str
     in_force: Callable[[], bool]
+    cluster: ApiServer
 
     async def tunnel(self) -> Wire:
         return await self.rig.tunnel("crm.test")
@@ -96,7 +99,9 @@ async def _governed(
                 shown = account_token(**OF_NOW) if how == "pod deleted" else await house.handle()
                 cluster.good.add(shown)
                 credential = f"Proxy-Authorization: Bearer {shown}"
-                yield Governed(Rig(listener, FakeGate(), server, folder, credential), house, end, reason, in_force)
+                yield Governed(
+                    Rig(listener, FakeGate(), server, folder, credential), house, end, reason, in_force, cluster
+                )
             finally:
                 for task in tasks:
                     task.cancel()
@@ -333,6 +338,34 @@ def test_a_call_that_waits_for_its_sign_off_is_answered(tmp_path: Path) -> None:
             await wire.close()
 
     asyncio.run(run())
+
+
+def test_garbage_at_a_slow_cluster_keeps_nobody_else_out(tmp_path: Path) -> None:
+    """A hundred made-up tokens that each hang at the API server: an agent from elsewhere is asked about meanwhile."""
+    let_go = threading.Event()
+
+    async def run() -> None:
+        async with governed(tmp_path, "pod deleted") as made:
+            made.cluster.before = lambda seen: json.loads(seen.body)["spec"]["token"] in made_up and let_go.wait(30)
+            made_up = [account_token(jti=f"made-up-{number}", **OF_NOW) for number in range(100)]
+            garbage = [Wire(*await asyncio.open_connection(*made.rig.listener.proxy_address, local_addr=OTHER))
+                       for _ in made_up]  # fmt: skip
+            for wire, token in zip(garbage, made_up, strict=True):
+                text = f"CONNECT crm.test:443 HTTP/1.1\r\nHost: crm.test:443\r\nProxy-Authorization: Bearer {token}"
+                wire.send(f"{text}\r\n\r\n".encode())
+            reviewer = next(iter(made.house.parts.resolver._workloads._accounts._reviewers.values()))
+            await until(lambda: len(reviewer._asking) == 100)
+            wire = await made.tunnel()
+            assert (await wire.ask(GET))[0] == 200
+            assert len(reviewer._asking) >= 90, "they still wait"
+            let_go.set()
+            for one in (wire, *garbage):
+                await one.close()
+
+    try:
+        asyncio.run(run())
+    finally:
+        let_go.set()
 
 
 async def heard(made: Governed) -> None:

@@ -260,8 +260,10 @@ def test_a_deleted_pod_ends_what_its_token_proved(server: ApiServer, own: Path) 
     asyncio.run(story())
 
 
-def test_a_server_that_is_away_is_waited_for_two_minutes(server: ApiServer, own: Path) -> None:
-    """It is asked every five seconds; then who is connected hears 503, until there is a yes again."""
+def test_a_server_that_is_away_is_waited_for_two_minutes(
+    server: ApiServer, own: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is asked every five seconds; then who is connected hears 503, until there is a yes again. One line tells it."""
 
     async def story() -> None:
         one = reviewer(server, own)
@@ -271,6 +273,7 @@ def test_a_server_that_is_away_is_waited_for_two_minutes(server: ApiServer, own:
             await one.ask_again(NOW + second)
             assert standing(one, number, NOW + second) is None
         assert len(server.seen) == 1 + 19
+        assert caplog.text.count("does not answer") == 1
         assert standing(one, number, NOW + 121) == (503, "identity_unavailable")
         server.broken = None
         await one.ask_again(NOW + 125)
