@@ -37,12 +37,16 @@ type Turn = contextlib.AbstractAsyncContextManager[None]
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What the API server said, and when it was asked. No refusal: good. `counts`: for others too, for a while."""
+    """What the API server said, and when it was asked. No refusal: good. `counts`: for others too, for a while.
+
+    `silent`: it said nothing, or was not asked.
+    """
 
     at: float
     refusal: Refused | None
     number: int = 0
     counts: bool = True
+    silent: bool = False
 
 
 class TokenReviewer:
@@ -65,14 +69,23 @@ class TokenReviewer:
         self._silent = False
 
     async def require_good(self, question: Question, now: float, peer: str = "") -> int:
-        """The number of this token, if the API server says, now or a moment ago, that it is good; else refuses."""
+        """The number of this token, if the API server says, now or a moment ago, that it is good; else refuses.
+
+        Where it does not say anything, what it vouched for counts on, on new connections as on old ones.
+        """
         answer = self._answers.get(question.digest)
         if answer is None or not 0 <= now - answer.at < REMEMBERED:
+            known = self.vouched.number_of(question.digest, now) if self._silent else 0
+            if known:  # it is asked about again anyway, and nobody waits for a server that is away
+                return known
             answer = await asyncio.shield(self._shared(question, now, self._turns.of(peer)))
-        if answer.refusal is not None:
-            # Anew each time: an exception that is raised again keeps what it was raised in before.
-            raise Refused(answer.refusal.refusal)
-        return answer.number
+        if answer.refusal is None:
+            return answer.number
+        known = self.vouched.number_of(question.digest, now) if answer.silent else 0
+        if known:
+            return known
+        # Anew each time: an exception that is raised again keeps what it was raised in before.
+        raise Refused(answer.refusal.refusal)
 
     async def ask_again(self, now: float) -> None:
         """What is in use and due is asked about. A slow server is not waited for: its answer is taken when it comes."""
@@ -113,7 +126,7 @@ class TokenReviewer:
                 log.warning("cluster %s: a token of %s is good no more: %s", self._url, question.subject, why)
             return _Answer(now, refused)
         except Crowded:
-            return _Answer(now, self._unavailable("too many questions at once"), counts=False)
+            return _Answer(now, self._unavailable("too many questions at once"), counts=False, silent=True)
         except TimeoutError:
             return self._unanswered(now, f"no answer within {_WITHIN:.0f} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
@@ -165,7 +178,7 @@ class TokenReviewer:
         if not self._silent:
             log.warning("cluster %s does not answer, and those it vouched for end in time: %s", self._url, why)
         self._silent = True
-        return _Answer(now, self._unavailable(why))
+        return _Answer(now, self._unavailable(why), silent=True)
 
     def _unavailable(self, why: str) -> Refused:
         return refuse(

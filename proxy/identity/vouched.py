@@ -69,6 +69,14 @@ class Vouched:
         standing.ended = True
         return True
 
+    def number_of(self, digest: str, now: float) -> int:
+        """The number of a token that counts at `now` by an earlier yes; 0 if it does not. It is in use then."""
+        standing = self._by_digest.get(digest)
+        if standing is None or abs(now - standing.good_at) > self._unanswered:
+            return 0
+        standing.used = True
+        return standing.number
+
     def require(self, number: int, now: float) -> None:
         """Refuses unless the last answer was yes, and is not too old."""
         standing = self._by_number.get(number)

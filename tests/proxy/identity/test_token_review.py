@@ -263,7 +263,7 @@ def test_a_deleted_pod_ends_what_its_token_proved(server: ApiServer, own: Path) 
 def test_a_server_that_is_away_is_waited_for_two_minutes(
     server: ApiServer, own: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is asked every five seconds; then who is connected hears 503, until there is a yes again. One line tells it."""
+    """It is asked every five seconds; then who is connected hears 503, until there is a yes. One line tells of it."""
 
     async def story() -> None:
         one = reviewer(server, own)
@@ -278,6 +278,39 @@ def test_a_server_that_is_away_is_waited_for_two_minutes(
         server.broken = None
         await one.ask_again(NOW + 125)
         assert standing(one, number, NOW + 125) is None
+
+    asyncio.run(story())
+
+
+def test_a_token_shown_again_counts_on_while_nobody_answers(server: ApiServer, own: Path) -> None:
+    """At the gateway it comes with each request: it ends with its connections, not before; and a no ends it at once."""
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        number = await one.require_good(question(), NOW)
+        server.broken = 500, {}, b"oops"
+        for second in (10, 11, 60, 120):
+            assert await one.require_good(question(), NOW + second) == number
+        assert len(server.seen) == 2, "who is known to be away is not waited for by each request"
+        assert (await ask(one, "another", NOW + 60) or (0, ""))[0] == 503
+        assert (await ask(one, now=NOW + 121) or (0, ""))[0] == 503
+        server.broken = None
+        server.good.clear()
+        await one.ask_again(NOW + 127)
+        assert await ask(one, now=NOW + 127) == (407, "review_not_authenticated")
+
+    asyncio.run(story())
+
+
+def test_who_is_vouched_for_needs_no_turn(server: ApiServer, own: Path) -> None:
+    """However many made-up tokens wait."""
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        number = await one.require_good(question(), NOW)
+        one._turns = Turns(0, 0, 0)
+        assert await one.require_good(question(), NOW + 10) == number
+        assert (await ask(one, "another", NOW + 10) or (0, ""))[0] == 503
 
     asyncio.run(story())
 

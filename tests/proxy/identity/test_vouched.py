@@ -50,6 +50,21 @@ def test_an_old_yes_does_not_count() -> None:
     assert reason(vouched, number, NOW + 121) == ""
 
 
+def test_an_earlier_yes_counts_as_long_as_for_who_is_connected() -> None:
+    """Shown again while nobody answers; never after a no."""
+    vouched = Vouched(30, 120)
+    number = vouched.good(ONE, NOW)
+    assert [vouched.number_of(ONE.digest, now) for now in (NOW, NOW + 120, NOW + 121, NOW - 121)] == [
+        number,
+        number,
+        0,
+        0,
+    ]
+    assert vouched.number_of(TWO.digest, NOW) == 0
+    vouched.bad(ONE.digest)
+    assert vouched.number_of(ONE.digest, NOW) == 0
+
+
 def test_only_what_is_in_use_is_due() -> None:
     """The oldest first, only so many at a time, and after no answer again soon."""
     vouched = Vouched(30, 120)
