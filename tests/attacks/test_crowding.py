@@ -171,3 +171,39 @@ def test_bodies_of_nobody_fill_no_memory() -> None:
             await wire.close()
 
     asyncio.run(run())
+
+
+def test_whoever_had_to_go_gets_nothing_done() -> None:
+    """A call that was being judged when its connection had to make room is given up, even if it would be allowed."""
+
+    async def run() -> None:
+        gate = FakeGate(wait=asyncio.Event(), agent=None)
+        assert gate.wait is not None
+        async with rig(gate=gate, names=(), max_connections=2) as r:
+            going = await r.dial()
+            going.send(f"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n{CREDENTIAL}\r\n\r\n".encode())
+            await gate.asked.wait()
+            async with crowd(r, 1):
+                said = await going.rest()
+                gate.agent = "bot"
+                gate.wait.set()
+                await until(lambda: len(r.listener.connections()) <= 1)
+            assert said.startswith(b"HTTP/1.1 503 ")
+            assert said.count(b"HTTP/1.1") == 1
+            assert r.upstream.seen == []
+            await going.close()
+
+    asyncio.run(run())
+
+
+def test_in_tls_the_words_arrive_too() -> None:
+    """Whoever has ended its handshake and said nothing yet is told why it has to go."""
+
+    async def run() -> None:
+        async with rig(max_connections=2, proxy_tls=("127.0.0.1", 0)) as r:
+            first = await r.dial_tls()
+            async with crowd(r, 1):
+                assert (await first.rest()).startswith(b"HTTP/1.1 503 ")
+            await first.close()
+
+    asyncio.run(run())
