@@ -4,6 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from policies.model import Json
+from proxy.peers import party
 from telemetry.record import clip, timestamp
 
 BURST = 100
@@ -27,6 +28,7 @@ class Crowd:
 
     def has_room(self, peer: str, now: float) -> bool:
         """Whether this refusal gets a record of its own; if not, it is counted."""
+        peer = party(peer)
         known = self._peers.get(peer)
         if known is None:
             # A peer more than we keep in mind shares a bucket with all others of that kind.

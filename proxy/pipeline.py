@@ -173,6 +173,11 @@ class Pipeline:
         self._heard.discard(connection)
         self._under_way.pop(connection, None)
 
+    def agent_of(self, connection: str) -> str | None:
+        """The agent that this connection has proven to be; None while it has not."""
+        proven = self._bound.get(connection)
+        return None if proven is None else proven.agent
+
     def reached_by(self, scope: str) -> Reach:
         """How many open connections, and calls under way, are under this scope now."""
         heard = [(one, self._bound[one]) for one in self._heard if one in self._bound]

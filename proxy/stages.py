@@ -116,7 +116,8 @@ class Proven:
     issuers whose keys it was proven by, each with the epoch of those keys: when one is taken away, it must be shown
     anew. `thumbprint` is that of the certificate whose key the connection has proven to hold, `bound_to` the one that
     it must be (RFC 8705 section 3). `made_at` is when the credential itself was issued, however old its task; 0 if only
-    `issued_at` is known.
+    `issued_at` is known. `reviews` are the issuers that are asked again whether it is still good, each with the number
+    under which they are.
     """
 
     agent: str
@@ -137,6 +138,7 @@ class Proven:
     thumbprint: str = ""
     bound_to: str = ""
     made_at: float = 0.0
+    reviews: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

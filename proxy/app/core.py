@@ -135,7 +135,7 @@ def _assemble(
     own = _own_tokens(settings, signer)
     broker = Broker(References(), None if signer is None or own is None else ChainTokens(signer, own.issuer))
     tokens = TokenVerifier([issuer_settings(one) for one in settings.identity.issuers])
-    workloads = _workloads(settings)
+    workloads = _workloads(settings, store)
     resolver = Resolver(handles, tokens, standing, tasks.basis, own, workloads, process_standing)
     at_own_host: dict[str, OwnEndpoint] = {}  # filled below: what answers there needs the parts of the path
     pipeline = Pipeline(
@@ -193,10 +193,10 @@ def _signer(settings: Settings, now: float) -> Signer | None:
     return Signer.open(settings.state / "downstream.keys", now) if needed else None
 
 
-def _workloads(settings: Settings) -> Workloads:
+def _workloads(settings: Settings, store: SqliteStore) -> Workloads:
     identity = settings.identity
     return Workloads(
-        [BundleSource(trust_domain_settings(one)) for one in identity.trust_domains],
+        [BundleSource(trust_domain_settings(one), store=store) for one in identity.trust_domains],
         [cluster_settings(one) for one in identity.kubernetes],
         peer_life=identity.peer_seconds,
     )

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from proxy.app.core import Core
 from proxy.inventory.orphans import orphans
 from proxy.inventory.ownership import overdue
+from proxy.listener.shares import Shares
 from telemetry.metrics import Metrics
 
 
@@ -27,4 +28,19 @@ def core_gauges(core: Core, metrics: Metrics) -> None:
         "countersign_background_failures",
         "How often something beside the calls has failed since the start; the log and the status say what",
         core.failures.total,
+    )
+
+
+def connection_gauges(shares: Shares, metrics: Metrics) -> None:
+    """How many connections agents have, how many are nobody's yet, and how many found no place."""
+    metrics.gauge("countersign_connections", "Open connections of proven agents", lambda: shares.proven)
+    metrics.gauge(
+        "countersign_connections_unproven",
+        "Open connections that have not shown whose they are",
+        lambda: shares.unproven,
+    )
+    metrics.gauge(
+        "countersign_connections_refused",
+        "Connections since the start that had to make room, or were beyond their agent's share",
+        lambda: shares.refused,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from proxy.app.control import control_application
 from proxy.app.core import Core, open_core
-from proxy.app.gauges import core_gauges
+from proxy.app.gauges import connection_gauges, core_gauges
 from proxy.app.local import operator_socket
 from proxy.app.tracing import spans_to
 from proxy.app.web import bind, web_servers
@@ -89,6 +89,7 @@ async def serving(core: Core) -> AsyncIterator[Running]:
         web = stack.enter_context(contextlib.closing(bind(control.host, control.port)))
         operator = stack.enter_context(contextlib.closing(bind_operator_socket(operator_socket(settings))))
         listener = Listener(core.pipeline, _options(settings, web))
+        connection_gauges(listener.shares, metrics)
         origin = settings.control.public_url or f"http://{_at(web.getsockname())}"
         running: list[Running] = []
 

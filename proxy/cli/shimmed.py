@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import ssl
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,7 @@ async def shimmed_environment(
         means = means_of(choices, around)
         await _once(means)
         password = secrets.token_urlsafe(32)
-        async with open_shim(password, means) as port:
+        async with open_shim(password, means, _say) as port:
             yield {
                 **agent_environment(
                     os.environ,
@@ -88,6 +89,11 @@ async def shimmed_environment(
                 ),
                 "COUNTERSIGN_HANDLE": "",
             }
+
+
+def _say(text: str) -> None:
+    """Beside what the program writes: its own client may show no more of a refusal than a bare number."""
+    print(f"countersign run: {text}", file=sys.stderr, flush=True)
 
 
 async def _once(means: Means) -> None:

@@ -13,6 +13,7 @@ from proxy.identity.issuers import IssuerSettings, check_url
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TYPES = frozenset({"", "jwt"})
+LEAST_BETWEEN_REVIEWS, MOST_UNANSWERED = 5, 3600
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*"
@@ -25,7 +26,8 @@ class ClusterSettings:
     """A cluster by its `issuer`, and how its tokens are judged: by its published keys, or by asking it.
 
     `review_url` is the TokenReview resource of its API server, `token_file` what we show there, read freshly each
-    time. Raises `ValueError` with a text for people.
+    time. It is asked again about a token in use every `review_every_s`; once it has not said yes for `unanswered_s`,
+    the token counts no more. Raises `ValueError` with a text for people.
     """
 
     issuer: str
@@ -38,12 +40,19 @@ class ClusterSettings:
     token_file: Path = SERVICE_ACCOUNT / "token"
     max_lifetime_s: int = 3600
     leeway_s: int = 10
+    review_every_s: float = 30.0
+    unanswered_s: float = 120.0
 
     def __post_init__(self) -> None:
         if [self.jwks_file, self.jwks_url, self.review_url].count(None) != 2:
             raise ValueError("give exactly one of `jwks_file`, `jwks_url` and `review_url`")
         if self.review_url is not None:
             check_url(self.review_url, "review_url")
+        if not LEAST_BETWEEN_REVIEWS <= self.review_every_s <= self.unanswered_s <= MOST_UNANSWERED:
+            raise ValueError(
+                f"`review_seconds` is at least {LEAST_BETWEEN_REVIEWS}, and at most `unanswered_seconds`, "
+                f"which is at most {MOST_UNANSWERED}"
+            )
         self.profile()
 
     def profile(self) -> IssuerSettings:

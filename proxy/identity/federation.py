@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from proxy.errors import Refused
 from proxy.identity.bundles import Bundle, read_bundle
 from proxy.identity.compact import Unverified
+from proxy.identity.interfaces import BundleStore
 from proxy.identity.origins import Fetched, FetchFailed, FileOrigin, Origin, UrlOrigin
 from proxy.identity.sources import Source
 from proxy.identity.spiffe_id import parse_workload
@@ -24,10 +25,17 @@ type Roots = Callable[[], Sequence[x509.Certificate]]
 
 
 class BundleSource(Source[Bundle]):
-    """The bundle of one trust domain. A document with a lower sequence than the last one is not taken."""
+    """The bundle of one trust domain. A document with a lower sequence than the last one is not taken.
 
-    def __init__(self, domain: TrustDomainSettings, origin: Origin | None = None) -> None:
+    With a `store`, the last one is that before a restart too: nobody can bring back what was withdrawn by then.
+    """
+
+    def __init__(
+        self, domain: TrustDomainSettings, origin: Origin | None = None, store: BundleStore | None = None
+    ) -> None:
         self.domain = domain
+        self._store = store
+        self._kept: bytes | None = None
         read = partial(read_bundle, trust_domain=domain.trust_domain)
         super().__init__(f"trust domain {domain.trust_domain}", origin or self._origin_of(domain), read)
 
@@ -39,11 +47,21 @@ class BundleSource(Source[Bundle]):
             bundle = await self.renewed(bundle, now)
         return bundle.keys.get(wanted)
 
-    def _adopt(self, document: Bundle) -> None:
+    async def _prepare(self) -> None:
+        if self._store is not None and self._document is None and self.domain.profile == "https_spiffe":
+            self._kept = await self._store.last_bundle(self.domain.trust_domain, self.domain.generation)
+
+    async def _admit(self, document: Bundle, body: bytes, now: float) -> None:
         last = self._document.sequence if self._document is not None else None
-        if last is not None and (document.sequence is None or document.sequence < last):
-            raise ValueError(f"its sequence went back, from {last} to {document.sequence}")
-        super()._adopt(document)
+        older = last is not None and (document.sequence is None or document.sequence < last)
+        if not older and self._store is not None:
+            name, generation = self.domain.trust_domain, self.domain.generation
+            older = not await self._store.keep_bundle(name, generation, document.sequence, body, now)
+        if older:
+            raise ValueError(
+                f"its sequence went back, to {document.sequence}: this is an old bundle; only if the trust domain was "
+                "set up anew, give it another `bundle_generation` and start again"
+            )
 
     def _fresh_for(self, fetched: Fetched) -> float:
         hint = self._document.refresh_hint if self._document is not None else None
@@ -66,8 +84,11 @@ class BundleSource(Source[Bundle]):
         assert self.domain.endpoint_spiffe_id is not None
         assert self.domain.bootstrap_file is not None
         of_endpoint = parse_workload(self.domain.endpoint_spiffe_id).trust_domain
-        if self._document is not None and of_endpoint == self.domain.trust_domain:
-            return self._document.roots
+        if of_endpoint == self.domain.trust_domain:
+            if self._document is not None:
+                return self._document.roots
+            if self._kept is not None:
+                return read_bundle(self._kept, of_endpoint).roots
         fetched = FileOrigin(self.domain.bootstrap_file).read()
         return read_bundle(fetched.body, of_endpoint).roots
 

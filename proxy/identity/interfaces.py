@@ -77,3 +77,17 @@ class ReplayStore(Protocol):
     async def was_used(self, key: str, now: float) -> bool:
         """Whether somebody used this already, and it is before its `until`."""
         ...
+
+
+class BundleStore(Protocol):
+    """The last bundle of each trust domain, in each generation. Raises `StoreUnavailable` when it cannot answer."""
+
+    async def keep_bundle(
+        self, trust_domain: str, generation: int, sequence: int | None, body: bytes, at: float
+    ) -> bool:
+        """True if this is now, durably, the last one; False if one with a higher sequence was, or any with one."""
+        ...
+
+    async def last_bundle(self, trust_domain: str, generation: int) -> bytes | None:
+        """Its document; None if there never was one."""
+        ...

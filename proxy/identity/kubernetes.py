@@ -1,5 +1,6 @@
 """Service-account tokens of configured Kubernetes clusters, by their keys or by the word of their API server."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from proxy.identity.sources import keep_current
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.token_review import TokenReviewer
 from proxy.identity.tokens import believed
+from proxy.identity.vouched import Question
 
 
 class ServiceAccountVerifier:
@@ -38,16 +40,24 @@ class ServiceAccountVerifier:
         return 0 if index is None else self._sources[index].epoch
 
     async def refresh(self, now: float) -> None:
-        """Keys that are due are read again."""
-        await keep_current(self._sources, now)
+        """Keys that are due are read again, and API servers asked again about tokens in use."""
+        reviewers = self._reviewers.values()
+        await asyncio.gather(keep_current(self._sources, now), *(one.ask_again(now) for one in reviewers))
+
+    def require_vouched(self, issuer: str, number: int, now: float) -> None:
+        """Refuses unless the API server of this cluster still vouches for what it was asked under this number."""
+        reviewer = self._reviewers.get(self._by_issuer.get(issuer, -1))
+        if reviewer is None:
+            raise unproven("identity_invalid", "token_cluster")
+        reviewer.vouched.require(number, now)
 
     def recognises(self, unverified: Unverified) -> bool:
         """Whether this says that it is of one of our clusters. Nothing is believed by that."""
         issuer = unverified.claims.get("iss")
         return isinstance(issuer, str) and issuer in self._by_issuer
 
-    async def verify(self, token: str, now: float) -> VerifiedToken:
-        """What this token proves at `now`; else a refusal, whatever the text is."""
+    async def verify(self, token: str, now: float, peer: str = "") -> VerifiedToken:
+        """What this token proves at `now`; else a refusal, whatever the text is. Shown by `peer`."""
         digest = digest_of(token)
         known = await self._signed.known(digest, now)
         if known is not None:
@@ -62,8 +72,8 @@ class ServiceAccountVerifier:
         reviewer = self._reviewers.get(index)
         if reviewer is not None:
             # Its claims are the token's own, which the API server has verified with it.
-            await reviewer.require_good(token, verified.subject, digest, now)
-            return replace(verified, method=TOKEN_REVIEW)
+            number = await reviewer.require_good(Question(token, verified.subject, digest), now, peer)
+            return replace(verified, method=TOKEN_REVIEW, review=number)
         epoch = await self._signed.check(token, unverified, digest, index, now)
         self._signed.remember(verified, index, epoch, now)
         return verified

@@ -90,7 +90,7 @@ class Resolver:
             raise unproven("identity_malformed", evidence.malformed)
         if not evidence.credentials and not evidence.certificates and evidence.local is None:
             raise unproven("identity_missing")
-        pieces = [await self._prove_one(scheme, value, now, inventory) for scheme, value in evidence.credentials]
+        pieces = [await self._prove_one(shown, now, inventory, evidence.peer) for shown in evidence.credentials]
         if evidence.certificates:
             shown = await self._workloads.certificates(evidence.certificates, now)
             pieces.append(self._resolve(shown, inventory))
@@ -124,7 +124,8 @@ class Resolver:
         assert self._own is not None  # only who mints tokens asks
         return held(await self._under_task(self._resolve_own(self._own.verify(token, now))), shown)
 
-    async def _prove_one(self, scheme: str, value: str, now: float, inventory: Inventory) -> Proven:
+    async def _prove_one(self, credential: tuple[str, str], now: float, inventory: Inventory, peer: str) -> Proven:
+        scheme, value = credential
         if scheme not in _SCHEMES:
             raise unproven("identity_malformed", "a scheme that is neither Basic nor Bearer")
         if value.startswith(PREFIX):
@@ -132,7 +133,7 @@ class Resolver:
         if self._own is not None and self._own.recognises(value):
             return self._resolve_own(self._own.verify(value, now))
         if _JWT.fullmatch(value):
-            shown = await self._workloads.token(value, now) or await self._tokens.verify(value, now)
+            shown = await self._workloads.token(value, now, peer) or await self._tokens.verify(value, now)
             return self._resolve(shown, inventory)
         raise unproven("identity_invalid", "neither a handle nor a token")
 
@@ -179,13 +180,14 @@ class Resolver:
             subject=token.subject,
             evidence=f"sha256:{token.digest}",
             keys=((token.issuer, self._epoch_of(token.issuer)),),
+            reviews=((token.issuer, token.review),) if token.review else (),
         )
 
     def _epoch_of(self, issuer: str) -> int:
         return self._tokens.epoch_of(issuer) + self._workloads.epoch_of(issuer)
 
     async def refresh(self, now: float) -> None:
-        """Keys that are due are read again, so that what they proved ends with them."""
+        """Keys that are due are read again, and who vouches is asked again: what they proved ends with them."""
         await asyncio.gather(self._tokens.refresh(now), self._workloads.refresh(now))
 
     def _resolve_own(self, token: TaskToken) -> Proven:
@@ -253,6 +255,8 @@ class Resolver:
                     "A key of this credential's issuer has been withdrawn. Connect again to show it anew.",
                     internal=f"keys of {issuer}: epoch {self._epoch_of(issuer)}, proven at {epoch}",
                 )
+        for issuer, number in proven.reviews:
+            self._workloads.require_vouched(issuer, number, now)
         day = int(now // _DAY)
         known = self._known.get(proven.credential)
         # The connections of one credential prove the same again and again: equal is as good as identical.

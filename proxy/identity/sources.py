@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from proxy.errors import Refused, refuse
+from proxy.errors import Refused, StoreUnavailable, refuse
 from proxy.identity.origins import Fetched, FetchFailed, Origin
 
 log = logging.getLogger("countersign.identity")
@@ -108,14 +108,23 @@ class Source[D: Document]:
 
     async def _fetch_now(self, now: float) -> None:
         try:
+            await self._prepare()
             fetched = await self._origin.fetch()
             if fetched.body != self._body or self._document is None:
-                self._adopt(self._read(fetched.body))
+                document = self._read(fetched.body)
+                await self._admit(document, fetched.body, now)
+                self._adopt(document)
                 self._body = fetched.body
-        except (FetchFailed, ValueError) as error:
+        except (FetchFailed, ValueError, StoreUnavailable) as error:
             log.warning("%s: keys could not be read, the last good ones count: %s", self.name, error)
             return
         self._good_at, self._fresh_until = now, now + self._fresh_for(fetched)
+
+    async def _prepare(self) -> None:
+        """What must be known before the origin is asked."""
+
+    async def _admit(self, document: D, body: bytes, now: float) -> None:
+        """Raises `ValueError` for a document that must not be taken."""
 
     def _fresh_for(self, fetched: Fetched) -> float:
         return fetched.fresh_for

@@ -45,7 +45,7 @@ class JwtSvidVerifier:
             return False
         return unverified.typ in TYPES and identity.trust_domain in self._domains
 
-    async def verify(self, token: str, now: float) -> VerifiedToken:
+    async def verify(self, token: str, now: float, peer: str = "") -> VerifiedToken:  # noqa: ARG002 - nobody is asked about it
         """What this token proves at `now`; else a refusal, whatever the text is."""
         digest = digest_of(token)
         known = await self._signed.known(digest, now)

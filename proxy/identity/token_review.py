@@ -1,7 +1,9 @@
 """Asking a Kubernetes API server about a token (TokenReview): it alone knows of a pod that is gone."""
 
 import asyncio
+import contextlib
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,29 +16,44 @@ from proxy.errors import Refused, refuse
 from proxy.identity.challenges import unproven
 from proxy.identity.clusters import ClusterSettings
 from proxy.identity.origins import tls_context
+from proxy.identity.turns import Crowded, Turns
+from proxy.identity.vouched import Question, Vouched
 from proxy.strict_json import loads
+
+log = logging.getLogger("countersign.identity")
 
 REMEMBERED = 5.0
 _WITHIN = 5.0
+_PATIENCE = 0.5
 _MOST_BYTES = 64 * 1024
 _MOST_TOKEN = 16 * 1024
 _MOST_REMEMBERED = 4096
-_AT_ONCE = 16
-_MOST_WAITING = 64
+_AT_ONCE, _EACH, _MOST_WAITING = 32, 8, 256
+_AGAIN_AT_ONCE = 32  # beside the others, so that what nobody has proven never delays an end
+
+
+type Turn = contextlib.AbstractAsyncContextManager[None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What the API server said, and when it was asked. No refusal: the token is good."""
+    """What the API server said, and when it was asked. No refusal: good. `counts`: for others too, for a while.
+
+    `silent`: it said nothing, or was not asked.
+    """
 
     at: float
     refusal: Refused | None
+    number: int = 0
+    counts: bool = True
+    silent: bool = False
 
 
 class TokenReviewer:
     """One API server's word on tokens. It is asked once for each token in five seconds, and never by too many.
 
-    An API server that does not answer as it should is 503: nothing is known of the token then.
+    An API server that does not answer as it should is 503: nothing is known of the token then. What it `vouched` for
+    is asked about again for as long as it is in use.
     """
 
     def __init__(self, cluster: ClusterSettings) -> None:
@@ -44,51 +61,77 @@ class TokenReviewer:
         self._cluster = cluster
         self._url = cluster.review_url
         self._tls = tls_context(cluster.ca_bundle)
+        self.vouched = Vouched(cluster.review_every_s, cluster.unanswered_s)
         self._answers: OrderedDict[str, _Answer] = OrderedDict()
         self._asking: dict[str, asyncio.Future[_Answer]] = {}
-        self._free = asyncio.Semaphore(_AT_ONCE)
+        self._again: set[asyncio.Future[_Answer]] = set()
+        self._turns = Turns(_AT_ONCE, _EACH, _MOST_WAITING)
+        self._silent = False
 
-    async def require_good(self, token: str, subject: str, digest: str, now: float) -> None:
-        """Silent if the API server says, now or a moment ago, that this is `subject`'s token for us; else refuses."""
-        answer = self._answers.get(digest)
+    async def require_good(self, question: Question, now: float, peer: str = "") -> int:
+        """The number of this token, if the API server says, now or a moment ago, that it is good; else refuses.
+
+        Where it does not say anything, what it vouched for counts on, on new connections as on old ones.
+        """
+        answer = self._answers.get(question.digest)
         if answer is None or not 0 <= now - answer.at < REMEMBERED:
-            answer = await self._shared(token, subject, digest, now)
-        if answer.refusal is not None:
-            # Anew each time: an exception that is raised again keeps what it was raised in before.
-            raise Refused(answer.refusal.refusal)
+            known = self.vouched.number_of(question.digest, now) if self._silent else 0
+            if known:  # it is asked about again anyway, and nobody waits for a server that is away
+                return known
+            answer = await asyncio.shield(self._shared(question, now, self._turns.of(peer)))
+        if answer.refusal is None:
+            return answer.number
+        known = self.vouched.number_of(question.digest, now) if answer.silent else 0
+        if known:
+            return known
+        # Anew each time: an exception that is raised again keeps what it was raised in before.
+        raise Refused(answer.refusal.refusal)
 
-    async def _shared(self, token: str, subject: str, digest: str, now: float) -> _Answer:
+    async def ask_again(self, now: float) -> None:
+        """What is in use and due is asked about. A slow server is not waited for: its answer is taken when it comes."""
+        for question in self.vouched.due(now, _AGAIN_AT_ONCE - len(self._again)):
+            asking = self._shared(question, now, contextlib.nullcontext())
+            self._again.add(asking)
+            asking.add_done_callback(self._again.discard)
+        if self._again:
+            await asyncio.wait(list(self._again), timeout=_PATIENCE)
+
+    def _shared(self, question: Question, now: float, turn: Turn) -> asyncio.Future[_Answer]:
         """One question for all who ask the same; not given up when one of them leaves."""
-        asking = self._asking.get(digest)
+        asking = self._asking.get(question.digest)
         if asking is None:
-            if len(self._asking) >= _MOST_WAITING:
-                raise self._unavailable("too many questions at once")
-            asking = asyncio.ensure_future(self._answer(token, subject, now))
-            self._asking[digest] = asking
-            asking.add_done_callback(lambda done: self._settle(digest, done))
-        return await asyncio.shield(asking)
+            asking = asyncio.ensure_future(self._answer(question, now, turn))
+            self._asking[question.digest] = asking
+            asking.add_done_callback(lambda done: self._settle(question.digest, done))
+        return asking
 
     def _settle(self, digest: str, done: asyncio.Future[_Answer]) -> None:
         self._asking.pop(digest, None)
-        if done.cancelled() or done.exception() is not None:
+        if done.cancelled() or done.exception() is not None or not done.result().counts:
             return
         self._answers[digest] = done.result()
+        self._answers.move_to_end(digest)
         if len(self._answers) > _MOST_REMEMBERED:
             self._answers.popitem(last=False)
 
-    async def _answer(self, token: str, subject: str, now: float) -> _Answer:
+    async def _answer(self, question: Question, now: float, turn: Turn) -> _Answer:
         try:
-            async with asyncio.timeout(_WITHIN):
-                async with self._free:
-                    review = await self._ask(token)
-            self._judge(review, subject)
+            async with asyncio.timeout(_WITHIN), turn:
+                review = await self._ask(question.token)
+            self._silent = False
+            self._judge(review, question.subject)
         except Refused as refused:
+            if self.vouched.bad(question.digest):
+                why = refused.refusal.internal
+                log.warning("cluster %s: a token of %s is good no more: %s", self._url, question.subject, why)
             return _Answer(now, refused)
+        except Crowded:
+            return _Answer(now, self._unavailable("too many questions at once"), counts=False, silent=True)
         except TimeoutError:
-            return _Answer(now, self._unavailable(f"no answer within {_WITHIN:.0f} s"))
+            return self._unanswered(now, f"no answer within {_WITHIN:.0f} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            return _Answer(now, self._unavailable(f"{type(error).__name__}: {error}"))
-        return _Answer(now, None)
+            return self._unanswered(now, f"{type(error).__name__}: {error}")
+        return _Answer(now, None, self.vouched.good(question, now))
 
     async def _ask(self, token: str) -> Mapping[str, Json]:
         """The TokenReview, answered."""
@@ -129,6 +172,13 @@ class TokenReviewer:
             raise unproven("identity_invalid", "review_audience")
         if not isinstance(user, dict) or user.get("username") != subject:
             raise unproven("identity_invalid", "review_subject")
+
+    def _unanswered(self, now: float, why: str) -> _Answer:
+        """The operator hears of it once, until there is an answer again: after a while it ends who is connected."""
+        if not self._silent:
+            log.warning("cluster %s does not answer, and those it vouched for end in time: %s", self._url, why)
+        self._silent = True
+        return _Answer(now, self._unavailable(why), silent=True)
 
     def _unavailable(self, why: str) -> Refused:
         return refuse(

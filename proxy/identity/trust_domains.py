@@ -15,7 +15,8 @@ class TrustDomainSettings:
     """Where the bundle of this trust domain comes from, and which of its JWT-SVIDs are for us.
 
     Nothing here is ever inferred from a document or a token (SPIFFE Federation section 5). `workload_api` is the
-    address of a socket; empty is that of the environment. Raises `ValueError` with a text for people.
+    address of a socket; empty is that of the environment. The sequence of its bundles only grows, until a person says
+    with another `generation` that it was set up anew. Raises `ValueError` with a text for people.
     """
 
     trust_domain: str
@@ -28,6 +29,7 @@ class TrustDomainSettings:
     bootstrap_file: Path | None = None
     workload_api: str | None = None
     max_lifetime_s: int = 3600
+    generation: int = 0
 
     def __post_init__(self) -> None:
         trust_domain(self.trust_domain)

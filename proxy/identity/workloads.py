@@ -70,13 +70,23 @@ class Workloads:
         return sum(found) + self._accounts.epoch_of(issuer)
 
     async def refresh(self, now: float) -> None:
-        """Bundles and keys that are due are read again, so that their end is noticed even if nobody connects."""
+        """Bundles and keys that are due are read again, and API servers asked again about tokens in use.
+
+        So that an end is noticed even if nobody connects.
+        """
         await asyncio.gather(keep_current(self._domains, now), self._accounts.refresh(now))
 
-    async def token(self, token: str, now: float) -> VerifiedToken | None:
-        """What a token of a cluster or a trust domain proves at `now`, or its refusal; None if it is of neither."""
+    def require_vouched(self, issuer: str, number: int, now: float) -> None:
+        """Refuses what this cluster was asked about under this number, unless it still vouches for it."""
+        self._accounts.require_vouched(issuer, number, now)
+
+    async def token(self, token: str, now: float, peer: str = "") -> VerifiedToken | None:
+        """What a token of a cluster or a trust domain proves at `now`, or its refusal; None if it is of neither.
+
+        `peer` is who shows it: what one of them makes us ask others must not keep the rest waiting.
+        """
         verifier = self._verifier_of(token)
-        return None if verifier is None else await verifier.verify(token, now)
+        return None if verifier is None else await verifier.verify(token, now, peer)
 
     def svids_for(self, audience: str) -> JwtSvidVerifier | None:
         """What verifies JWT-SVIDs for another audience of ours; None without a trust domain.

@@ -17,15 +17,18 @@ from mitmproxy.proxy.layers import tls
 
 from proxy.errors import Refusal, Refused
 from proxy.listener.accepted import accepted
+from proxy.listener.answer import own_reply
 from proxy.listener.blame import blame
 from proxy.listener.canonical import Place
 from proxy.listener.conversation import Conversation
 from proxy.listener.dial import DialRefused, dial
 from proxy.listener.house import House
 from proxy.listener.keepalive import keep_alive
+from proxy.listener.problem import UNAVAILABLE, problem
 from proxy.listener.profile import GovernedClient, GovernedContext, GovernedServer
 from proxy.listener.session import Session
-from proxy.listener.tunnel import Tunnel, check_server_name
+from proxy.listener.tls_hooks import answer_hook
+from proxy.listener.tunnel import Tunnel
 from proxy.listener.upstream_link import UpstreamLink
 from proxy.listener.wire import Abort, Ask, Become, Draining, Expired, Finish, Swept, Throttle, Told
 from proxy.stages import Entrance, Released
@@ -66,7 +69,7 @@ class AgentConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         house = self._house
         who = accepted(transport)
-        if house.draining or who is None or len(house.connections) >= house.options.max_connections:
+        if house.draining or who is None:
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(WRITE_BUFFER)
@@ -81,7 +84,7 @@ class AgentConnection(asyncio.Protocol):
         place = Place("gateway" if self._entrance == "gateway" else "forward")
         self._layer = Conversation(GovernedContext(self._client), place, self.session, self._tunnel)
         self._closed = False
-        house.enter(self._client.id, self)
+        house.enter(self._client.id, self, who.peer[0])
         self.pump(events.Start())
 
     def _tunnel(self, host: str, port: int) -> layer.Layer:
@@ -92,6 +95,7 @@ class AgentConnection(asyncio.Protocol):
             return
         if self._ending is None:
             self.pump(events.DataReceived(self._client, data))
+            self._house.received(self._client.id, len(data))
             return
         self._discarded += len(data)
         if self._discarded > MAX_DISCARDED:
@@ -156,6 +160,19 @@ class AgentConnection(asyncio.Protocol):
             self._reason = reason
             self.session.abandon(reason)
             self._transport.abort()
+
+    def turn_away(self, refusal: Refusal) -> None:
+        """Ends a connection that has no place here. It hears why if it reads; nothing of it goes on."""
+        if self._closed or self._ending is not None:
+            return
+        self.unreadable(refusal, "connection")
+        for task in list(self._tasks):
+            task.cancel()
+        self.session.abandon(refusal.reason)
+        self._ending = self._house.loop.time() + LINGER
+        if not self._transport.is_closing():
+            self._transport.write(own_reply(problem(refusal), method="GET", version="HTTP/1.1", close=True))
+        self._transport.close()
 
     def drain(self) -> None:
         """No further request after the one under way."""
@@ -272,26 +289,11 @@ class AgentConnection(asyncio.Protocol):
             raise TypeError(type(command).__name__)
 
     def _hook(self, hook: commands.StartHook) -> None:
-        """TLS asks for its parameters. A hook that is not known here is not harmless."""
-        if isinstance(hook, tls.TlsClienthelloHook):
-            address = hook.data.context.server.address
-            assert address is not None
-            check_server_name(hook.data.client_hello.sni, address[0])
-        elif isinstance(hook, tls.TlsStartClientHook):
-            address = hook.data.context.server.address
-            assert address is not None
-            hook.data.ssl_conn = self._house.agent_tls.connection(address[0], time.time())
-        elif isinstance(hook, tls.TlsStartServerHook):
-            server = hook.data.conn
-            assert isinstance(server, GovernedServer)
-            place = server.destination
-            hook.data.ssl_conn = self._house.upstream_tls.connection(place.host, place.ca_bundle)
-        elif isinstance(hook, tls.TlsEstablishedServerHook):
+        answer_hook(hook, self._house)
+        if isinstance(hook, tls.TlsEstablishedServerHook):
             link = self._links.get(hook.data.conn)
             if link is not None:
                 link.deadline = None
-        elif not isinstance(hook, tls.TlsEstablishedClientHook | tls.TlsFailedClientHook | tls.TlsFailedServerHook):
-            raise TypeError(type(hook).__name__)
 
     def _ask(self, question: Ask) -> None:
         task: asyncio.Task[object] = asyncio.Task(question.question(), loop=self._house.loop, eager_start=True)
@@ -304,7 +306,8 @@ class AgentConnection(asyncio.Protocol):
 
     def _told(self, question: Ask, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
-        reply = None if task.cancelled() or task.exception() is not None else task.result()
+        failed = task.cancelled() or task.exception() is not None
+        reply = problem(UNAVAILABLE) if failed else task.result()  # not None, which is a yes to a tunnel
         if self._closed:
             if isinstance(reply, Released):
                 self._house.gate.unsent(reply, self._reason)

@@ -51,6 +51,11 @@ class GuardedGate:
             return "check_failed"
         return None if reason is None else str(reason) or "revoked"
 
+    def agent_of(self, connection: str) -> str | None:
+        """None too if the gate cannot say: then nobody is proven."""
+        agent = self._call("agent_of", lambda: self._gate.agent_of(connection))
+        return agent if isinstance(agent, str) else None
+
     def unsent(self, released: Released, error: str) -> None:
         self._call("unsent", lambda: self._gate.unsent(released, error))
 

@@ -29,6 +29,10 @@ class Gate(Protocol):
         """None while the connection's identity (and call) lives; else the reason to cut it. Microseconds."""
         ...
 
+    def agent_of(self, connection: str) -> str | None:
+        """The agent that this connection has proven to be; None while it has not."""
+        ...
+
     def unsent(self, released: Released, error: str) -> None:
         """Not one byte went upstream. Never raises, never blocks."""
         ...

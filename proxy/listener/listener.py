@@ -9,7 +9,6 @@ from pathlib import Path
 from proxy.errors import CountersignError
 from proxy.listener.ca import Authority
 from proxy.listener.connection import AgentConnection
-from proxy.listener.guarded import GuardedGate
 from proxy.listener.house import House
 from proxy.listener.interfaces import Gate
 from proxy.listener.local_socket import bind_local
@@ -17,6 +16,8 @@ from proxy.listener.options import ListenerOptions
 from proxy.listener.outer import OuterConnection
 from proxy.listener.outer_context import OuterTls
 from proxy.listener.profile import check_version
+from proxy.listener.shared_gate import SharedGate
+from proxy.listener.shares import Shares
 from proxy.listener.tls_contexts import AgentTls, UpstreamTls
 from proxy.stages import Entrance
 
@@ -34,7 +35,8 @@ class Listener:
 
     def __init__(self, gate: Gate, options: ListenerOptions) -> None:
         self._options = options
-        self._gate = GuardedGate(gate, options.decision_timeout)
+        self.shares = Shares(options.max_connections, options.max_unproven_bytes)
+        self._gate = SharedGate(gate, options.decision_timeout, self.shares)
         self._house: House | None = None
         self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.Task[None] | None = None
@@ -53,6 +55,7 @@ class Listener:
         loop = asyncio.get_running_loop()
         agent_tls, upstream_tls = AgentTls(authority, http2=options.http2), UpstreamTls(options.upstream_ca_bundle)
         house = House(loop, options, self._gate, agent_tls, upstream_tls, _outer_tls(options, authority))
+        house.shares = self.shares
         house.empty.set()
         self._house = house
         try:
@@ -125,8 +128,10 @@ class Listener:
             thorough = now - checked >= CHECK_IDLE_EVERY
             if thorough:
                 checked = now
-            for connection in list(house.connections.values()):
+            for name, connection in list(house.connections.items()):
                 try:
+                    if thorough:
+                        house.look(name, now)
                     connection.sweep(now, thorough=thorough)
                 except Exception:  # the listener's boundary: what cannot be checked is cut, and the others still are
                     log.exception("a connection could not be checked")

@@ -37,7 +37,9 @@ class ListenerOptions:
     max_connect_bytes: int = 16 * KIB
     max_body_bytes: int = MIB
     max_websocket_message_bytes: int = MIB
+    max_unproven_bytes: int = 128 * MIB
     header_timeout: float = 10.0
+    proof_timeout: float = 30.0
     body_timeout: float = 60.0
     idle_timeout: float = 300.0
     connect_timeout: float = 10.0

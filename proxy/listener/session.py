@@ -15,7 +15,8 @@ from proxy.stages import Evidence, Reply
 class Session:
     """One agent connection: who it talks to, what is under way, and until when it must have sent more.
 
-    `deadline` is on `clock`; None while the agent waits for us. `account` is the latest call's. On a `multiplexed`
+    `deadline` is on `clock`; None while the agent waits for us. After `prove_by`, who is not proven is waited for no
+    more. `account` is the latest call's. On a `multiplexed`
     connection there is none such: several calls are under way at a time, each with its own.
     """
 
@@ -41,6 +42,7 @@ class Session:
         self.draining = False
         self.busy = False
         self.deadline: float | None = clock() + options.header_timeout
+        self.prove_by = clock() + options.proof_timeout
 
     def evidence(self, presented: Evidence | None) -> Evidence | None:
         """With what the socket proves. None stays None: inside a tunnel nobody shows anything any more."""

@@ -222,7 +222,9 @@ class Limits(Group):
     header_bytes: int = Field(65_536, ge=4096, le=1 << 20, description="All headers of one request.")
     header_count: int = Field(200, ge=10, le=2000, description="Headers of one request.")
     websocket_message_bytes: int = Field(1 << 20, ge=1024, le=64 << 20, description="One WebSocket message.")
-    connections: int = Field(10_000, ge=1, le=1_000_000, description="Agents' connections at one time.")
+    connections: int = Field(
+        10_000, ge=1, le=1_000_000, description="Agents' connections at one time; none has them all."
+    )
     idle_seconds: int = Field(300, ge=1, le=86_400, description="A connection without traffic is closed after this.")
     connect_seconds: int = Field(10, ge=1, le=120, description="Patience for an upstream to accept a connection.")
     answer_seconds: int = Field(

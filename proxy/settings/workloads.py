@@ -33,6 +33,12 @@ class TrustedDomain(Group):
     ca_bundle: Path | None = Field(None, description="https_web: PEM bundle that the endpoint is verified with.")
     endpoint_spiffe_id: str | None = Field(None, description="https_spiffe: who the endpoint is.")
     bootstrap_file: Path | None = Field(None, description="https_spiffe: the bundle to know it by at first.")
+    bundle_generation: int = Field(
+        0,
+        ge=0,
+        le=2**31,
+        description="Another number after the trust domain was set up anew: its sequence may restart.",
+    )
     max_lifetime_seconds: int = Field(3600, description="JWT-SVIDs that live longer are refused.")
 
 
@@ -52,6 +58,10 @@ class Cluster(Group):
         SERVICE_ACCOUNT / "token", description="What we show there; it must be allowed to create TokenReviews."
     )
     max_lifetime_seconds: int = Field(3600, description="Tokens that live longer are refused.")
+    review_seconds: int = Field(30, description="review_url: how often it is asked again about a token in use.")
+    unanswered_seconds: int = Field(
+        120, description="review_url: for how long a token in use counts on while there is no answer."
+    )
 
 
 def trust_domain_settings(domain: TrustedDomain) -> TrustDomainSettings:
@@ -68,6 +78,7 @@ def trust_domain_settings(domain: TrustedDomain) -> TrustDomainSettings:
         bootstrap_file=domain.bootstrap_file,
         workload_api=said if isinstance(said, str) else ("" if said else None),
         max_lifetime_s=domain.max_lifetime_seconds,
+        generation=domain.bundle_generation,
     )
 
 
@@ -83,6 +94,8 @@ def cluster_settings(cluster: Cluster) -> ClusterSettings:
         ca_bundle=cluster.ca_bundle,
         token_file=cluster.token_file,
         max_lifetime_s=cluster.max_lifetime_seconds,
+        review_every_s=cluster.review_seconds,
+        unanswered_s=cluster.unanswered_seconds,
     )
 
 

@@ -16,6 +16,7 @@ from proxy.listener.head import UpstreamFault, malformed, read_response_head
 from proxy.listener.problem import problem
 from proxy.shim.asked import MAX_HEAD, Asked, read_asked
 from proxy.shim.sources import CertificateSource, SourceFailed, TokenSource
+from proxy.shim.telling import Say, Teller
 from proxy.shim.way import Streams, Way
 
 log = logging.getLogger("countersign.shim")
@@ -52,9 +53,12 @@ class Means:
 
 
 @contextlib.asynccontextmanager
-async def open_shim(password: str, means: Means) -> AsyncIterator[int]:
-    """The port on 127.0.0.1 at which whoever knows the password is served, until this is left."""
-    shim = Shim(password, means)
+async def open_shim(password: str, means: Means, say: Say = log.warning) -> AsyncIterator[int]:
+    """The port on 127.0.0.1 at which whoever knows the password is served, until this is left.
+
+    `say` is told why a tunnel was refused, once for each reason.
+    """
+    shim = Shim(password, means, say)
     server = await asyncio.start_server(shim.serve, "127.0.0.1", 0, limit=MAX_HEAD)
     try:
         yield int(server.sockets[0].getsockname()[1])
@@ -66,7 +70,8 @@ async def open_shim(password: str, means: Means) -> AsyncIterator[int]:
 class Shim:
     """One connection of the program is one at the proxy, and carries one request or one tunnel."""
 
-    def __init__(self, password: str, means: Means) -> None:
+    def __init__(self, password: str, means: Means, say: Say) -> None:
+        self._teller = Teller(say)
         self._password = password
         self._means = means
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,10 +106,17 @@ class Shim:
         if len(self._tasks) > MOST_CONNECTIONS:
             raise Refused(BUSY)
         asked = read_asked(await _head(reader), self._password)
+        try:
+            await self._pass_on(asked, (reader, writer))
+        except Refused as refused:
+            self._teller.refused(asked.head.target, refused.refusal.reason, refused.refusal.detail)
+            raise
+
+    async def _pass_on(self, asked: Asked, program: Streams) -> None:
         (from_proxy, to_proxy), token = await self._means.connect()
         try:
             to_proxy.write(asked.for_proxy(token))
-            await self._relay(asked, (reader, writer), (from_proxy, to_proxy))
+            await self._relay(asked, program, (from_proxy, to_proxy))
         except BaseException:
             to_proxy.transport.abort()
             raise
@@ -117,8 +129,13 @@ class Shim:
         try:
             head = await _proxys_head(proxy[0], TUNNEL_SECONDS if asked.tunnel else None)
             program[1].write(head)
-            if up is None and head.split(b" ", 2)[1] == b"200":
+            status = head.split(b" ", 2)[1]
+            if up is None and status == b"200":
                 up = self._upwards(program, proxy)
+            elif up is None:
+                said = await proxy[0].read(PIECE)
+                program[1].write(said)
+                self._teller.answered(asked.head.target, status.decode("ascii", "replace"), said)
             await _pump(proxy[0], program[1])
             if program[1].can_write_eof():
                 program[1].write_eof()

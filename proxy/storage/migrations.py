@@ -138,6 +138,13 @@ _SIGNALS = (
     ) STRICT, WITHOUT ROWID""",
 )
 
+_BUNDLES = (
+    """CREATE TABLE bundles (
+        trust_domain TEXT NOT NULL, generation INTEGER NOT NULL, sequence TEXT, body BLOB NOT NULL, at REAL NOT NULL,
+        PRIMARY KEY (trust_domain, generation)
+    ) STRICT, WITHOUT ROWID""",
+)
+
 _ENDINGS = (
     # Counted by the store itself, so that no statement can forget it: what is revoked, and where tasks and handles
     # stand. Whoever sees a number that they know need not read the rows again.
@@ -176,7 +183,7 @@ MIGRATIONS = (
     Migration(4, "what may be used once", _REPLAYS),
     Migration(5, "attestations, and who was deactivated", _OWNERSHIP),
     Migration(6, "what receivers of events are told", _SIGNALS),
-    Migration(7, "kept free", ()),
+    Migration(7, "the last bundles of trust domains", _BUNDLES),
     Migration(8, "what changed, and what ended when", _ENDINGS),
 )
 

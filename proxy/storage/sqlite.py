@@ -5,6 +5,7 @@ from typing import Self
 
 from proxy.storage.database import Database
 from proxy.storage.migrations import VERSION, prepare
+from proxy.storage.sqlite_bundles import SqliteBundles
 from proxy.storage.sqlite_handles import SqliteHandles
 from proxy.storage.sqlite_holds import SqliteHolds
 from proxy.storage.sqlite_ownership import SqliteOwnership
@@ -26,6 +27,7 @@ class SqliteStore(
     SqliteReplays,
     SqliteOwnership,
     SqliteSignals,
+    SqliteBundles,
 ):
     """Every store of the house in one file. Several processes may have it open at once."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +11,22 @@ from pathlib import Path
 import pytest
 from websockets.utils import accept_key
 
+from proxy.identity.clusters import ClusterSettings
+from proxy.identity.workloads import Workloads
 from proxy.listener.listener import Listener
 from proxy.listener.options import ListenerOptions
 from tests.fakes.agents import Rig, Wire
+from tests.fakes.cluster import ACCOUNT, CLUSTER, US, ApiServer, account_token
 from tests.fakes.gate import FakeGate
 from tests.fakes.h2_agent import h2_agent
 from tests.fakes.upstream import Handler, Seen, answer, trust_file, upstream
 from tests.fakes.waiting import until
-from tests.fakes.world import INVENTORY, World, world
+from tests.fakes.world import INVENTORY, NOW, World, world
 
 GET = "GET /v1/customers/ada HTTP/1.1\nHost: crm.test"
+KNOWN = f'team: support, identities: [{{issuer: "{CLUSTER}", subject: "{ACCOUNT}"}}]'
+OF_NOW = {"iat": int(NOW) - 10, "nbf": int(NOW) - 10, "exp": int(NOW) + 3000}
+OTHER = ("127.0.0.2", 0)
 HELD = '{"customer": "ada", "amount": 45000}'
 
 
@@ -31,6 +38,8 @@ class Governed:
     house: World
     end: Callable[[], None]
     reason: str
+    in_force: Callable[[], bool]
+    cluster: ApiServer
 
     async def tunnel(self) -> Wire:
         return await self.rig.tunnel("crm.test")
@@ -50,25 +59,52 @@ async def governed(
     async def customer(seen: Seen, writer: asyncio.StreamWriter) -> None:
         writer.write(answer())
 
-    async with upstream(handler or customer, names=("crm.test",)) as server:
+    with ApiServer() as cluster:
+        (folder / "token").write_text(cluster.ours)
+        settings = ClusterSettings(CLUSTER, US, review_url=cluster.url, token_file=folder / "token")
+        async with _governed(folder, how, handler or customer, wait, (cluster, settings), options) as one:
+            yield one
+
+
+@contextlib.asynccontextmanager
+async def _governed(
+    folder: Path,
+    how: str,
+    handler: Handler,
+    wait: float,
+    of_cluster: tuple[ApiServer, ClusterSettings],
+    options: dict[str, object],
+) -> AsyncIterator[Governed]:
+    cluster, settings = of_cluster
+    async with upstream(handler, names=("crm.test",)) as server:
         more = f"127.0.0.1:{server.port}\n    allow_websocket: true\n    ca_bundle: {trust_file(folder)}"
-        inventory = INVENTORY.replace("127.0.0.1:8443", more)
-        async with world(folder, inventory=inventory, wait=wait) as house:
+        inventory = INVENTORY.replace("127.0.0.1:8443", more).replace("team: support, purpose", f"{KNOWN}, purpose")
+        async with world(folder, inventory=inventory, wait=wait, workloads=Workloads([], [settings])) as house:
             listener = Listener(house.pipeline, ListenerOptions(ca_directory=folder, **options))  # type: ignore[arg-type]  # as given
             await listener.start()
             revoke = asyncio.Event()
-            revoker = asyncio.create_task(_revoke(house, revoke))
+            delete = asyncio.Event()
+            tasks = [asyncio.create_task(_revoke(house, revoke)), asyncio.create_task(_delete(house, cluster, delete))]
 
             def expire() -> None:
                 house.clock.now += 3601
                 house.feed._heard_at = house.clock.now  # the feed is not what this is about
 
-            end, reason = (expire, "identity_expired") if how == "expires" else (revoke.set, "agent_revoked")
+            end, reason, in_force = {
+                "expires": (expire, "identity_expired", lambda: True),
+                "revoked": (revoke.set, "agent_revoked", lambda: bool(house.feed.epochs.by_scope)),
+                "pod deleted": (delete.set, "identity_revoked", tasks[1].done),
+            }[how]
             try:
-                credential = f"Proxy-Authorization: Bearer {await house.handle()}"
-                yield Governed(Rig(listener, FakeGate(), server, folder, credential), house, end, reason)
+                shown = account_token(**OF_NOW) if how == "pod deleted" else await house.handle()
+                cluster.good.add(shown)
+                credential = f"Proxy-Authorization: Bearer {shown}"
+                yield Governed(
+                    Rig(listener, FakeGate(), server, folder, credential), house, end, reason, in_force, cluster
+                )
             finally:
-                revoker.cancel()
+                for task in tasks:
+                    task.cancel()
                 await listener.stop(0)
 
 
@@ -77,7 +113,16 @@ async def _revoke(house: World, wanted: asyncio.Event) -> None:
     await house.revocations.revoke("agent:support-bot", "operator", "test", house.clock())
 
 
-both_ways = pytest.mark.parametrize("how", ["expires", "revoked"])
+async def _delete(house: World, cluster: ApiServer, wanted: asyncio.Event) -> None:
+    """The API server knows no such pod any more; half a minute later it is asked."""
+    await wanted.wait()
+    cluster.good.clear()
+    house.clock.now += 30
+    house.feed._heard_at = house.clock.now
+    await house.parts.resolver.refresh(house.clock())
+
+
+every_way = pytest.mark.parametrize("how", ["expires", "revoked", "pod deleted"])
 
 
 async def refused_and_closed(made: Governed, wire: Wire, head: str = GET) -> None:
@@ -90,7 +135,7 @@ async def refused_and_closed(made: Governed, wire: Wire, head: str = GET) -> Non
     await wire.close()
 
 
-@both_ways
+@every_way
 def test_the_next_request_in_a_tunnel_is_refused_and_the_tunnel_ends(tmp_path: Path, how: str) -> None:
     """One 403 with the reason, then the connection is closed; nothing more reaches the service."""
 
@@ -106,7 +151,7 @@ def test_the_next_request_in_a_tunnel_is_refused_and_the_tunnel_ends(tmp_path: P
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_a_tunnel_that_was_never_used_is_refused_in_words(tmp_path: Path, how: str) -> None:
     """Who has opened a tunnel and asked nothing yet hears why, however long ago access ended."""
 
@@ -123,7 +168,7 @@ def test_a_tunnel_that_was_never_used_is_refused_in_words(tmp_path: Path, how: s
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_an_idle_tunnel_is_closed(tmp_path: Path, how: str) -> None:
     """Within a second and politely, since nothing is under way: a client begins anew, with what it has then."""
 
@@ -132,6 +177,7 @@ def test_an_idle_tunnel_is_closed(tmp_path: Path, how: str) -> None:
             wire = await made.tunnel()
             assert (await wire.ask(GET))[0] == 200
             made.end()
+            await heard(made)
             async with asyncio.timeout(2):
                 assert await wire.rest() == b""
             await wire.close()
@@ -139,7 +185,7 @@ def test_an_idle_tunnel_is_closed(tmp_path: Path, how: str) -> None:
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_requests_without_a_tunnel(tmp_path: Path, how: str) -> None:
     """A connection that carries one request after the other ends the same way, whatever it presents again."""
 
@@ -161,7 +207,7 @@ def test_requests_without_a_tunnel(tmp_path: Path, how: str) -> None:
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_an_answer_that_is_under_way_is_cut(tmp_path: Path, how: str) -> None:
     """Within a second, and so that what came cannot be taken for a whole answer."""
 
@@ -178,6 +224,7 @@ def test_an_answer_that_is_under_way_is_cut(tmp_path: Path, how: str) -> None:
             wire.send(GET.replace("\n", "\r\n").encode() + b"\r\n\r\n")
             await wire.head()
             made.end()
+            await heard(made)
             async with asyncio.timeout(2):
                 assert not (await wire.rest()).endswith(b"0\r\n\r\n")
             await wire.close()
@@ -185,7 +232,7 @@ def test_an_answer_that_is_under_way_is_cut(tmp_path: Path, how: str) -> None:
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_a_silent_answer_is_cut(tmp_path: Path, how: str) -> None:
     """Also while nothing comes from the service."""
 
@@ -198,6 +245,7 @@ def test_a_silent_answer_is_cut(tmp_path: Path, how: str) -> None:
             wire.send(GET.replace("\n", "\r\n").encode() + b"\r\n\r\n")
             await until(lambda: bool(made.rig.upstream.seen))
             made.end()
+            await heard(made)
             async with asyncio.timeout(2):
                 assert await wire.rest() == b""
             await wire.close()
@@ -205,7 +253,7 @@ def test_a_silent_answer_is_cut(tmp_path: Path, how: str) -> None:
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_a_websocket_is_cut(tmp_path: Path, how: str) -> None:
     """No message passes after the end."""
 
@@ -225,6 +273,7 @@ def test_a_websocket_is_cut(tmp_path: Path, how: str) -> None:
             )
             assert (await wire.head()).startswith(b"HTTP/1.1 101 ")
             made.end()
+            await heard(made)
             async with asyncio.timeout(2):
                 assert await wire.rest() == b""
             await wire.close()
@@ -232,7 +281,7 @@ def test_a_websocket_is_cut(tmp_path: Path, how: str) -> None:
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_http2_with_several_calls(tmp_path: Path, how: str) -> None:
     """All streams that are passing end, and so does the connection."""
 
@@ -246,6 +295,7 @@ def test_http2_with_several_calls(tmp_path: Path, how: str) -> None:
             streams = [agent.get(f"/v1/customers/{number}", host="crm.test") for number in range(3)]
             await agent.until(lambda: all(agent.answers[number].body for number in streams))
             made.end()
+            await heard(made)
             async with asyncio.timeout(2):
                 await agent.until(lambda: agent.closed)
             assert not any(agent.answers[number].ended for number in streams)
@@ -253,7 +303,7 @@ def test_http2_with_several_calls(tmp_path: Path, how: str) -> None:
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_http2_that_is_idle(tmp_path: Path, how: str) -> None:
     """It is told to go away, and closed."""
 
@@ -261,6 +311,7 @@ def test_http2_that_is_idle(tmp_path: Path, how: str) -> None:
         async with governed(tmp_path, how, http2=True) as made, h2_agent(made.rig, host="crm.test") as agent:
             assert (await agent.answer(agent.get("/v1/customers/ada", host="crm.test"))).status == 200
             made.end()
+            await heard(made)
             async with asyncio.timeout(2):
                 await agent.until(lambda: agent.closed)
             assert agent.goaway is not None
@@ -289,6 +340,34 @@ def test_a_call_that_waits_for_its_sign_off_is_answered(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_garbage_at_a_slow_cluster_keeps_nobody_else_out(tmp_path: Path) -> None:
+    """A hundred made-up tokens that each hang at the API server: an agent from elsewhere is asked about meanwhile."""
+    let_go = threading.Event()
+
+    async def run() -> None:
+        async with governed(tmp_path, "pod deleted") as made:
+            made.cluster.before = lambda seen: json.loads(seen.body)["spec"]["token"] in made_up and let_go.wait(30)
+            made_up = [account_token(jti=f"made-up-{number}", **OF_NOW) for number in range(100)]
+            garbage = [Wire(*await asyncio.open_connection(*made.rig.listener.proxy_address, local_addr=OTHER))
+                       for _ in made_up]  # fmt: skip
+            for wire, token in zip(garbage, made_up, strict=True):
+                text = f"CONNECT crm.test:443 HTTP/1.1\r\nHost: crm.test:443\r\nProxy-Authorization: Bearer {token}"
+                wire.send(f"{text}\r\n\r\n".encode())
+            reviewer = next(iter(made.house.parts.resolver._workloads._accounts._reviewers.values()))
+            await until(lambda: len(reviewer._asking) == 100)
+            wire = await made.tunnel()
+            assert (await wire.ask(GET))[0] == 200
+            assert len(reviewer._asking) >= 90, "they still wait"
+            let_go.set()
+            for one in (wire, *garbage):
+                await one.close()
+
+    try:
+        asyncio.run(run())
+    finally:
+        let_go.set()
+
+
 async def heard(made: Governed) -> None:
-    """The revocation is in force; an expiry is at once."""
-    await until(lambda: made.reason == "identity_expired" or bool(made.house.feed.epochs.by_scope))
+    """The end is in force, as far as this process can know; an expiry is at once."""
+    await until(made.in_force)

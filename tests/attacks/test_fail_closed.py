@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
-from proxy.listener import connection, conversation, exchange, tunnel, upstreams
+from proxy.listener import connection, conversation, exchange, tls_hooks, tunnel, upstreams
 from proxy.listener.agent_reader import AgentReader
 from proxy.listener.conversation import Conversation
 from proxy.listener.exchange import Exchange
 from proxy.listener.guarded import GuardedGate
+from proxy.listener.shared_gate import SharedGate
+from proxy.listener.shares import Shares
 from proxy.listener.tls_contexts import AgentTls, UpstreamTls
 from proxy.listener.upstream_layer import UpstreamLayer
 from proxy.stages import Arrived, Evidence, Released, Reply
@@ -136,6 +138,9 @@ PLACES = [
     (GuardedGate, "admit_call"),
     (GuardedGate, "admit_tunnel"),
     (GuardedGate, "destination"),
+    (SharedGate, "admit_call"),
+    (SharedGate, "admit_tunnel"),
+    (Shares, "prove"),
     (AgentTls, "connection"),
     (UpstreamTls, "connection"),
     (UpstreamLayer, "_handle_event"),
@@ -144,7 +149,7 @@ PLACES = [
     (connection.AgentConnection, "_ask"),
     (connection.AgentConnection, "_open"),
     (connection.AgentConnection, "_connect"),
-    (connection, "check_server_name"),
+    (tls_hooks, "check_server_name"),
     (connection, "dial"),
     (conversation, "new_id"),
     (exchange, "outgoing_bytes"),

@@ -37,11 +37,15 @@ def as_json(status: int, members: dict[str, Any]) -> Answer:
 
 
 class Authority:
-    """A server that answers with `respond`, unless `broken` says otherwise. `issues` counts what it gave out."""
+    """A server that answers with `respond`, unless `broken` says otherwise. `issued` counts what it gave out.
+
+    `before` runs first, in the thread of each request: it may keep some of them waiting.
+    """
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
         self.broken: Answer | None = None
+        self.before: Callable[[Seen], object] = lambda _: None
         self.issued = 0
         self.life = 3600
         self._lock = threading.Lock()
@@ -76,6 +80,7 @@ class Authority:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 seen = Seen(self.command, self.path, headers, body)
+                authority.before(seen)
                 with authority._lock:
                     authority.seen.append(seen)
                     status, head, content = authority.broken or authority.respond(seen)

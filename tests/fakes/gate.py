@@ -63,6 +63,7 @@ class FakeGate:
     fail: frozenset[str] = frozenset()
     error: BaseException = field(default_factory=lambda: RuntimeError("broken on purpose"))
     cut: str | None = None
+    agent: str | None = "bot"
 
     tunnels: list[tuple[str, Evidence, str, int]] = field(default_factory=list)
     calls: list[tuple[Arrived, Evidence | None]] = field(default_factory=list)
@@ -105,6 +106,12 @@ class FakeGate:
     def still_allowed(self, connection: str, released: Released | None) -> str | None:
         self._maybe_fail("still_allowed")
         return self.cut
+
+    def agent_of(self, connection: str) -> str | None:
+        """Whoever was let through, or has asked anything: the tests' one agent."""
+        self._maybe_fail("agent_of")
+        admitted = {one for one, *_ in self.tunnels} | {arrived.connection for arrived, _ in self.calls}
+        return self.agent if connection in admitted else None
 
     def unsent(self, released: Released, error: str) -> None:
         self.never_sent.append((released, error))

@@ -66,6 +66,32 @@ class MemoryHandleStore:
 
 
 @dataclass
+class MemoryBundleStore:
+    """Bundles in a dictionary. Set `failing` to make every method raise `StoreUnavailable`."""
+
+    rows: dict[tuple[str, int], tuple[int | None, bytes]] = field(default_factory=dict)
+    failing: bool = False
+
+    def _check(self) -> None:
+        if self.failing:
+            raise StoreUnavailable("the store is down")
+
+    async def keep_bundle(
+        self, trust_domain: str, generation: int, sequence: int | None, body: bytes, at: float
+    ) -> bool:
+        self._check()
+        last = self.rows.get((trust_domain, generation), (None, b""))[0]
+        if last is not None and (sequence is None or sequence < last):
+            return False
+        self.rows[trust_domain, generation] = sequence, body
+        return True
+
+    async def last_bundle(self, trust_domain: str, generation: int) -> bytes | None:
+        self._check()
+        return self.rows.get((trust_domain, generation), (None, None))[1]
+
+
+@dataclass
 class MemoryRevocationStore:
     """Revocations in a dictionary. `before_rows` runs just before rows are read, to play another process.
 

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.conformance.bundle_store import BundleStoreConformance
 from tests.conformance.handle_store import HandleStoreConformance
 from tests.conformance.revocation_store import RevocationStoreConformance
-from tests.fakes.stores import MemoryHandleStore, MemoryRevocationStore
+from tests.fakes.stores import MemoryBundleStore, MemoryHandleStore, MemoryRevocationStore
 
 
 class TestMemoryHandleStore(HandleStoreConformance):
@@ -23,3 +24,11 @@ class TestMemoryRevocationStore(RevocationStoreConformance):
     @asynccontextmanager
     async def opened(self, place: Path) -> AsyncIterator[MemoryRevocationStore]:
         yield self.__dict__.setdefault(str(place), MemoryRevocationStore())
+
+
+class TestMemoryBundleStore(BundleStoreConformance):
+    """The fake for bundles."""
+
+    @asynccontextmanager
+    async def opened(self, place: Path) -> AsyncIterator[MemoryBundleStore]:
+        yield self.__dict__.setdefault(str(place), MemoryBundleStore())

@@ -21,6 +21,7 @@ from proxy.holds.service import HoldOptions, HoldService
 from proxy.identity.handles import HandleService
 from proxy.identity.resolver import Resolver
 from proxy.identity.tokens import TokenVerifier
+from proxy.identity.workloads import Workloads
 from proxy.inventory.ownership import standing
 from proxy.pipeline import Parts, Pipeline
 from proxy.reload import Keeper
@@ -263,6 +264,7 @@ async def world(
     mode: Mode = Mode.ENFORCE,
     wait: float = 0.0,
     rules: OwnershipRules | None = None,
+    workloads: Workloads | None = None,
 ) -> AsyncIterator[World]:
     """The path over this folder. `wait` is how long a held call stays on the line."""
     (folder / "crm.key").write_text(SECRET)
@@ -274,7 +276,8 @@ async def world(
     recorder.start()
     this: World | None = None
     try:
-        this = _assemble(folder, clock, store, recorder, keeper, wait)
+        options = HoldOptions(inline_wait=wait, new_per_minute=1000, open_per_agent=1000)
+        this = _assemble(folder, clock, (store, recorder, keeper), options, workloads)
         await this.hear()
         yield this
         await this.pipeline.drain()
@@ -285,7 +288,14 @@ async def world(
     this.check_log()
 
 
-def _assemble(folder: Path, clock: Clock, store: SqliteStore, recorder: Recorder, keeper: Keeper, wait: float) -> World:
+def _assemble(
+    folder: Path,
+    clock: Clock,
+    opened: tuple[SqliteStore, Recorder, Keeper],
+    options: HoldOptions,
+    workloads: Workloads | None,
+) -> World:
+    store, recorder, keeper = opened
     feed = RevocationFeed(store)
     revocations = RevocationService(store, feed, record=recorder.append, unstored=UnstoredFile(folder))
     handles = HandleService(store, revocations.revoke)
@@ -295,14 +305,14 @@ def _assemble(folder: Path, clock: Clock, store: SqliteStore, recorder: Recorder
         Sealer(bytes(32)),
         recorder.append,
         inventory=lambda: keeper.world.inventory,
-        options=HoldOptions(inline_wait=wait, new_per_minute=1000, open_per_agent=1000),
+        options=options,
         clock=clock,
     )
     tasks = TaskService(store, revocations.revoke, recorder.append)
     feed.on_standing(tasks.forget)
     parts = Parts(
         world=lambda: keeper.world,
-        resolver=Resolver(handles, TokenVerifier([]), standing, tasks.basis),
+        resolver=Resolver(handles, TokenVerifier([]), standing, tasks.basis, None, workloads),
         tasks=TaskGuard(tasks, store),
         feed=feed,
         holds=holds,

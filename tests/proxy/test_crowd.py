@@ -49,3 +49,12 @@ def test_a_crowd_of_addresses_is_bounded() -> None:
     crowd.take_untold(NOW + 60)
     crowd.take_untold(NOW + 120)
     assert crowd.has_room("10.0.0.1", NOW + 120)
+
+
+def test_all_addresses_of_one_site_share_one_room() -> None:
+    """An IPv6 host has more addresses than there are rooms."""
+    crowd = Crowd()
+    written = [crowd.has_room(f"2001:db8:1:2::{number:x}", NOW) for number in range(BURST * 2)]
+    assert written.count(True) == BURST
+    (record,) = crowd.take_untold(NOW + 60)
+    assert record["client"] == {"ip": "2001:db8:1:2::/64"}

@@ -31,6 +31,19 @@ def test_a_tunnel_binds_its_identity(tmp_path):
     run(tmp_path, scenario)
 
 
+def test_a_connection_is_of_whom_it_has_proven(tmp_path):
+    """Of nobody before, and after it is closed; a refusal proves nothing."""
+
+    async def scenario(house):
+        for evidence, agent in ((shown("csh_" + "a" * 43), None), (await house.evidence(), "support-bot")):
+            await tunnel(house, evidence)
+            assert house.pipeline.agent_of("conn_1") == agent
+        house.pipeline.closed("conn_1")
+        assert house.pipeline.agent_of("conn_1") is None
+
+    run(tmp_path, scenario)
+
+
 @pytest.mark.parametrize(
     ("agent", "more"), [("other-bot", {}), ("support-bot", {"task": "task-2"}), ("support-bot", {"person": None})]
 )

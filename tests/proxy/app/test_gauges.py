@@ -3,8 +3,9 @@
 import asyncio
 
 from proxy.app.core import open_core
-from proxy.app.gauges import core_gauges
+from proxy.app.gauges import connection_gauges, core_gauges
 from proxy.facts import Held
+from proxy.listener.shares import Shares
 from telemetry.metrics import Metrics
 from tests.fakes.serving import configured
 
@@ -37,3 +38,19 @@ def test_what_fails_beside_the_calls_is_counted(tmp_path):
             assert "countersign_background_failures 2\n" in metrics.render()
 
     asyncio.run(main())
+
+
+def test_connections_are_counted():
+    """Those of agents, those of nobody yet, and those that found no place."""
+    metrics, shares = Metrics(), Shares(10)
+    connection_gauges(shares, metrics)
+    for name in "abc":
+        shares.enter(name, "192.0.2.1")
+    shares.prove("a", "bot")
+    shares.refuse("b")
+    for line in (
+        "countersign_connections 1",
+        "countersign_connections_unproven 1",
+        "countersign_connections_refused 1",
+    ):
+        assert f"{line}\n" in metrics.render()

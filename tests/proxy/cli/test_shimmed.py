@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from proxy.cli import shimmed
 from proxy.cli.shim_wanted import ShimWanted
 from proxy.cli.shimmed import needs_handle, needs_server, read_wanted
 from tests.proxy.cli.conftest import start_serve, stop, write_config
@@ -91,3 +92,10 @@ def test_the_environment_leads_to_the_shim(bare: Path) -> None:
     assert Path(environment["SSL_CERT_FILE"]).is_file()
     assert environment["COUNTERSIGN_HANDLE"] == ""
     assert not [value for value in environment.values() if "csh_" in value]
+
+
+def test_a_refusal_is_said_beside_what_the_program_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    """On stderr, by name: what the program says itself stays as it is."""
+    shimmed._say("a.test:443 was refused: Stop. (agent_unknown)")
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "countersign run: a.test:443 was refused: Stop. (agent_unknown)\n")

@@ -47,6 +47,13 @@ def test_the_piece_that_is_hardest_to_steal_gives_the_method() -> None:
     assert (agreed([HANDLE, PEER]).issuer, agreed([PEER, TOKEN]).issuer) == ("unix", "https://idp")
 
 
+def test_whoever_is_to_be_asked_again_still_is() -> None:
+    """A token beside something stronger ends both when its cluster says no."""
+    token = piece("k8s_tokenreview", issuer="https://cluster", subject="bot", reviews=(("https://cluster", 7),))
+    for pieces in permutations((HANDLE, CERTIFICATE, token)):
+        assert agreed(pieces).reviews == (("https://cluster", 7),)
+
+
 def test_one_piece_is_itself() -> None:
     """Nothing is added to it."""
     assert agreed([PEER]) is PEER

@@ -39,6 +39,9 @@ def test_one_way_to_judge_is_enough(said: dict[str, Any]) -> None:
         ({"jwks_file": FILE, "issuer": "a|b"}, "visible ASCII"),
         ({"jwks_file": FILE, "algorithms": ("HS256",)}, "is not accepted"),
         ({"jwks_file": FILE, "max_lifetime_s": 90_000}, "between 1 and"),
+        ({"review_url": REVIEW, "review_every_s": 4}, "`review_seconds` is at least 5"),
+        ({"review_url": REVIEW, "review_every_s": 60, "unanswered_s": 59}, "at most `unanswered_seconds`"),
+        ({"review_url": REVIEW, "unanswered_s": 3601}, "at most 3600"),
     ],
 )
 def test_anything_else_is_a_mistake(said: dict[str, Any], words: str) -> None:

@@ -13,10 +13,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from proxy.errors import Refused
 from proxy.identity.bundles import Bundle
 from proxy.identity.federation import BundleSource, SpiffeOrigin
+from proxy.identity.interfaces import BundleStore
 from proxy.identity.origins import FetchFailed
 from proxy.identity.trust_domains import TrustDomainSettings
 from tests.fakes.bundle_endpoint import BundleEndpoint
 from tests.fakes.issuer import NOW, jwk
+from tests.fakes.stores import MemoryBundleStore
 from tests.fakes.trust_domain import DOMAIN, OURS, Plan, TrustDomain, authority, certify, root_entry
 
 REAL = time.time()  # endpoints are met over real TLS, which asks the real clock
@@ -62,6 +64,43 @@ def test_a_sequence_never_goes_back(tmp_path: Path) -> None:
         path.write_bytes(HOME.bundle(HOME.jwt_key, jwk("ES256", f"k{n}", use="jwt-svid"), **numbered))
         seen.append({name for name, _ in current(source, NOW + n).keys} - {DOMAIN})
     assert seen == [{"k0"}, {"k1"}, {"k1"}, {"k1"}, {"k4"}, {"k5"}]
+
+
+def test_a_sequence_does_not_go_back_by_a_restart(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Keys that were withdrawn before it stay so: the old bundle proves nobody, and the log says what to do."""
+    path, store = tmp_path / "bundle.json", MemoryBundleStore()
+    settings = TrustDomainSettings(DOMAIN, OURS, bundle_file=path)
+
+    def restarted(sequence: int | None, generation: int = 0) -> BundleSource:
+        path.write_bytes(HOME.bundle(**({} if sequence is None else {"spiffe_sequence": sequence})))
+        return BundleSource(replace(settings, generation=generation), store=store)
+
+    assert current(restarted(None)).roots
+    assert current(restarted(7)).sequence == 7
+    for old in (6, None):
+        with pytest.raises(Refused) as caught:
+            current(restarted(old))
+        assert (caught.value.refusal.reason, caught.value.refusal.status) == ("identity_unavailable", 503)
+        assert f"its sequence went back, to {old}" in caplog.text
+    assert "`bundle_generation`" in caplog.text
+    assert current(restarted(7)).sequence == 7
+    assert current(restarted(1, generation=1)).sequence == 1
+    with pytest.raises(Refused):
+        current(restarted(1))
+
+
+def test_a_bundle_that_cannot_be_kept_is_not_taken(tmp_path: Path) -> None:
+    """A store that is down could not say whether it is an old one: the last good one counts, and without one nobody."""
+    path, store = tmp_path / "bundle.json", MemoryBundleStore(failing=True)
+    path.write_bytes(HOME.bundle(spiffe_sequence=1))
+    source = BundleSource(TrustDomainSettings(DOMAIN, OURS, bundle_file=path), store=store)
+    with pytest.raises(Refused):
+        current(source)
+    store.failing = False
+    assert current(source, NOW + 10).sequence == 1
+    store.failing = True
+    path.write_bytes(HOME.bundle(spiffe_sequence=2))
+    assert current(source, NOW + 20).sequence == 1
 
 
 def test_an_empty_bundle_ends_what_was_valid(tmp_path: Path) -> None:
@@ -135,14 +174,17 @@ def test_no_redirect_is_followed(web: BundleEndpoint, tmp_path: Path) -> None:
 # --- https_spiffe --------------------------------------------------------------------------------------
 
 
-def over_spiffe(url: str, folder: Path, bootstrap: bytes, endpoint: str = ENDPOINT) -> BundleSource:
+def over_spiffe(
+    url: str, folder: Path, bootstrap: bytes, endpoint: str = ENDPOINT, store: BundleStore | None = None
+) -> BundleSource:
     """A trust domain whose endpoint shows itself by an SVID."""
     (folder / "bootstrap.json").write_bytes(bootstrap)
     return BundleSource(
         TrustDomainSettings(
             DOMAIN, OURS, bundle_url=url, profile="https_spiffe", endpoint_spiffe_id=endpoint,
             bootstrap_file=folder / "bootstrap.json",
-        )
+        ),
+        store=store,
     )  # fmt: skip
 
 
@@ -168,6 +210,21 @@ def test_a_spiffe_endpoint_is_known_by_its_id(tmp_path: Path) -> None:
         (tmp_path / "bootstrap.json").write_bytes(HOME.bundle())
         endpoint.document = HOME.bundle(spiffe_sequence=4)
         assert current(source, NOW + 900).sequence == 3
+
+
+def test_after_a_restart_an_endpoint_is_known_by_its_last_bundle(tmp_path: Path) -> None:
+    """Not by the bootstrap bundle: whoever has a root that was given up since could pose as it, with any sequence."""
+    store = MemoryBundleStore()
+    new = certify(authority(name="new"), "new-root", at=REAL)
+    with serving(tmp_path, HOME) as endpoint:
+        endpoint.document = HOME.bundle(root_entry(new), spiffe_sequence=3)
+        assert current(over_spiffe(endpoint.url, tmp_path, HOME.bundle(), store=store)).sequence == 3
+        endpoint.document = HOME.bundle(spiffe_sequence=4)
+        with pytest.raises(Refused, match="no keys"):
+            current(over_spiffe(endpoint.url, tmp_path, HOME.bundle(), store=store))
+        store.failing = True
+        with pytest.raises(Refused, match="no keys"):
+            current(over_spiffe(endpoint.url, tmp_path, HOME.bundle(), store=store))
 
 
 def test_an_endpoint_of_another_trust_domain_is_known_by_that_ones_bundle(tmp_path: Path) -> None:

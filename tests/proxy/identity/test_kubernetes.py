@@ -10,7 +10,7 @@ from proxy.errors import Refused
 from proxy.identity.clusters import ClusterSettings
 from proxy.identity.compact import read
 from proxy.identity.kubernetes import ServiceAccountVerifier
-from tests.fakes.cluster import ACCOUNT, CLUSTER, POD, US, ApiServer, account_token, cluster_keys
+from tests.fakes.cluster import ACCOUNT, CLUSTER, POD, US, ApiServer, account_token, bound, cluster_keys
 from tests.fakes.issuer import NOW, key_set
 
 
@@ -93,3 +93,42 @@ def test_two_clusters_of_one_name_are_a_mistake(tmp_path: Path) -> None:
     one = ClusterSettings(CLUSTER, US, jwks_file=tmp_path / "x")
     with pytest.raises(ValueError, match="different issuers"):
         ServiceAccountVerifier([one, one])
+
+
+def test_garbage_never_reaches_the_api_server(by_review: ServiceAccountVerifier, server: ApiServer) -> None:
+    """What no service account of this cluster could have is refused here: it costs others nothing."""
+    for spoilt in (
+        account_token({"alg": "ES256"}),
+        account_token({"typ": "at+jwt"}),
+        account_token(aud=["other"]),
+        account_token(aud=None),
+        account_token(exp=int(NOW) - 100),
+        account_token(exp=int(NOW) + 10**6),
+        account_token(nbf=int(NOW) + 600),
+        account_token(sub="alice"),
+        account_token(sub="system:serviceaccount:other:refunds"),
+        account_token(**bound(pod={"name": "x" * 300, "uid": "1"})),
+        account_token(iss="https://other"),
+    ):
+        assert refusal(by_review, spoilt)[0] == 407
+    assert server.seen == []
+
+
+def test_what_the_api_server_vouched_for_ends_when_it_says_no(
+    by_review: ServiceAccountVerifier, server: ApiServer
+) -> None:
+    """The number under which it is asked again counts for this cluster alone."""
+    token = account_token()
+    server.good.add(token)
+
+    async def story() -> None:
+        number = (await by_review.verify(token, NOW, "192.0.2.1")).review
+        assert number
+        by_review.require_vouched(CLUSTER, number, NOW + 29)
+        server.good.clear()
+        await by_review.refresh(NOW + 30)
+        for issuer in (CLUSTER, "https://other"):
+            with pytest.raises(Refused):
+                by_review.require_vouched(issuer, number, NOW + 30)
+
+    asyncio.run(story())

@@ -13,6 +13,8 @@ from proxy.errors import Refused
 from proxy.identity import token_review
 from proxy.identity.clusters import ClusterSettings
 from proxy.identity.token_review import TokenReviewer
+from proxy.identity.turns import Turns
+from proxy.identity.vouched import Question
 from tests.fakes.authorities import broken_answers
 from tests.fakes.cluster import ACCOUNT, CLUSTER, US, ApiServer
 from tests.fakes.issuer import NOW
@@ -42,10 +44,15 @@ def reviewer(server: ApiServer, own: Path) -> TokenReviewer:
     return TokenReviewer(ClusterSettings(CLUSTER, US, review_url=server.url, token_file=own))
 
 
-async def ask(one: TokenReviewer, token: str = TOKEN, now: float = NOW) -> tuple[int, str] | None:
+def question(token: str = TOKEN) -> Question:
+    """Whether this token is good."""
+    return Question(token, ACCOUNT, f"digest of {token}")
+
+
+async def ask(one: TokenReviewer, token: str = TOKEN, now: float = NOW, peer: str = "") -> tuple[int, str] | None:
     """The refusal, or None."""
     try:
-        await one.require_good(token, ACCOUNT, f"digest of {token}", now)
+        await one.require_good(question(token), now, peer)
     except Refused as refused:
         return refused.refusal.status, refused.refusal.internal
     return None
@@ -170,15 +177,200 @@ def test_one_question_serves_all_who_wait(server: ApiServer, own: Path) -> None:
 
 def test_made_up_tokens_cannot_flood_the_server(server: ApiServer, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only so many different questions wait at once; one more is 503, and what is remembered is bounded."""
-    monkeypatch.setattr(token_review, "_MOST_WAITING", 3)
     monkeypatch.setattr(token_review, "_MOST_REMEMBERED", 2)
 
     async def story() -> None:
         one = reviewer(server, own)
+        one._turns = Turns(1, 1, 2)
         answers = await asyncio.gather(*(ask(one, f"made-up-{n}") for n in range(5)))
         assert sorted(status for status, _ in filter(None, answers)) == [407, 407, 407, 503, 503]
         assert len(server.seen) == 3
         assert len(one._answers) == 2
         assert one._asking == {}
+
+    asyncio.run(story())
+
+
+def test_one_peer_s_garbage_leaves_the_others_their_turn(server: ApiServer, own: Path) -> None:
+    """An address with a hundred made-up tokens fills its own share of a slow server; another one is asked about."""
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        one._turns = Turns(4, 2, 8)
+        garbage = [asyncio.ensure_future(ask(one, f"made-up-{n}", peer="192.0.2.1")) for n in range(100)]
+        await asyncio.sleep(0)
+        assert await ask(one, peer="192.0.2.2") is None
+        answers = await asyncio.gather(*garbage)
+        assert [status for status, _ in filter(None, answers)].count(503) >= 89
+        assert len(server.seen) <= 12
+
+    asyncio.run(story())
+
+
+def test_to_have_been_crowded_out_is_not_remembered(server: ApiServer, own: Path) -> None:
+    """A good token that found no room is good a moment later."""
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        one._turns = Turns(1, 1, 0)
+        waiting = asyncio.ensure_future(ask(one, "made-up"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert (await ask(one) or (0, ""))[0] == 503
+        await waiting
+        assert await ask(one) is None
+
+    asyncio.run(story())
+
+
+# --- asked again -------------------------------------------------------------------------------------
+
+
+def standing(one: TokenReviewer, number: int, now: float) -> tuple[int, str] | None:
+    """What somebody who is connected by this token hears then; None: nothing."""
+    try:
+        one.vouched.require(number, now)
+    except Refused as refused:
+        return refused.refusal.status, refused.refusal.reason
+    return None
+
+
+def test_a_deleted_pod_ends_what_its_token_proved(server: ApiServer, own: Path) -> None:
+    """In use, it is asked about again every thirty seconds, once however many connections; the first no is the end."""
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        number = await one.require_good(question(), NOW)
+        for now in (NOW + 1, NOW + 29):
+            await one.ask_again(now)
+            assert standing(one, number, now) is None
+        assert len(server.seen) == 1
+        await one.ask_again(NOW + 30)
+        assert standing(one, number, NOW + 30) is None
+        server.good.clear()
+        await one.ask_again(NOW + 59)
+        assert len(server.seen) == 2
+        assert standing(one, number, NOW + 59) is None
+        await one.ask_again(NOW + 60)
+        assert standing(one, number, NOW + 60) == (403, "identity_revoked")
+        server.good.add(TOKEN)
+        assert await one.require_good(question(), NOW + 66) != number
+        assert standing(one, number, NOW + 66) == (403, "identity_revoked"), "what was ended stays so"
+
+    asyncio.run(story())
+
+
+def test_a_server_that_is_away_is_waited_for_two_minutes(
+    server: ApiServer, own: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is asked every five seconds; then who is connected hears 503, until there is a yes. One line tells of it."""
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        number = await one.require_good(question(), NOW)
+        server.broken = 500, {}, b"oops"
+        for second in range(30, 121):
+            await one.ask_again(NOW + second)
+            assert standing(one, number, NOW + second) is None
+        assert len(server.seen) == 1 + 19
+        assert caplog.text.count("does not answer") == 1
+        assert standing(one, number, NOW + 121) == (503, "identity_unavailable")
+        server.broken = None
+        await one.ask_again(NOW + 125)
+        assert standing(one, number, NOW + 125) is None
+
+    asyncio.run(story())
+
+
+def test_a_token_shown_again_counts_on_while_nobody_answers(server: ApiServer, own: Path) -> None:
+    """At the gateway it comes with each request: it ends with its connections, not before; and a no ends it at once."""
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        number = await one.require_good(question(), NOW)
+        server.broken = 500, {}, b"oops"
+        for second in (10, 11, 60, 120):
+            assert await one.require_good(question(), NOW + second) == number
+        assert len(server.seen) == 2, "who is known to be away is not waited for by each request"
+        assert (await ask(one, "another", NOW + 60) or (0, ""))[0] == 503
+        assert (await ask(one, now=NOW + 121) or (0, ""))[0] == 503
+        server.broken = None
+        server.good.clear()
+        await one.ask_again(NOW + 127)
+        assert await ask(one, now=NOW + 127) == (407, "review_not_authenticated")
+
+    asyncio.run(story())
+
+
+def test_who_is_vouched_for_needs_no_turn(server: ApiServer, own: Path) -> None:
+    """However many made-up tokens wait."""
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        number = await one.require_good(question(), NOW)
+        one._turns = Turns(0, 0, 0)
+        assert await one.require_good(question(), NOW + 10) == number
+        assert (await ask(one, "another", NOW + 10) or (0, ""))[0] == 503
+
+    asyncio.run(story())
+
+
+def test_a_token_that_nobody_uses_is_not_asked_about(server: ApiServer, own: Path) -> None:
+    """Its connections have gone: it is asked about once more at most, and must be shown anew."""
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        number = await one.require_good(question(), NOW)
+        for second in range(1, 300):
+            await one.ask_again(NOW + second)
+        assert len(server.seen) == 2
+        assert standing(one, number, NOW + 300) == (403, "identity_expired")
+        assert await ask(one, now=NOW + 300) is None
+
+    asyncio.run(story())
+
+
+def test_garbage_does_not_delay_an_end(server: ApiServer, own: Path) -> None:
+    """What is vouched for has turns of its own."""
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        number = await one.require_good(question(), NOW)
+        one._turns = Turns(1, 1, 100)
+        release = asyncio.Event()
+
+        async def hold() -> None:
+            async with one._turns.of("192.0.2.1"):
+                await release.wait()
+
+        holding = asyncio.ensure_future(hold())
+        await asyncio.sleep(0)
+        waiting = asyncio.ensure_future(ask(one, "made-up", peer="192.0.2.1"))
+        server.good.clear()
+        await one.ask_again(NOW + 30)
+        assert standing(one, number, NOW + 30) == (403, "identity_revoked")
+        release.set()
+        await asyncio.gather(holding, waiting)
+
+    asyncio.run(story())
+
+
+def test_a_slow_server_does_not_hold_up_the_round(
+    server: ApiServer, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer is taken when it comes, and it is not asked the same meanwhile."""
+    monkeypatch.setattr(token_review, "_PATIENCE", 0.01)
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        await one.require_good(question(), NOW)
+        with server._lock:
+            await one.ask_again(NOW + 30)
+            assert len(one._again) == 1
+            one.vouched.require(1, NOW + 36)
+            await one.ask_again(NOW + 36)
+            assert len(one._asking) == 1
+        await asyncio.gather(*one._again)
+        assert standing(one, 1, NOW + 150) is None
 
     asyncio.run(story())

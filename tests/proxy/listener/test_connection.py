@@ -589,13 +589,14 @@ def test_100_continue_only_after_identity() -> None:
 
 
 def test_too_many_connections() -> None:
-    """Beyond the limit a connection is closed at once; the others go on."""
+    """A proven agent beyond its share is told so; the others go on."""
 
     async def run() -> None:
         async with rig(max_connections=1) as r:
             wire = await r.tunnel()
             other = await r.dial()
-            assert await other.rest() == b""
+            other.send(f"CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n{r.credential}\r\n\r\n".encode())
+            assert (await other.head()).startswith(b"HTTP/1.1 503 ")
             assert (await wire.ask(GET))[0] == 200
             await wire.close()
             await other.close()

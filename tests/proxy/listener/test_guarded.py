@@ -83,3 +83,11 @@ def test_only_none_is_a_yes(answer: object) -> None:
     gate = FakeGate()
     gate.cut = answer  # type: ignore[assignment]  # on purpose
     assert GuardedGate(gate, 1).still_allowed("c", None)
+
+
+@pytest.mark.parametrize("agent", [None, 7, ""])
+def test_only_a_name_is_an_agent(agent: object) -> None:
+    """Nobody is proven whom the gate does not name, or cannot."""
+    gate = FakeGate(agent=agent)  # type: ignore[arg-type]  # on purpose
+    assert not GuardedGate(gate, 1).agent_of("c")
+    assert GuardedGate(FakeGate(fail=frozenset({"agent_of"})), 1).agent_of("c") is None

@@ -195,6 +195,36 @@ def test_a_second_request_on_the_connection_is_not_passed_on(tmp_path: Path) -> 
     asyncio.run(run())
 
 
+def test_a_person_is_told_why_a_tunnel_was_refused(tmp_path: Path) -> None:
+    """Once for each reason, whatever the program's client makes of it; the program gets the answer as ever."""
+    said: list[str] = []
+    detail = "This agent is not in the inventory."
+    body = f'{{"reason": "agent_unknown", "detail": "{detail}"}}'.encode()
+    gate = FakeGate(tunnel=lambda *_: Reply(403, (("content-type", "application/problem+json"),), body))
+
+    async def ask(port: int) -> bytes:
+        wire = Wire(*await asyncio.open_connection("127.0.0.1", port))
+        wire.send(CONNECT)
+        try:
+            return await wire.rest()
+        finally:
+            await wire.close()
+
+    async def run() -> None:
+        async with rig(gate=gate) as r, open_shim(PASSWORD, means(r, "tcp"), said.append) as port:
+            for _ in range(2):
+                assert (await ask(port)).endswith(body)
+            gate.tunnel = lambda *_: ASK_WHO
+            for _ in range(2):
+                assert reason_of(await ask(port)) == (b"502", "credential_refused")
+            await r.listener.stop(0)
+            assert reason_of(await ask(port)) == (b"502", "proxy_unreachable")
+
+    asyncio.run(run())
+    assert said[0] == f"a.test:443 was refused: {detail} (agent_unknown)"
+    assert [one.rpartition("(")[2] for one in said] == ["agent_unknown)", "credential_refused)", "proxy_unreachable)"]
+
+
 def test_nothing_is_sent_after_a_tunnel_was_refused(tmp_path: Path) -> None:
     """The refusal comes whole, and what the program sends after it goes nowhere."""
     no = Reply(403, (("content-type", "application/problem+json"),), b'{"reason": "agent_unknown"}')
