@@ -37,10 +37,10 @@ def test_a_fault_of_ours_is_told_without_its_inside(house: House) -> None:
     """A bug in a handler is a 500 problem document, with the guards, without a traceback."""
 
     async def scenario() -> None:
-        async def broken(_: int) -> list[dict[str, object]]:
+        async def broken(_: object, __: int) -> list[tuple[dict[str, object], tuple[int, ...]]]:
             raise RuntimeError("/etc/secret")
 
-        house.log.recent = broken  # type: ignore[method-assign]  # a bug
+        house.log.older = broken  # type: ignore[method-assign]  # a bug
         async with house.operator() as client:
             answer = await client.get("/v1/calls")
         assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
