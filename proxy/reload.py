@@ -83,6 +83,7 @@ class Keeper:
         self._said = self._used.inventory  # by the newest files that are whole, in force or not
         self._ended: frozenset[str] = frozenset()  # what files with mistakes have said to be inactive since
         self._lost: tuple[str, ...] = ()  # by both, for the record
+        self._handing = False  # while the newest files are being put in force
         self._unsettled = False
         self._files = _build(self._used, self._bundle, mode)
         self._compiled = self._used.inventory.version  # for which the policies in force are
@@ -125,7 +126,7 @@ class Keeper:
         if said.version == files.inventory.version and not ended:
             return Narrowed(now)
         today = datetime.fromtimestamp(self._clock(), UTC).date()
-        return narrowed(now, in_force(said, held, self._rules), ended, today)
+        return narrowed(now, in_force(said, held, self._rules), ended, today, handing=self._handing)
 
     async def try_documents(self, documents: Mapping[Path, bytes]) -> tuple[Mistake, ...]:
         """Every mistake if these documents stood beside the rest: nothing is written, nothing is in force."""
@@ -167,6 +168,23 @@ class Keeper:
 
     async def poll(self, record: Record) -> None:
         """Looks once at the policies, and once at the inventory. What could not be recorded is tried again."""
+        with _in_turn():
+            examined = await self._source.look()
+        try:
+            unreadable = await self._put_in_force(examined, record)
+        finally:
+            self._handing = False
+            laid = self._laid()
+            if laid.inventory.version != self._world.inventory.version:
+                self._world = laid  # they do not fit, so what they hand over has fallen; or another day has begun
+        await self._tell_policies_of_people()
+        mistakes = unreadable or await self._use_policies(record)
+        if mistakes != self._told:
+            await self._tell("policies", mistakes, record)
+            self._told = mistakes
+
+    async def _put_in_force(self, examined: Examined | None, record: Record) -> tuple[Mistake, ...]:
+        """What the files say, as far as it can be; the mistakes for which the policies cannot be read."""
 
         async def on_change(loaded: Loaded) -> None:
             await self._use_inventory(loaded, record)
@@ -174,9 +192,8 @@ class Keeper:
         async def on_mistakes(mistakes: Sequence[Mistake]) -> None:
             await self._tell("inventory", mistakes, record)
 
-        with _in_turn():
-            examined = await self._source.look()
         if examined is not None:
+            self._handing = examined.loaded is not None
             await self._take_away(examined, record)
         before = self._wanted.version
         unreadable = await self._look_at_policies()
@@ -184,11 +201,7 @@ class Keeper:
             examined = self._source.reconsider()  # an inventory that needed these policies may fit now
         if examined is not None:
             await self._source.use(examined, on_change, on_mistakes)
-        await self._tell_policies_of_people()
-        mistakes = unreadable or await self._use_policies(record)
-        if mistakes != self._told:
-            await self._tell("policies", mistakes, record)
-            self._told = mistakes
+        return unreadable
 
     async def _take_away(self, examined: Examined, record: Record) -> None:
         """What these files end is in force before it is on record; what they give back of that, only after.

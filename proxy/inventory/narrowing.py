@@ -12,7 +12,8 @@ from proxy.inventory.ownership import Standing, partner_standing, process_standi
 _OF_AGENTS = ("owner", "deputies", "partner", "agent_class", "expires", "review_due", "review_interval_days", "enabled")
 _OF_PROCESSES = ("owner", "expires", "review_due", "review_interval_days", "enabled")
 
-type _Judges[F] = tuple[Callable[[F], Standing], Callable[[F], Standing]]  # by what is in force, and by the files
+type _Judge[F] = Callable[[F], Standing]
+type _Judges[F] = tuple[_Judge[F], _Judge[F], _Judge[F]]  # as it was, without who left, and by the files
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,13 @@ class Narrowed:
     lost: tuple[str, ...] = ()
 
 
-def narrowed(now: Inventory, files: Inventory, ended: frozenset[str], today: date) -> Narrowed:
+def narrowed(
+    now: Inventory, files: Inventory, ended: frozenset[str], today: date, *, handing: bool = False
+) -> Narrowed:
     """`now`, in which nobody is active and nothing stands that `files` or `ended` no longer let be.
 
     `files` is the newest whole inventory, in force or not; `ended` is what was said to be inactive since.
+    While `files` are being put in force (`handing`), what they hand from who leaves to somebody who is there goes on.
     """
     left = _names("person", ended)
     people = {name for name, one in now.people.items() if one.active and (name in left or not _active(name, files))}
@@ -38,19 +42,19 @@ def narrowed(now: Inventory, files: Inventory, ended: frozenset[str], today: dat
     partners = _partners(inventory, files, today)
     if partners:
         inventory = inventory.model_copy(update={"partners": {**inventory.partners, **partners}})
-    agents = _less(
+    agents, handed = _less(
         inventory.agents,
         files.agents,
         _names("agent", ended),
         _OF_AGENTS,
-        (lambda agent: standing(agent, inventory, today), lambda agent: standing(agent, files, today)),
+        _judges(standing, (now, inventory, files), today),
     )
-    processes = _less(
+    processes, passed_on = _less(
         inventory.processes,
         files.processes,
         _names("process", ended),
         _OF_PROCESSES,
-        (lambda one: process_standing(one, inventory, today), lambda one: process_standing(one, files, today)),
+        _judges(process_standing, (now, inventory, files), today),
     )
     lost = (
         *(f"person:{name}" for name in sorted(people)),
@@ -60,10 +64,13 @@ def narrowed(now: Inventory, files: Inventory, ended: frozenset[str], today: dat
     )
     if not lost:
         return Narrowed(now)
+    if not handing:
+        handed, passed_on = {}, {}
+    changed = "\0".join([now.version, *lost, *handed, *passed_on])
     update = {
-        "version": "sha256:" + hashlib.sha256("\0".join([now.version, *lost]).encode()).hexdigest(),
-        "agents": {**inventory.agents, **agents},
-        "processes": {**inventory.processes, **processes},
+        "version": "sha256:" + hashlib.sha256(changed.encode()).hexdigest(),
+        "agents": {**inventory.agents, **agents, **handed},
+        "processes": {**inventory.processes, **processes, **passed_on},
     }
     return Narrowed(inventory.model_copy(update=update), lost)
 
@@ -87,22 +94,38 @@ def _partners(now: Inventory, files: Inventory, today: date) -> dict[str, Partne
     return changed
 
 
+def _judges[F](
+    stands: Callable[[F, Inventory, date], Standing], inventories: tuple[Inventory, Inventory, Inventory], today: date
+) -> _Judges[F]:
+    before, here, there = inventories
+    return (
+        lambda one: stands(one, before, today),
+        lambda one: stands(one, here, today),
+        lambda one: stands(one, there, today),
+    )
+
+
 def _less[F: (Agent, Process)](
     now: Mapping[str, F], files: Mapping[str, F], gone: Container[str], fields: tuple[str, ...], judges: _Judges[F]
-) -> dict[str, F]:
-    """Those of which less passes by the files, with what they say of it; and those that are gone, disabled."""
-    changed: dict[str, F] = {}
-    here, there = judges
+) -> tuple[dict[str, F], dict[str, F]]:
+    """Those of which less passes by the files, or that are gone; and those for which others answer than who leaves."""
+    less: dict[str, F] = {}
+    handed: dict[str, F] = {}
+    before, here, there = judges
     for name, fact in now.items():
-        before = here(fact)
+        was = before(fact)
         said = None if name in gone else files.get(name)
-        if not before.ok or (said is not None and not _worse(before, there(said))):
+        worse = said is None or _worse(was, there(said))
+        fell = _worse(was, here(fact))  # with the people who left
+        if not was.ok or worse == fell:
             continue
         narrow = fact if said is None else fact.model_copy(update={field: getattr(said, field) for field in fields})
-        if not _worse(before, here(narrow)):
-            narrow = fact.model_copy(update={"enabled": False})
-        changed[name] = narrow
-    return changed
+        fits = _worse(was, here(narrow)) is worse
+        if worse:
+            less[name] = narrow if fits else fact.model_copy(update={"enabled": False})
+        elif fits:
+            handed[name] = narrow
+    return less, handed
 
 
 def _worse(before: Standing, after: Standing) -> bool:

@@ -421,6 +421,23 @@ def test_what_is_taken_away_does_not_wait_for_what_does_not_fit(house):
     assert house.keeper.world.version == first
 
 
+def test_what_an_edit_hands_over_goes_on_while_it_is_put_in_force(house, monkeypatch):
+    """Its owner has left and the next one answers, in one edit: at no moment does nobody answer for the agent."""
+    seen = []
+
+    def build(*parts):
+        inventory = house.keeper.world.inventory
+        seen.append((inventory.people["olivia"].active, inventory.agents["other-bot"].owner))
+        return real(*parts)
+
+    real = module._build
+    monkeypatch.setattr(module, "_build", build)
+    house.write(inventory=LEFT.replace("id: other-bot, owner: olivia", "id: other-bot, owner: bob"))
+    house.look()
+    assert seen == [(False, "bob")]
+    assert house.keeper.world.inventory.agents["other-bot"].owner == "bob"
+
+
 @pytest.mark.parametrize("gone", ["owner: olivia, team", "team"])
 def test_an_agent_that_files_no_longer_let_stand_is_refused_at_once(house, gone):
     """Without an owner, or without its entry, although a policy does not fit the rest."""

@@ -114,6 +114,23 @@ def test_a_deputy_answers_where_that_is_the_rule():
     assert owner.id == "dan"
 
 
+def test_what_changes_hands_with_who_leaves_goes_on():
+    """The edit that says who has left names the next owner: nothing of it is cut, unless that is somebody new."""
+    now = inventory(agent(), processes={"payroll": process()})
+    files = inventory(agent(owner="bob", purpose="all"), gone="olivia", processes={"payroll": process(owner="bob")})
+    found = narrowed(now, files, NONE, TODAY, handing=True)
+    assert found.lost == ("person:olivia",)
+    (bot,) = found.inventory.agents.values()
+    assert (bot.owner, bot.purpose, found.inventory.processes["payroll"].owner) == ("bob", "p", "bob")
+    assert standing(bot, found.inventory, TODAY).ok
+    people = {**files.people, "zoe": Person(id="zoe", name="Zoe")}
+    files = files.model_copy(update={"people": people, "agents": {"bot": agent(owner="zoe")}})
+    assert narrowed(now, files, NONE, TODAY).inventory.agents["bot"].owner == "olivia", "they are not to be in force"
+    found = narrowed(now, files, NONE, TODAY, handing=True)
+    assert not standing(found.inventory.agents["bot"], found.inventory, TODAY).ok
+    assert "zoe" not in found.inventory.people
+
+
 def test_processes_and_partners_end_as_agents_do():
     """An expired process; a contract that ended, and with it the agents under it."""
     hosted = agent(partner="acme")
@@ -165,11 +182,11 @@ _INVENTORIES = st.builds(
 )
 
 
-@given(_INVENTORIES, _INVENTORIES)
-def test_nothing_stands_that_either_of_the_two_refuses(now, files):
+@given(_INVENTORIES, _INVENTORIES, st.booleans())
+def test_nothing_stands_that_either_of_the_two_refuses(now, files, handing):
     """Whatever the two say: no agent passes that did not before, and none that the newer files refuse."""
     files = files.model_copy(update={"rules": now.rules})
-    found = narrowed(now, files, NONE, TODAY)
+    found = narrowed(now, files, NONE, TODAY, handing=handing)
     (bot,) = found.inventory.agents.values()
     stands = standing(bot, found.inventory, TODAY)
     before, after = (standing(one.agents["bot"], one, TODAY) for one in (now, files))
