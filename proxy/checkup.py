@@ -100,16 +100,18 @@ def _unbelieved[F: Agent | Process](
 
 
 def _without_a_client(loaded: Loaded, settings: Settings) -> Iterator[Mistake]:
-    """Agents that an issuer's account of the same name would be taken for, where that issuer also knows people."""
+    """Agents and processes that an account of the same name would be taken for, where the issuer also knows people."""
     people = {one.issuer for person in loaded.inventory.people.values() for one in person.identities}
     people &= {one.issuer for one in settings.identity.issuers if one.subject_format == "opaque"}
-    for agent in loaded.reading.agents.values():
-        for index, each in enumerate(agent.fact.identities):
+    machines: list[Entry[Agent] | Entry[Process]] = [
+        *loaded.reading.agents.values(),
+        *loaded.reading.processes.values(),
+    ]
+    for entry in machines:
+        for index, each in enumerate(entry.fact.identities):
             if each.issuer in people and each.client_id is None:
-                why = (
-                    "without `client_id`, an account of this name that a person has there would be taken for this agent"
-                )
-                yield agent.mistake(why, "identities", index)
+                why = f"without `client_id`, a person's account of this name there would be taken for `{entry.fact.id}`"
+                yield entry.mistake(why, "identities", index)
 
 
 def _actors_of_nobody(file: str, loaded: Loaded, settings: Settings) -> Iterator[Mistake]:

@@ -109,7 +109,7 @@ def test_accounts_that_would_be_taken_for_agents_are_told(folder):
     (inventory / "people.yaml").write_text(people.replace("  - id: alice\n", "  - id: alice\n" + shown, 1))
     mistakes, (first, second) = found(folder)
     assert (mistakes, second) == ([], unknown)
-    assert "agents[support-bot].identities[0]: without `client_id`, an account of this name" in first
+    assert "agents[support-bot].identities[0]: without `client_id`, a person's account of this name" in first
     spoil(inventory / "agents.yaml", "subject: bot}", "subject: bot, client_id: bot}")
     assert found(folder) == ([], [unknown])
 
