@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from telemetry.checkpoint import Checkpoint, sign_checkpoint
+from telemetry.durable import replace_file
 from telemetry.hashes import HashFiles
 from telemetry.history import History
 from telemetry.layout import Layout
@@ -43,8 +44,10 @@ class Keeper:
         self.failure = ""
 
     def start(self, head: Checkpoint | None) -> None:
-        """Go on from the last signed head."""
+        """Go on from the last signed head. Raises `OSError` if there is none yet and none can be signed."""
         self.head = head
+        if head is None:
+            self._sign_if_due(final=False)  # before the first record: then records without any head were set back
         self._thread.start()
 
     def add(self, leaves: list[bytes], records: Sequence[Mapping[str, Any]]) -> None:
@@ -112,9 +115,7 @@ class Keeper:
         note = sign_checkpoint(head, self._signer)
         if grown:
             self._history.append(note, sync=final)
-        fresh = self._layout.checkpoint.with_name("checkpoint.new")
-        fresh.write_text(note, encoding="utf-8")
-        fresh.replace(self._layout.checkpoint)
+        replace_file(self._layout.checkpoint, note)
         if final:
             self._tree.sync()
         self.head, self._signed_at = head, time.monotonic()
