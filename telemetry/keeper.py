@@ -42,6 +42,7 @@ class Keeper:
         self.head: Checkpoint | None = None
         self.unsigned_since: float | None = None
         self.failure = ""
+        self._salts_wait = False
 
     def start(self, head: Checkpoint | None) -> None:
         """Go on from the last signed head. Raises `OSError` if there is none yet and none can be signed."""
@@ -82,6 +83,8 @@ class Keeper:
                 _LOG.error("audit log %s: the head cannot be signed: %s", self._layout.directory, error)
             self.failure = str(error)
         else:
+            if self.failure:
+                _LOG.warning("audit log %s: heads are signed again", self._layout.directory)
             self.failure = ""
 
     def _drain(self) -> None:
@@ -95,10 +98,17 @@ class Keeper:
                     _LOG.exception("a listener to the audit log failed")
 
     def _keep_salts(self) -> None:
+        place = self._layout.directory
         try:
             self._salts.flush()
         except OSError as error:  # kept in memory, for the next round; the records themselves are complete
-            _LOG.warning("audit log %s: salts cannot be written yet: %s", self._layout.directory, error)
+            if not self._salts_wait:
+                _LOG.warning("audit log %s: salts cannot be written yet: %s", place, error)
+            self._salts_wait = True
+        else:
+            if self._salts_wait:
+                _LOG.warning("audit log %s: salts are written again", place)
+            self._salts_wait = False
 
     def _extend_tree(self) -> None:
         if self._owed:
