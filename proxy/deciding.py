@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 
 from policies.model import Inquiry
+from proxy.blame import blame
 from proxy.errors import Refusal, Refused, StoreUnavailable, refuse
 from proxy.stages import Decided, Described, Request
 from telemetry.errors import AuditUnavailable
@@ -83,7 +84,7 @@ def denial(decided: Decided) -> Refused:
 
 
 def failure(error: Exception, what: str) -> Refusal:
-    """What the agent is told when this stopped its call. What nobody foresaw goes to the operator, with its trace."""
+    """What the agent is told when this stopped its call. What nobody foresaw goes to the operator, with its place."""
     match error:
         case Refused():
             return error.refusal
@@ -92,8 +93,8 @@ def failure(error: Exception, what: str) -> Refusal:
         case AuditUnavailable():
             return replace(AUDIT_DOWN, internal=str(error))
         case _:
-            log.error("cannot judge %s", what, exc_info=error)
-            return replace(BROKEN, internal=type(error).__name__)  # its text might quote the request
+            log.error("cannot judge %s: %s", what, blame(error))  # its text might quote the request
+            return replace(BROKEN, internal=type(error).__name__)
 
 
 def prefer_wait(request: Request) -> float | None:

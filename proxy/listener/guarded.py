@@ -4,8 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from proxy.blame import blame
 from proxy.errors import Refusal, Refused
-from proxy.listener.blame import blame
 from proxy.listener.interfaces import Destination, Gate
 from proxy.listener.problem import UNAVAILABLE, problem
 from proxy.stages import Answered, Arrived, Evidence, Released, Reply
