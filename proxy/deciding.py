@@ -33,6 +33,13 @@ STALE = Refusal(
     "retry",
 )
 
+OUT_OF_TIME = Refusal(
+    "judged_too_long",
+    503,
+    "Countersign took too long to judge this call, so it did not pass.",
+    "retry",
+)
+
 AUDIT_DOWN = Refusal(
     "audit_unavailable",
     503,

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from proxy.blame import blame
+from proxy.deciding import OUT_OF_TIME
 from proxy.errors import Refusal, Refused
 from proxy.listener.interfaces import Destination, Gate
 from proxy.listener.problem import UNAVAILABLE, problem
@@ -12,8 +13,9 @@ from proxy.stages import Answered, Arrived, Evidence, Released, Reply
 
 log = logging.getLogger("countersign.listener")
 
-# Stands for no verdict at all. Not None, because for a tunnel None is a yes.
+# Stand for no verdict at all. Not None, because for a tunnel None is a yes.
 _FAILED = object()
+_TOO_LATE = object()
 
 
 class GuardedGate:
@@ -60,14 +62,26 @@ class GuardedGate:
         self._call("closed", lambda: self._gate.closed(connection))
 
     async def _ask(self, name: str, question: Callable[[], Awaitable[object]]) -> object:
+        task = asyncio.current_task()
+        assert task is not None
+        # Not `asyncio.timeout`: the gate is to put on record why it was stopped, which that does not say.
+        timer = asyncio.get_running_loop().call_later(self._within, task.cancel, OUT_OF_TIME.reason)
         try:
-            async with asyncio.timeout(self._within):
-                return await question()
+            return await question()
         except Refused as refused:
             return problem(refused.refusal)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the listener's boundary
+        except asyncio.CancelledError as cancelled:
+            if OUT_OF_TIME.reason not in cancelled.args:
+                _report(name, cancelled)
+                return _FAILED
+            task.uncancel()
+            log.error("%s did not end within %g seconds", name, self._within)  # noqa: TRY400 - it was us
+            return _TOO_LATE
+        except Exception as error:  # noqa: BLE001 - the listener's boundary
             _report(name, error)
             return _FAILED
+        finally:
+            timer.cancel()
 
     def _call(self, name: str, question: Callable[[], object]) -> object:
         try:
@@ -81,6 +95,8 @@ def _refusal(verdict: object) -> Reply:
     """The verdict if it is a reply, else a refusal: an unexpected verdict is not a yes."""
     if isinstance(verdict, Reply):
         return verdict
+    if verdict is _TOO_LATE:
+        return problem(OUT_OF_TIME)
     if verdict is not _FAILED:
         log.error("the gate answered with a %s", type(verdict).__name__)
     return problem(UNAVAILABLE)
