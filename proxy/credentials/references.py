@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from proxy.documents import shown
@@ -22,7 +22,7 @@ MIN_LENGTH = 8
 @dataclass(frozen=True, slots=True)
 class _Read:
     stamp: tuple[int, int, int, int]
-    value: str
+    value: str = field(repr=False)
 
 
 class References:
