@@ -104,6 +104,6 @@ def _refusal(verdict: object) -> Reply:
 
 def _report(name: str, error: BaseException) -> None:
     if isinstance(error, asyncio.CancelledError):
-        log.info("%s was cancelled", name)
+        log.debug("%s was cancelled", name)
     else:
         log.error("%s failed with %s", name, blame(error))
