@@ -24,6 +24,8 @@ SWEEP_SECONDS = 1.0
 CROWD_SECONDS = 60.0
 KEY_SECONDS = 3600.0
 TIDY_SECONDS = 60.0
+WORKED_SECONDS = 300.0
+"""A step that lasted so long before it failed had worked: some never end of themselves."""
 
 
 @contextlib.asynccontextmanager
@@ -62,23 +64,31 @@ async def background(core: "Core") -> AsyncIterator[None]:
 async def _forever(failures: Counter[str], what: str, step: Callable[[], Coroutine[None, None, None]]) -> None:
     """Again and again, whatever happens: a sweep that silently stopped would be missed too late.
 
-    A failure is logged once until it works again; how often it failed is counted, for the status and the metrics.
+    A failure is logged once until it works again, or fails otherwise; how often it failed is counted, for the status
+    and the metrics.
     """
-    failing = False
+    clock = asyncio.get_running_loop().time
+    told = ""
     while True:
+        begun = clock()
         try:
             await step()
-            failing = False
+            told = ""
             continue
-        except (AuditUnavailable, CountersignError) as error:
-            if not failing:
-                log.warning("%s does not work at the moment: %s", what, error)
-        except Exception:
-            if not failing:
-                log.exception("%s failed, and is tried again", what)
-        failing = True
-        failures[what] += 1
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next try is made
+            failures[what] += 1
+            cause = f"{type(error).__name__}: {error}"
+            if cause != told or clock() - begun >= WORKED_SECONDS:
+                _tell(what, error)
+            told = cause
         await asyncio.sleep(SWEEP_SECONDS)
+
+
+def _tell(what: str, error: Exception) -> None:
+    if isinstance(error, AuditUnavailable | CountersignError):
+        log.warning("%s does not work at the moment: %s", what, error)
+    else:
+        log.error("%s failed, and is tried again", what, exc_info=error)
 
 
 class _Changes:
