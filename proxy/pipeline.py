@@ -192,7 +192,9 @@ class Pipeline:
     async def drain(self) -> None:
         """Wait for what was begun in the background: outcomes of held calls."""
         while self._background:
-            await asyncio.gather(*self._background, return_exceptions=True)
+            begun = set(self._background)
+            await asyncio.gather(*begun, return_exceptions=True)
+            self._background -= begun  # if all have ended, gather waits for nothing, not even for their callbacks
         await self._parts.tasks.drain()
 
     # --- the path -------------------------------------------------------------------------------
