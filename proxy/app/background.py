@@ -12,6 +12,7 @@ from proxy.app.orphans import OrphanWatch
 from proxy.app.sources import SourceWatch
 from proxy.errors import CountersignError
 from proxy.tasks.epochs import Epochs
+from proxy.tasks.forgetting import Forgetting, SteadyClock
 from proxy.tasks.interfaces import Revocation
 from telemetry.errors import AuditUnavailable
 
@@ -31,6 +32,9 @@ async def background(core: "Core") -> AsyncIterator[None]:
     """What goes on beside the calls; none of it may end the process, and none of it outlives the core."""
     changes, orphans = _Changes(core), OrphanWatch(core.inventory, core.holds, core.recorder.append, core.clock)
     failures, ended = core.failures, Ended(lambda: core.feed.epochs, _stands(core), core.inventory, core.clock)
+    own = None if core.own_tokens is None else f"token:{core.own_tokens.issuer}|"
+    forget, record = core.store.forget_revocations, core.recorder.append
+    forgetting = Forgetting(core.store, forget, record, SteadyClock(), own_tokens=own)
     tasks = [
         asyncio.create_task(_forever(failures, "hearing of revocations", lambda: core.feed.run(core.clock))),
         asyncio.create_task(_forever(failures, "watching files", lambda: core.keeper.watch(core.recorder.append))),
@@ -39,7 +43,7 @@ async def background(core: "Core") -> AsyncIterator[None]:
         asyncio.create_task(_forever(failures, "sweeping held calls", lambda: _sweep(core))),
         asyncio.create_task(_forever(failures, "counting unknown callers", lambda: _tell_crowd(core))),
         asyncio.create_task(_forever(failures, "ending overdue tasks", lambda: _sweep_tasks(core))),
-        asyncio.create_task(_forever(failures, "forgetting ended tasks", lambda: _tidy_tasks(core))),
+        asyncio.create_task(_forever(failures, "forgetting ended tasks", lambda: _tidy(core, forgetting))),
         asyncio.create_task(_forever(failures, "storing revocations", lambda: _store_revocations(core))),
         asyncio.create_task(_forever(failures, "ending obtained credentials", lambda: _end_credentials(core, ended))),
         asyncio.create_task(_forever(failures, "reading keys again", lambda: _refresh_keys(core))),
@@ -164,10 +168,9 @@ async def _sweep_tasks(core: "Core") -> None:
     await core.tasks.sweep(core.clock())
 
 
-async def _tidy_tasks(core: "Core") -> None:
+async def _tidy(core: "Core", forgetting: Forgetting) -> None:
     await asyncio.sleep(TIDY_SECONDS)
-    own = None if core.own_tokens is None else f"token:{core.own_tokens.issuer}|"
-    await core.tasks.tidy(core.revocations.in_force(), core.revocations.lift, core.clock(), own_tokens=own)
+    await forgetting.sweep(core.revocations.in_force(), core.clock())
 
 
 async def _change_key(core: "Core") -> None:

@@ -70,6 +70,19 @@ class SqliteTasks(SqliteArea):
 
         return await self._reader.run(agents)
 
+    async def over_before(self, task_ids: Collection[str], deadline: float) -> frozenset[str]:
+        named = json.dumps(sorted(task_ids))
+
+        def over(connection: sqlite3.Connection) -> frozenset[str]:
+            found = connection.execute(
+                f"""SELECT id FROM tasks WHERE id IN (SELECT value FROM json_each(?))
+                    AND deadline < ? AND NOT {_LIVE}""",  # noqa: S608 - ours
+                (named, deadline),
+            )
+            return frozenset(row["id"] for row in found)
+
+        return await self._reader.run(over)
+
     async def suspended_tasks(self) -> list[str]:
         def ids(connection: sqlite3.Connection) -> list[str]:
             return [row[0] for row in connection.execute("SELECT id FROM tasks WHERE state = 'suspended'")]

@@ -47,6 +47,10 @@ class RevocationStore(Protocol):
 
     async def lift_revocation(self, scope: str) -> bool: ...
 
+    async def forget_revocations(self, revocations: Sequence[Revocation]) -> int:
+        """Take these out, each only if it is as it was read; says how many were."""
+        ...
+
     async def all_revocations(self) -> list[Revocation]: ...
 
     async def change_token(self) -> int:
@@ -73,6 +77,10 @@ class TaskStore(Protocol):
 
     async def agents_of_tasks(self, task_ids: Collection[str]) -> dict[str, str]:
         """The agent of each; one that is unknown is not in the answer."""
+        ...
+
+    async def over_before(self, task_ids: Collection[str], deadline: float) -> frozenset[str]:
+        """Which of these have ended, and had a deadline before this."""
         ...
 
     async def suspended_tasks(self) -> list[str]: ...
