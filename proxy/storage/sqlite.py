@@ -6,6 +6,7 @@ from typing import Self
 from proxy.storage.database import Database
 from proxy.storage.migrations import VERSION, prepare
 from proxy.storage.sqlite_handles import SqliteHandles
+from proxy.storage.sqlite_history import SqliteHistory
 from proxy.storage.sqlite_holds import SqliteHolds
 from proxy.storage.sqlite_ownership import SqliteOwnership
 from proxy.storage.sqlite_people import SqlitePeople
@@ -26,6 +27,7 @@ class SqliteStore(
     SqliteReplays,
     SqliteOwnership,
     SqliteSignals,
+    SqliteHistory,
 ):
     """Every store of the house in one file. Several processes may have it open at once."""
 
