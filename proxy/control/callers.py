@@ -65,6 +65,20 @@ def may_see_agent(caller: Caller, agent_id: str, inventory: Inventory, auditors:
     return agent is not None and answers_for(caller.person, agent, now)
 
 
+def seen_agents(
+    caller: Caller, asked: str | None, inventory: Inventory, auditors: frozenset[str], now: float
+) -> list[str] | None:
+    """Of which agents this caller may see anything, of all or of the one that is asked for.
+
+    None: of all there ever were, also those that are gone.
+    """
+    if asked is not None:
+        return [asked] if may_see_agent(caller, asked, inventory, auditors, now) else []
+    if may_see_agent(caller, "", inventory, auditors, now):  # no agent is called so: it is gone
+        return None
+    return [name for name in inventory.agents if may_see_agent(caller, name, inventory, auditors, now)]
+
+
 def may_end(caller: Caller, scope: str, inventory: Inventory, named: Named, now: float) -> bool:
     """May they end, or lift the end of, this scope? An owner: what is theirs, and what is of that alone."""
     if caller.is_operator:

@@ -166,6 +166,7 @@ _ENDINGS = (
     "CREATE INDEX hold_scopes_by_hold ON hold_scopes (hold_id)",
     "CREATE INDEX hold_events_by_hold ON hold_events (hold_id)",
     "CREATE INDEX tasks_by_end ON tasks (deadline)",
+    "CREATE INDEX tasks_live_by_agent ON tasks (agent) WHERE state IN ('created', 'active', 'suspended')",
     "CREATE INDEX tasks_by_parent ON tasks (parent) WHERE parent IS NOT NULL",
     "CREATE INDEX task_ancestors_by_task ON task_ancestors (task)",
 )

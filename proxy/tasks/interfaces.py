@@ -71,8 +71,8 @@ class TaskStore(Protocol):
 
     async def task(self, task_id: str) -> Task | None: ...
 
-    async def tasks(self, *, agent: str | None = None, live: bool = False, limit: int = 200) -> list[Task]:
-        """The newest first; of one agent, or those that have not ended, if asked."""
+    async def tasks(self, *, agents: Collection[str] | None = None, live: bool = False, limit: int = 200) -> list[Task]:
+        """The newest first; of these agents, or those that have not ended, if asked."""
         ...
 
     async def agents_of_tasks(self, task_ids: Collection[str]) -> dict[str, str]:

@@ -85,9 +85,9 @@ class TaskService:
         """The tasks below this one, those that have ended too, the oldest first."""
         return await self._store.tasks_below(task_id)
 
-    async def list(self, *, agent: str | None = None, live: bool = False) -> list[Task]:
-        """The newest tasks: of one agent, or those that have not ended, if asked."""
-        return await self._store.tasks(agent=agent, live=live)
+    async def list(self, *, agents: Collection[str] | None = None, live: bool = False, limit: int = 200) -> list[Task]:
+        """The newest tasks: of these agents, or those that have not ended, if asked."""
+        return await self._store.tasks(agents=agents, live=live, limit=limit)
 
     async def agents_of(self, task_ids: Collection[str]) -> dict[str, str]:
         """The agent of each of these tasks that was begun here."""

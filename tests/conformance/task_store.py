@@ -116,7 +116,7 @@ class TaskStoreConformance(ABC):
                 for one in (PARENT, CHILD, GRANDCHILD, OTHER):
                     assert await store.add_task(one)
                 assert {one.id for one in await store.tasks()} == {"task_p", "task_c", "task_g", "task_o"}
-                assert [one.id for one in await store.tasks(agent="builder")] == ["task_o"]
+                assert [one.id for one in await store.tasks(agents=["builder"])] == ["task_o"]
                 assert len(await store.tasks(limit=2)) == 2
                 assert [one.id for one in await store.live_below("task_p")] == ["task_c", "task_g"]
                 assert [one.id for one in await store.live_below("task_c")] == ["task_g"]
