@@ -8,12 +8,11 @@ from proxy.control.callers import Caller
 from proxy.control.ending import Done, EndingDesk
 from proxy.control.needs import ControlDeps
 from proxy.control.reach import Reach, reach_of
-from proxy.control.responders import may_respond
+from proxy.control.responders import OWNERS_KINDS, may_respond
 from proxy.facts import Inventory
 from proxy.identity.interfaces import HandleQuery
 from proxy.tasks.interfaces import Revocation, RevocationKind
 
-OWNERS_KINDS = ("agent", "instance", "task", "handle", "process")
 KINDS = (
     *OWNERS_KINDS,
     *("owner", "team", "class", "principal", "partner"),
