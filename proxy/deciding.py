@@ -6,7 +6,7 @@ from dataclasses import replace
 from policies.model import Inquiry
 from proxy.blame import blame
 from proxy.errors import Refusal, Refused, StoreUnavailable, refuse
-from proxy.protocols.paths import written_alike
+from proxy.path_spelling import written_alike
 from proxy.stages import Decided, Described, Request
 from telemetry.errors import AuditUnavailable
 

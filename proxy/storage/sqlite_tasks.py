@@ -109,8 +109,11 @@ class SqliteTasks(SqliteArea):
 
     async def live_via(self) -> frozenset[str]:
         def scopes(connection: sqlite3.Connection) -> frozenset[str]:
+            # a row that cannot be read is no task that could go on, and keeps nothing from being forgotten
             rows = connection.execute(
-                f"SELECT DISTINCT one.value FROM tasks, json_each(tasks.body, '$.via') AS one WHERE {_LIVE}"  # noqa: S608 - ours
+                f"""SELECT DISTINCT one.value
+                    FROM tasks, json_each(iif(json_valid(tasks.body), tasks.body, '{{}}'), '$.via') AS one
+                    WHERE {_LIVE}"""  # noqa: S608 - ours
             )
             return frozenset(row[0] for row in rows)
 
