@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from policies.model import Json
 from proxy.errors import StoreUnavailable
 from proxy.stages import TaskBasis
-from proxy.tasks.interfaces import Revocation, TaskStore
+from proxy.tasks.interfaces import Revocation, RevocationKind, TaskStore
 from proxy.tasks.mistakes import TaskMistake
 from proxy.tasks.task import End, NewTask, Task, TaskState, begin
 from telemetry.ids import new_id
@@ -19,7 +19,7 @@ _KEPT_AFTER = 300.0  # seconds after a task's deadline: more than any clock tole
 
 type Record = Callable[[Mapping[str, Json]], Awaitable[int]]
 type RevokeScope = Callable[[str, str, str, float], Awaitable[object]]
-type LiftScope = Callable[[str], Awaitable[object]]
+type LiftScope = Callable[[str, tuple[RevocationKind, ...]], Awaitable[object]]
 
 
 class TaskService:
@@ -182,12 +182,12 @@ class TaskService:
                     # INVARIANT: nothing begins with a token that has ended, so that none is needed later than now
                     needed = await self._store.live_via() if needed is None else needed
                     if revocation.scope not in needed:
-                        await lift(revocation.scope)
+                        await lift(revocation.scope, (revocation.kind,))
                 continue
             kind, _, task_id = revocation.scope.partition(":")
             task = await self._store.task(task_id) if kind == "task" and revocation.kind == "revoke" else None
             if task is not None and task.ended and task.deadline + _KEPT_AFTER < now:
-                await lift(revocation.scope)
+                await lift(revocation.scope, (revocation.kind,))
 
     # --- transitions --------------------------------------------------------------------------------
 

@@ -291,4 +291,4 @@ def test_a_call_that_waits_for_its_sign_off_is_answered(tmp_path: Path) -> None:
 
 async def heard(made: Governed) -> None:
     """The revocation is in force; an expiry is at once."""
-    await until(lambda: made.reason == "identity_expired" or bool(made.house.feed.epochs.by_scope))
+    await until(lambda: made.reason == "identity_expired" or bool(made.house.feed.epochs.rows))

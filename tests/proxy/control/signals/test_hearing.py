@@ -196,23 +196,23 @@ def test_different_tokens_at_once_are_all_taken(tmp_path):
 
 
 class Failing:
-    """An ending that fails so many times."""
+    """A kill switch that fails so many times."""
 
     def __init__(self, real, times):
         self.real, self.times = real, times
 
-    async def end(self, *args, **kwargs):
+    async def __call__(self, *args, **kwargs):
         if self.times:
             self.times -= 1
             raise StoreUnavailable("the store is down")
-        await self.real.end(*args, **kwargs)
+        await self.real(*args, **kwargs)
 
 
 def test_an_event_whose_effect_failed_is_to_be_sent_again(tmp_path):
     """503 until it is in force; then it is, though the token was seen before."""
 
     async def tell(house):
-        house.rebuilt(Failing(house.ending, 2))
+        house.rebuilt(Failing(house.revoke, 2))
         for _ in range(2):
             answer = await house.push(set_token())
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -255,14 +255,13 @@ def test_whoever_hangs_up_does_not_leave_it_half_done(tmp_path):
     async def tell(house):
         entered, go_on = asyncio.Event(), asyncio.Event()
 
-        class Slow:
-            async def end(self, *args, **kwargs):
-                entered.set()
-                await go_on.wait()
-                await real.end(*args, **kwargs)
+        async def slow(*args, **kwargs):
+            entered.set()
+            await go_on.wait()
+            await real(*args, **kwargs)
 
-        real = house.ending
-        house.rebuilt(Slow())
+        real = house.revoke
+        house.rebuilt(slow)
         request = asyncio.create_task(house.hearing.hear(house.hearing.open(set_token())))
         await entered.wait()
         request.cancel()
@@ -332,7 +331,7 @@ def test_what_was_answered_is_in_force_and_on_record(tmp_path_factory, deliverie
 
     async def main():
         house = SignalHouse(tmp_path_factory.mktemp("house"))
-        real = house.ending
+        real = house.revoke
         try:
             taken = set()
             for which, failing in deliveries:
