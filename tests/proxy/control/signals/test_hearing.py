@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from proxy.control.signals.hearing import Hearing
 from proxy.control.signals.words import CAEP, RISC, SSF, SetRefused
 from proxy.errors import StoreUnavailable
-from proxy.tasks.interfaces import Revocation
+from proxy.tasks.epochs import Epochs
+from proxy.tasks.interfaces import KINDS, Revocation
 from telemetry.errors import AuditUnavailable
 from telemetry.record import CANONICAL_FORM, VERSION, timestamp, validate
 from tests.fakes.issuer import ISSUER, NOW
@@ -91,18 +92,25 @@ def test_a_doubt_freezes(tmp_path, event):
 
 
 def test_a_doubt_does_not_soften_an_end(tmp_path):
-    """What is revoked stays revoked when a freeze of the same comes; an end after a freeze is an end."""
+    """Whoever is ended stays so when a doubt comes, and the doubt stays when an end comes: a fresh login is held."""
 
     async def tell(house):
-        await house.take()
-        house.now += 5
-        await house.take(jti="set-2", events={f"{CAEP}risk-level-change": {"current_level": "HIGH"}})
-        assert house.ended() == FRANKS
+        doubt = {f"{CAEP}risk-level-change": {"current_level": "HIGH"}}
         bot = {"format": "iss_sub", "iss": ISSUER, "sub": BOT}
-        await house.take(jti="set-3", sub_id=bot, events={f"{CAEP}risk-level-change": {"current_level": "HIGH"}})
-        assert house.ended()["agent:support-bot"] == "freeze"
+        await house.take()
+        await house.take(jti="set-2", sub_id=bot, events=doubt)
+        assert house.ended() == FRANKS | {"agent:support-bot": "freeze", f"principal:{ISSUER}|{BOT}": "freeze"}
+        house.now += 5
+        await house.take(jti="set-3", events=doubt)
         await house.take(jti="set-4", sub_id=bot, events={f"{RISC}account-disabled": {}})
-        assert house.ended()["agent:support-bot"] == "revoke"
+        both = {
+            (scope, kind) for scope in (*FRANKS, "agent:support-bot", f"principal:{ISSUER}|{BOT}") for kind in KINDS
+        }
+        assert {(row.scope, row.kind) for row in house.revocations.in_force()} == both
+        epochs = Epochs(house.revocations.in_force())
+        assert epochs.dead(("principal:frank",), NOW) is not None
+        assert epochs.dead(("principal:frank",), NOW + 5) is None
+        assert [row.scope for row in epochs.frozen(("principal:frank",))] == ["principal:frank"]
 
     story(tmp_path, tell)
 
