@@ -99,6 +99,10 @@ class TaskStore(Protocol):
         """Tasks that have not ended, and whose deadline has come."""
         ...
 
+    async def tasks_begun(self, agents: Collection[str], after: float, by: float) -> list[Task]:
+        """Tasks of these agents that have not ended, and began later than `after` and not later than `by`."""
+        ...
+
     async def move_task(self, task: Task, expected: TaskState) -> bool:
         """Store the task's new state, if it still is in the expected one; False, and nothing changes, if not."""
         ...

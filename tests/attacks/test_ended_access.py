@@ -3,15 +3,19 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from websockets.utils import accept_key
 
+from proxy.facts import Attestation, Held, OwnershipRules
 from proxy.listener.listener import Listener
 from proxy.listener.options import ListenerOptions
+from proxy.stages import Principal
+from proxy.tasks.delegation import Proof
+from proxy.tasks.task import NewTask
 from tests.fakes.agents import Rig, Wire
 from tests.fakes.gate import FakeGate
 from tests.fakes.h2_agent import h2_agent
@@ -53,31 +57,66 @@ async def governed(
     async with upstream(handler or customer, names=("crm.test",)) as server:
         more = f"127.0.0.1:{server.port}\n    allow_websocket: true\n    ca_bundle: {trust_file(folder)}"
         inventory = INVENTORY.replace("127.0.0.1:8443", more)
-        async with world(folder, inventory=inventory, wait=wait) as house:
+        rules = OwnershipRules(privileged_task_seconds=60)
+        async with world(folder, inventory=inventory, wait=wait, rules=rules) as house:
             listener = Listener(house.pipeline, ListenerOptions(ca_directory=folder, **options))  # type: ignore[arg-type]  # as given
             await listener.start()
             revoke = asyncio.Event()
-            revoker = asyncio.create_task(_revoke(house, revoke))
+            act = _revoke(house) if how != "reclassified" else _reclassify(house, inventory)
+            revoker = asyncio.create_task(_when(revoke, act))
 
             def expire() -> None:
                 house.clock.now += 3601
                 house.feed._heard_at = house.clock.now  # the feed is not what this is about
 
-            end, reason = (expire, "identity_expired") if how == "expires" else (revoke.set, "agent_revoked")
+            end, reason = (expire, "identity_expired") if how == "expires" else (revoke.set, _REASONS[how])
             try:
-                credential = f"Proxy-Authorization: Bearer {await house.handle()}"
+                task = "task-1" if how != "reclassified" else await _begun(house)
+                credential = f"Proxy-Authorization: Bearer {await house.handle(task=task)}"
                 yield Governed(Rig(listener, FakeGate(), server, folder, credential), house, end, reason)
             finally:
                 revoker.cancel()
+                await asyncio.gather(revoker, return_exceptions=True)
                 await listener.stop(0)
 
 
-async def _revoke(house: World, wanted: asyncio.Event) -> None:
+async def _when(wanted: asyncio.Event, act: Callable[[], Awaitable[object]]) -> None:
     await wanted.wait()
-    await house.revocations.revoke("agent:support-bot", "operator", "test", house.clock())
+    await act()
 
 
-both_ways = pytest.mark.parametrize("how", ["expires", "revoked"])
+def _revoke(house: World) -> Callable[[], Awaitable[object]]:
+    return lambda: house.revocations.revoke("agent:support-bot", "operator", "test", house.clock())
+
+
+def _reclassify(house: World, inventory: str) -> Callable[[], Awaitable[object]]:
+    """The files call it privileged, and Olivia has attested it as such."""
+
+    async def act() -> None:
+        said = Attestation(
+            id="a1", what="agent:support-bot", owner="olivia", agent_class="privileged", digest="sha256:1",
+            person="olivia", at=house.clock(),
+        )  # fmt: skip
+        house.keeper.hold(Held(attestations={"agent:support-bot": said}))
+        await house.edit(inventory=inventory.replace("{id: support-bot,", "{id: support-bot, agent_class: privileged,"))
+
+    return act
+
+
+async def _begun(house: World) -> str:
+    """A task of a minute ago, for an hour: more than a privileged agent may have here."""
+    asked = NewTask(
+        agent="support-bot", purpose="refunds", deadline=house.clock() + 3600, principal=Principal("human", "alice"),
+        proof=Proof("personal_token", "verified", "sha256:aa"), tools=("crm/*",), datasets=("read:customers",),
+    )  # fmt: skip
+    task = await house.tasks.create(asked, by="test", now=house.clock())
+    house.clock.now += 61
+    await house.hear()
+    return task.id
+
+
+_REASONS = {"revoked": "agent_revoked", "reclassified": "task_ended"}
+every_way = pytest.mark.parametrize("how", ["expires", "revoked", "reclassified"])
 
 
 async def refused_and_closed(made: Governed, wire: Wire, head: str = GET) -> None:
@@ -90,7 +129,7 @@ async def refused_and_closed(made: Governed, wire: Wire, head: str = GET) -> Non
     await wire.close()
 
 
-@both_ways
+@every_way
 def test_the_next_request_in_a_tunnel_is_refused_and_the_tunnel_ends(tmp_path: Path, how: str) -> None:
     """One 403 with the reason, then the connection is closed; nothing more reaches the service."""
 
@@ -106,7 +145,7 @@ def test_the_next_request_in_a_tunnel_is_refused_and_the_tunnel_ends(tmp_path: P
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_a_tunnel_that_was_never_used_is_refused_in_words(tmp_path: Path, how: str) -> None:
     """Who has opened a tunnel and asked nothing yet hears why, however long ago access ended."""
 
@@ -123,7 +162,7 @@ def test_a_tunnel_that_was_never_used_is_refused_in_words(tmp_path: Path, how: s
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_an_idle_tunnel_is_closed(tmp_path: Path, how: str) -> None:
     """Within a second and politely, since nothing is under way: a client begins anew, with what it has then."""
 
@@ -139,7 +178,7 @@ def test_an_idle_tunnel_is_closed(tmp_path: Path, how: str) -> None:
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_requests_without_a_tunnel(tmp_path: Path, how: str) -> None:
     """A connection that carries one request after the other ends the same way, whatever it presents again."""
 
@@ -161,7 +200,7 @@ def test_requests_without_a_tunnel(tmp_path: Path, how: str) -> None:
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_an_answer_that_is_under_way_is_cut(tmp_path: Path, how: str) -> None:
     """Within a second, and so that what came cannot be taken for a whole answer."""
 
@@ -185,7 +224,7 @@ def test_an_answer_that_is_under_way_is_cut(tmp_path: Path, how: str) -> None:
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_a_silent_answer_is_cut(tmp_path: Path, how: str) -> None:
     """Also while nothing comes from the service."""
 
@@ -205,7 +244,7 @@ def test_a_silent_answer_is_cut(tmp_path: Path, how: str) -> None:
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_a_websocket_is_cut(tmp_path: Path, how: str) -> None:
     """No message passes after the end."""
 
@@ -232,7 +271,7 @@ def test_a_websocket_is_cut(tmp_path: Path, how: str) -> None:
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_http2_with_several_calls(tmp_path: Path, how: str) -> None:
     """All streams that are passing end, and so does the connection."""
 
@@ -253,7 +292,7 @@ def test_http2_with_several_calls(tmp_path: Path, how: str) -> None:
     asyncio.run(run())
 
 
-@both_ways
+@every_way
 def test_http2_that_is_idle(tmp_path: Path, how: str) -> None:
     """It is told to go away, and closed."""
 
@@ -290,5 +329,9 @@ def test_a_call_that_waits_for_its_sign_off_is_answered(tmp_path: Path) -> None:
 
 
 async def heard(made: Governed) -> None:
-    """The revocation is in force; an expiry is at once."""
-    await until(lambda: made.reason == "identity_expired" or bool(made.house.feed.epochs.rows))
+    """The revocation, or the new class, is in force; an expiry is at once."""
+    agents, feed = lambda: made.house.keeper.world.inventory.agents, made.house.feed
+    if made.reason == "task_ended":
+        await until(lambda: agents()["support-bot"].agent_class == "privileged")
+    elif made.reason == "agent_revoked":
+        await until(lambda: bool(feed.epochs.rows))

@@ -298,7 +298,7 @@ def _assemble(folder: Path, clock: Clock, store: SqliteStore, recorder: Recorder
         options=HoldOptions(inline_wait=wait, new_per_minute=1000, open_per_agent=1000),
         clock=clock,
     )
-    tasks = TaskService(store, revocations.revoke, recorder.append)
+    tasks = TaskService(store, revocations.revoke, recorder.append, lambda: keeper.world.inventory)
     feed.on_standing(tasks.forget)
     parts = Parts(
         world=lambda: keeper.world,
