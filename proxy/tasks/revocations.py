@@ -104,8 +104,7 @@ class RevocationService:
                 lifted = await self._lift_stored(scope, kinds)
             finally:  # however it went: the store may have lost what it was given meanwhile
                 anew = self._ended_meanwhile()
-                for revocation in anew:
-                    await self._put_back(revocation)
+                await self._put_back(anew)
             if anew:
                 raise _ended_anew()
             self._feed.apply_lift(scope, kinds)
@@ -195,12 +194,14 @@ class RevocationService:
             await self.settle()
         return await self._store.lift_revocation(scope, kinds)
 
-    async def _put_back(self, revocation: Revocation) -> None:
-        """In force and stored, or at least kept, although its scope was lifted in the store after it was put there."""
-        self._feed.hold(revocation)
-        row = Unstored(revocation, None, await self._stored(revocation))
-        if not row.done:
-            await self._kept_open(row)
+    async def _put_back(self, anew: list[Revocation]) -> None:
+        """In force and stored, or at least kept, although their scope was lifted in the store after they were put."""
+        for revocation in anew:
+            self._feed.hold(revocation)  # all of them, before anything can fail
+        for revocation in anew:
+            row = Unstored(revocation, None, await self._stored(revocation))
+            if not row.done:
+                await self._kept_open(row)
 
     async def _recorded(self, entry: Mapping[str, Json]) -> bool:
         """Whether the log has taken it within two seconds: a disk that hangs must not keep the store from it.
