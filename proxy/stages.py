@@ -95,7 +95,8 @@ class Chain:
 class TaskBasis:
     """What a task that is known to us proves: whose it is, for whom and through whom, and what ends it.
 
-    `behind` are the parties before an asserted hop: they prove nothing, and nothing goes on without them.
+    `behind` are the parties before an asserted hop: they prove nothing, and nothing goes on without them. `above` are
+    the tasks above it: of each the agent, and when it began.
     """
 
     agent: str
@@ -104,6 +105,7 @@ class TaskBasis:
     not_after: float
     scopes: tuple[str, ...]
     behind: tuple[Principal, ...] = ()
+    above: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ class Proven:
     anew. `thumbprint` is that of the certificate whose key the connection has proven to hold, `bound_to` the one that
     it must be (RFC 8705 section 3). `made_at` is when the credential itself was issued, however old its task; 0 if only
     `issued_at` is known. `reviews` are the issuers that are asked again whether it is still good, each with the number
-    under which they are.
+    under which they are. `begun` are the task and those above it, if they are known to us: of each the agent, and when
+    it began.
     """
 
     agent: str
@@ -139,6 +142,7 @@ class Proven:
     bound_to: str = ""
     made_at: float = 0.0
     reviews: tuple[tuple[str, int], ...] = ()
+    begun: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,8 +126,10 @@ class _Changes:
         await core.tasks.hear()
         failed: dict[Revocation, Exception] = {}
         if epochs is not self._acted_on:
-            ended = frozenset(epochs.by_scope.values())
-            for revocation in ended - self._ended:
+            ended = frozenset(epochs.rows)
+            for revocation in epochs.rows:  # ends first: what is ended and frozen is told to be ended
+                if revocation in self._ended:
+                    continue
                 try:
                     await self._act_on(revocation)
                 except Exception as error:  # noqa: BLE001 - one that fails must not keep the others waiting

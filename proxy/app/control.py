@@ -106,7 +106,7 @@ async def _status(core: Core, addresses: Addresses) -> Mapping[str, Json]:
         "audit_root": recorder.root.hex(),
         "revocations_heard_seconds_ago": round(max(0.0, core.feed.stale_for(core.clock())), 3),
         "revocations": len(core.revocations.in_force()),
-        "revocations_not_stored": [*sorted(core.revocations.unstored())],
+        "revocations_not_stored": [*sorted({row.scope for row in core.revocations.unstored()})],
         **core.signals.status(),
         "background_failures": {**core.failures},
         "unsafe": [*unsafe_here(core.settings, world.inventory)],

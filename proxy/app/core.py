@@ -129,7 +129,7 @@ def _assemble(
     revocations = RevocationService(store, feed, record=recorder.append, unstored=unstored)
     handles = HandleService(store, revocations.revoke)
     feed.on_standing(handles.forget)
-    tasks = TaskService(store, revocations.revoke, recorder.append)
+    tasks = TaskService(store, revocations.revoke, recorder.append, lambda: keeper.world.inventory)
     feed.on_standing(tasks.forget)
     holds = _holds(settings, store, recorder, keeper, clock)
     signer = _signer(settings, clock())

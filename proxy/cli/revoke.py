@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 import typer
@@ -19,6 +19,7 @@ Scope = Annotated[
         "process, partner, task, handle, token (ISSUER|ID), service, tool (SERVICE/NAME), credential, connection."
     ),
 ]
+Kind = Literal["revoke", "freeze"]
 _KINDS = {"revoke": "ended", "freeze": "frozen"}
 Why = Annotated[str, typer.Option(help="Why; it is recorded.")]
 
@@ -69,18 +70,25 @@ def _stop(scope: str, reason: str, kind: str, as_person: str | None, config: Pat
 
 
 def lift(
-    scope: Scope, reason: Why, as_person: As = None, config: Config = DEFAULT_CONFIG, json: AsJson = False
+    scope: Scope,
+    reason: Why,
+    only: Annotated[Kind | None, typer.Option(help="Lift the end alone, or the freeze alone.")] = None,
+    as_person: As = None,
+    config: Config = DEFAULT_CONFIG,
+    json: AsJson = False,
 ) -> None:
-    """Lift a revocation or a freeze.
+    """Lift a revocation, a freeze, or both.
 
     What it ended may call again, with the credentials that it had. It needs the store and the audit log.
 
     \b
     countersign lift agent:support-bot --reason "checked, was a test"
+    countersign lift principal:bob --only freeze --reason "it was he"
     """
-    path = f"/v1/revocations?scope={quote(scope, safe='')}"
+    path = f"/v1/revocations?scope={quote(scope, safe='')}{'' if only is None else f'&kind={only}'}"
     answer = call(config, "DELETE", path, {"reason": reason}, as_person=as_person)
-    show.as_json(answer) if json else print(f"{scope} is lifted")
+    lifted = "lifted" if only is None else f"no longer {_KINDS[only]}"
+    show.as_json(answer) if json else print(f"{scope} is {lifted}")
 
 
 def revocations(

@@ -25,7 +25,7 @@ MOST_COUNTED = 20_000  # live handles: twice those of a large house
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One scope that is ended or frozen, whether this caller may lift it, and whether other processes know of it."""
+    """One end or freeze, whether this caller may lift it, and whether other processes know of it."""
 
     row: Revocation
     may_lift: bool
@@ -34,7 +34,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What stopping this scope means now; `standing` is what holds for it already.
+    """What stopping this scope means now; `standing` is what holds for it already: an end, a freeze, or both.
 
     `connections` are open under it, as far as they pass through this process; None if none do.
     """
@@ -42,7 +42,7 @@ class Preview:
     scope: str
     reach: Reach
     connections: int | None
-    standing: Revocation | None
+    standing: tuple[Revocation, ...]
 
 
 class KillSwitch:
@@ -83,7 +83,7 @@ class KillSwitch:
         tasks = await deps.tasks.list(live=True, limit=MOST_TASKS_COUNTED)
         today = datetime.fromtimestamp(deps.clock(), UTC).date()
         reach = reach_of(scope, deps.inventory(), handles, tasks, today)
-        standing = next((row for row in deps.revocations.in_force() if row.scope == scope), None)
+        standing = tuple(row for row in deps.revocations.in_force() if row.scope == scope)
         connections = deps.reach(scope).connections if deps.reach is not None else None
         return Preview(scope, reach, connections, standing)
 
@@ -92,7 +92,7 @@ class KillSwitch:
         unstored = self._ending.unstored()
         rows = await self._ending.list()
         levers = await self._ending.levers([row.scope for row in rows])
-        return [Standing(row, levers.lift(row), row.scope not in unstored) for row in rows]
+        return [Standing(row, levers.lift(row), row not in unstored) for row in rows]
 
     async def stop(self, scope: str, effect: RevocationKind, reason: str) -> Done:
         """The scope is ended, or every call of it held, when this returns."""

@@ -178,6 +178,29 @@ _ENDINGS = (
     "CREATE INDEX task_ancestors_by_task ON task_ancestors (task)",
 )
 
+_ENDED_AND_FROZEN = (
+    # One row a scope and kind: an end leaves a freeze where it is, and the other way round. A process of the version
+    # before cannot put anything in here, and keeps it in its file; of two rows it reads the end last, which counts.
+    """CREATE TABLE revocations_by_kind (
+        scope TEXT NOT NULL, at REAL NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('revoke', 'freeze')), PRIMARY KEY (scope, kind)
+    ) STRICT""",
+    """INSERT INTO revocations_by_kind (scope, at, by, reason, kind)
+        SELECT scope, at, by, reason, kind FROM revocations""",
+    "DROP TABLE revocations",  # and its triggers
+    "ALTER TABLE revocations_by_kind RENAME TO revocations",
+    *(
+        f"""CREATE TRIGGER {name} AFTER {what} ON revocations
+            BEGIN UPDATE change_counts SET changes = changes + 1 WHERE area = 'revocations'; END"""  # noqa: S608 - ours
+        for name, what in (
+            ("revocations_put", "INSERT"),
+            ("revocations_moved", "UPDATE"),
+            ("revocations_lifted", "DELETE"),
+        )
+    ),
+    "UPDATE change_counts SET changes = changes + 1 WHERE area = 'revocations'",
+)
+
 MIGRATIONS = (
     Migration(1, "handles, revocations, credentials of people", _IDENTITY),
     Migration(2, "holds", _HOLDS),
@@ -187,6 +210,7 @@ MIGRATIONS = (
     Migration(6, "what receivers of events are told", _SIGNALS),
     Migration(7, "the last bundles of trust domains", _BUNDLES),
     Migration(8, "what changed, and what ended when", _ENDINGS),
+    Migration(9, "an end and a freeze of one scope", _ENDED_AND_FROZEN),
 )
 
 VERSION = MIGRATIONS[-1].number

@@ -122,6 +122,14 @@ class SqliteTasks(SqliteArea):
     async def overdue_tasks(self, now: float) -> list[Task]:
         return await self._tasks(f"{_LIVE} AND deadline <= :now ORDER BY deadline, id LIMIT 500", {"now": now})
 
+    async def tasks_begun(self, agents: Collection[str], after: float, by: float) -> list[Task]:
+        # by agent and time, not by state: what an agent began in a few hours is less than all that lives
+        begun = "agent IN (SELECT value FROM json_each(:agents)) AND created_at > :after AND created_at <= :by"
+        return await self._tasks(
+            f"{begun} AND {_LIVE} ORDER BY created_at, id LIMIT 500",
+            {"agents": json.dumps([*agents]), "after": after, "by": by},
+        )
+
     async def move_task(self, task: Task, expected: TaskState) -> bool:
         def move(connection: sqlite3.Connection) -> bool:
             moved = connection.execute(

@@ -122,6 +122,10 @@ class TaskStoreConformance(ABC):
                 assert [one.id for one in await store.live_below("task_c")] == ["task_g"]
                 assert await store.overdue_tasks(NOW + 99) == []
                 assert await store.overdue_tasks(NOW + 100) == [OTHER]
+                assert await store.tasks_begun(["builder", "none"], NOW - 1, NOW) == [OTHER]
+                assert await store.tasks_begun(["builder"], NOW - 2, NOW - 1) == []
+                assert await store.tasks_begun(["builder"], NOW, NOW + 1) == []
+                assert await store.tasks_begun([], NOW - 1, NOW) == []
                 await store.move_task(CHILD.moved("suspended", at=NOW, by="x", reason=""), "active")
                 await store.move_task(OTHER.moved("failed", at=NOW, by="x", reason=""), "active")
                 assert await store.suspended_tasks() == ["task_c"]
@@ -131,6 +135,8 @@ class TaskStoreConformance(ABC):
                 assert await store.tasks_below("task_none") == []
                 assert {one.id for one in await store.tasks(live=True)} == {"task_p", "task_c"}
                 assert await store.overdue_tasks(NOW + 100) == []
+                begun = await store.tasks_begun([PARENT.agent, OTHER.agent], NOW - 1, NOW)
+                assert {one.id for one in begun} == {"task_p", "task_c"}
 
         asyncio.run(story())
 

@@ -98,6 +98,21 @@ def test_a_task_bounds_its_calls(house: TaskHouse, tool: str, datasets: tuple[Da
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("privileged", ["support-bot", "boss"])
+def test_a_task_outlives_the_class_of_no_agent(house: TaskHouse, privileged: str) -> None:
+    """It began as a utility's, for ten minutes; its agent, or that of the task above, is privileged now: one minute."""
+
+    async def story() -> None:
+        above = await begun(house, agent="boss")
+        task = await begun(house, above)
+        assert await refusal(house, call(task.id), NOW + 61) == ""
+        house.reclassify(privileged)
+        assert await refusal(house, call(task.id), NOW + 59) == ""
+        assert await refusal(house, call(task.id), NOW + 60) == "task_ended"
+
+    asyncio.run(story())
+
+
 def test_housekeeping_passes_only_towards_declared_services(house: TaskHouse) -> None:
     """It costs nothing of the budget either."""
 

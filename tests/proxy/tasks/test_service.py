@@ -8,7 +8,7 @@ import pytest
 from proxy.errors import StoreUnavailable
 from proxy.tasks.interfaces import Revocation
 from proxy.tasks.mistakes import TaskMistake
-from proxy.tasks.task import End
+from proxy.tasks.task import End, Task
 from telemetry.errors import AuditUnavailable
 from tests.fakes.tasks import ALICE, NOW, new_task
 from tests.proxy.tasks.house import TaskHouse
@@ -137,6 +137,65 @@ def test_a_deadline_that_has_come_ends_the_task(house: TaskHouse) -> None:
         assert house.told()[-1] == ("task.changed", "expired")
         await house.tasks.sweep(NOW + 601)
         assert len(house.records) == 2
+
+    asyncio.run(story())
+
+
+def test_what_a_privileged_agent_does_is_over_sooner_with_all_below_it(house: TaskHouse) -> None:
+    """By the class that the agent has now: what is told of the task, what may begin under it, and the sweep."""
+
+    async def story() -> None:
+        parent = await house.tasks.create(new_task(), by=BY, now=NOW)
+        child = await house.tasks.create(new_task(**CHILD, agent="helper"), parent=parent.id, by=BY, now=NOW + 1)
+        bystander = await house.tasks.create(new_task(agent="helper"), by=BY, now=NOW)
+        await house.tasks.sweep(NOW + 61)
+        assert [one.deadline for one in await house.tasks.family(child.id)] == [NOW + 300, NOW + 600]
+        house.reclassify("support-bot")
+        assert [one.deadline for one in await house.tasks.family(child.id)] == [NOW + 60, NOW + 60]
+        basis = await house.tasks.basis(child.id)
+        assert basis is not None
+        assert (basis.not_after, basis.above) == (NOW + 60, (("support-bot", NOW),))
+        assert {one.deadline for one in await house.tasks.list(agent="support-bot")} == {NOW + 60}
+        assert await house.tasks.find(bystander.id) == bystander
+        with pytest.raises(TaskMistake):  # longer than what is left
+            await house.tasks.create(new_task(**CHILD), parent=child.id, by=BY, now=NOW + 30)
+        with pytest.raises(TaskMistake):
+            await house.tasks.create(new_task(**CHILD | {"deadline": NOW + 62}), parent=parent.id, by=BY, now=NOW + 61)
+        await house.tasks.sweep(NOW + 59)
+        assert not house.feed.epochs.rows
+        await house.tasks.sweep(NOW + 60)
+        for one in (parent, child):
+            found = await house.store.task(one.id)
+            assert (found is not None and found.state, found is not None and found.deadline) == (
+                "expired",
+                one.deadline,
+            )
+            assert house.feed.epochs.dead(one.scopes, NOW + 60) is not None
+        assert house.feed.epochs.dead(bystander.scopes, NOW) is None
+        told = len(house.records)
+        await house.tasks.sweep(NOW + 61)
+        assert len(house.records) == told
+
+    asyncio.run(story())
+
+
+def test_a_task_that_ends_while_it_is_swept_keeps_nobody_else_alive(
+    house: TaskHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that somebody completed at that moment is left as it is; the next one is expired."""
+
+    async def story() -> None:
+        first, _ = [await house.tasks.create(new_task(), by=BY, now=NOW + n) for n in range(2)]
+        begun = await house.store.tasks_begun(["support-bot"], NOW - 1, NOW + 1)
+        await house.tasks.end(first.id, "completed", by=BY, reason="done", now=NOW + 5)
+        house.reclassify("support-bot")
+
+        async def as_before(*_: object) -> list[Task]:
+            return begun
+
+        monkeypatch.setattr(house.store, "tasks_begun", as_before)
+        await house.tasks.sweep(NOW + 61)
+        assert [one.state for one in await house.tasks.list()] == ["expired", "completed"]
 
     asyncio.run(story())
 
