@@ -40,7 +40,7 @@ class House(TaskHouse):
         self.ticks += STEADY_SECONDS
         await forgetting.sweep(self.revocations.in_force(), now)
         await self.feed.poll(now)
-        return set(self.feed.epochs.by_scope)
+        return {row.scope for row in self.feed.epochs.rows}
 
 
 def run(folder: Path, story: Callable[[House], Awaitable[None]]) -> None:

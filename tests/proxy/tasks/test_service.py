@@ -155,7 +155,7 @@ def test_what_a_privileged_agent_does_is_over_sooner_with_all_below_it(house: Ta
         basis = await house.tasks.basis(child.id)
         assert basis is not None
         assert (basis.not_after, basis.above) == (NOW + 60, (("support-bot", NOW),))
-        assert {one.deadline for one in await house.tasks.list(agent="support-bot")} == {NOW + 60}
+        assert {one.deadline for one in await house.tasks.list(agents=("support-bot",))} == {NOW + 60}
         assert await house.tasks.find(bystander.id) == bystander
         with pytest.raises(TaskMistake):  # longer than what is left
             await house.tasks.create(new_task(**CHILD), parent=child.id, by=BY, now=NOW + 30)
