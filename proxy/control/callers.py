@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from proxy.facts import Agent, Inventory, Person
+from proxy.facts import Agent, Inventory, Person, Process
 
 type Channel = Literal["console", "api", "cli"]
 type Assurance = Literal["session", "token", "local_operator"]
@@ -48,9 +48,17 @@ def answers_for(person: Person, agent: Agent, now: float) -> bool:
     """True for the agent's owner, its technical owner, and deputies within their dates."""
     if not person.active:
         return False
+    return person.id in {agent.owner, agent.technical_owner} | _deputies(agent, now)
+
+
+def speaks_for(person: Person, process: Process, now: float) -> bool:
+    """True for the owner of the process, and deputies within their dates."""
+    return person.active and (person.id == process.owner or person.id in _deputies(process, now))
+
+
+def _deputies(fact: Agent | Process, now: float) -> frozenset[str]:
     today = datetime.fromtimestamp(now, UTC).date()
-    deputies = {deputy.person for deputy in agent.deputies if deputy.start <= today <= deputy.end}
-    return person.id in {agent.owner, agent.technical_owner} | deputies
+    return frozenset(deputy.person for deputy in fact.deputies if deputy.start <= today <= deputy.end)
 
 
 def may_see_agent(caller: Caller, agent_id: str, inventory: Inventory, auditors: frozenset[str], now: float) -> bool:
@@ -75,7 +83,7 @@ def may_end(caller: Caller, scope: str, inventory: Inventory, named: Named, now:
     match kind:
         case "process":
             process = inventory.processes.get(name)
-            return process is not None and caller.person.active and process.owner == caller.person.id
+            return process is not None and speaks_for(caller.person, process, now)
         case "agent":
             agents = {name}
         case "instance":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from policies.model import Json
-from proxy.control.callers import Caller, may_see_agent
+from proxy.control.callers import Caller, may_see_agent, speaks_for
 from proxy.control.ending import EndingDesk
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
@@ -157,7 +157,7 @@ class ReviewDesk:
 
     def _is_deputy(self, fact: Agent | Process) -> bool:
         person, today = self._caller.person, self._today()
-        if person is None or not person.active or not isinstance(fact, Agent):
+        if person is None or not person.active:
             return False
         return any(one.person == person.id and one.start <= today <= one.end for one in fact.deputies)
 
@@ -174,7 +174,7 @@ class ReviewDesk:
         if kind == "agent":
             return may_see_agent(caller, name, deps.inventory(), deps.auditors, deps.clock())
         process = deps.inventory().processes.get(name) if kind == "process" else None
-        owns = process is not None and self._is_owner(process)
+        owns = process is not None and caller.person is not None and speaks_for(caller.person, process, deps.clock())
         return (
             caller.is_operator or owns or (caller.person is not None and bool(deps.auditors & {*caller.person.teams}))
         )
@@ -184,8 +184,8 @@ class ReviewDesk:
 
 
 def _answers(fact: Agent | Process, inventory: Inventory, today: date) -> str:
-    person = accountable(fact, inventory, today) if isinstance(fact, Agent) else inventory.people.get(fact.owner)
-    return person.id if person is not None and person.active else ""
+    person = accountable(fact, inventory, today)
+    return person.id if person is not None else ""
 
 
 def _soon(fact: Agent | Process, rules: OwnershipRules) -> int:

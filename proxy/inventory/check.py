@@ -1,13 +1,24 @@
 """What the inventory's keepers should know before it matters: mistakes, and warnings that refuse no file."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
-from proxy.facts import Agent, AnyBinding, Dataset, Held, Obtained, OwnershipRules, Partner, Process, Service
+from proxy.facts import (
+    Agent,
+    AnyBinding,
+    Dataset,
+    Held,
+    Obtained,
+    OwnershipRules,
+    Partner,
+    Process,
+    Service,
+    accountable,
+)
 from proxy.inventory.files import take_snapshot
 from proxy.inventory.held import in_force
 from proxy.inventory.load import Loaded, build
@@ -30,6 +41,12 @@ _FIX = {
     "process_owner_inactive": ("owner", "name an active owner"),
     "process_expired": ("expires", "extend it, or remove the process"),
     "process_review_overdue": ("review_due", "let its owner attest it (`countersign review`), or set the next date"),
+}
+
+_FOLLOWS: Mapping[type, str] = {
+    Service: "all calls to it are",
+    Dataset: "all calls that touch it are",
+    Partner: "all calls of the agents that it hosts are",
 }
 
 
@@ -71,10 +88,10 @@ def warnings(loaded: Loaded, today: date, environment: Container[str]) -> Iterat
     for partner in reading.partners.values():
         yield from _partner(loaded, partner, today)
     for service in reading.services.values():
-        yield from _owner(loaded, service)
+        yield from _owner(loaded, service, today)
         yield from _secrets(loaded, service, environment)
     for dataset in reading.datasets.values():
-        yield from _owner(loaded, dataset)
+        yield from _owner(loaded, dataset, today)
         if not dataset.fact.selectors:
             yield dataset.mistake("has no selectors, so no call is ever seen to use it", "selectors")
 
@@ -91,8 +108,7 @@ def _agent(loaded: Loaded, entry: Entry[Agent], today: date) -> Iterator[Mistake
         yield entry.mistake(f"all its calls are refused ({found.reason}): {fix}{unless}", field)
         return
     if found.deputy_for and found.owner is not None:
-        text = f"`{found.deputy_for}` is no longer active; its deputy `{found.owner.id}` answers for it until then"
-        yield entry.mistake(f"{text}; name another owner", "owner")
+        yield _handed_over(entry, found.deputy_for, found.owner.id)
     yield from _restrained(entry, found)
     yield from _soon(entry, today, expires=agent.expires, review_due=agent.review_due)
     if agent.agent_class != "privileged":  # for which a date in the file does not count
@@ -105,13 +121,15 @@ def _process(loaded: Loaded, entry: Entry[Process], today: date) -> Iterator[Mis
         field, fix = _FIX[found.reason]
         yield entry.mistake(f"no agent may act for it ({found.reason}): {fix}", field)
         return
+    if found.deputy_for and found.owner is not None:
+        yield _handed_over(entry, found.deputy_for, found.owner.id)
     yield from _restrained(entry, found)
     yield from _soon(entry, today, expires=entry.fact.expires, review_due=entry.fact.review_due)
     yield from _unreviewed(entry, today)
 
 
 def _partner(loaded: Loaded, entry: Entry[Partner], today: date) -> Iterator[Mistake]:
-    yield from _owner(loaded, entry)
+    yield from _owner(loaded, entry, today)
     if today >= entry.fact.ends:
         yield entry.mistake(f"was on {entry.fact.ends}; all calls of the agents that it hosts are refused", "ends")
     elif entry.fact.ends - today <= SOON:
@@ -151,10 +169,19 @@ def _in_store(reason: str) -> bool:
     return reason in {"agent_review_overdue", "agent_unattested"}
 
 
-def _owner(loaded: Loaded, entry: Entry[Service] | Entry[Dataset] | Entry[Partner]) -> Iterator[Mistake]:
+def _owner[F: (Service, Dataset, Partner)](loaded: Loaded, entry: Entry[F], today: date) -> Iterator[Mistake]:
     owner = entry.fact.owner
-    if not loaded.inventory.people[owner].active:
-        yield entry.mistake(f"`{owner}` is no longer active, so nobody can sign for it; name another owner", "owner")
+    answering = accountable(entry.fact, loaded.inventory, today)
+    if answering is None:
+        why = f"`{owner}` is no longer active, so {_FOLLOWS[type(entry.fact)]} refused; name another owner"
+        yield entry.mistake(why, "owner")
+    elif answering.id != owner:
+        yield _handed_over(entry, owner, answering.id)
+
+
+def _handed_over(entry: Entry, owner: str, deputy: str) -> Mistake:
+    text = f"`{owner}` is no longer active; its deputy `{deputy}` answers for it until then; name another owner"
+    return entry.mistake(text, "owner")
 
 
 def _secrets(loaded: Loaded, entry: Entry[Service], environment: Container[str]) -> Iterator[Mistake]:

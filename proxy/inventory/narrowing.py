@@ -5,19 +5,21 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from proxy.facts import Agent, Inventory, Partner, Process
-from proxy.inventory.ownership import Standing, partner_standing, process_standing, standing
+from proxy.facts import Agent, Dataset, Inventory, Partner, Process, Service
+from proxy.inventory.ownership import Standing, answered_for, partner_standing, process_standing, standing
 
 # Whatever a standing hangs on. One that is forgotten here is not let through: what still stands is disabled.
 _OF_AGENTS = ("owner", "deputies", "partner", "agent_class", "expires", "review_due", "review_interval_days", "enabled")
-_OF_PROCESSES = ("owner", "expires", "review_due", "review_interval_days", "enabled")
+_OF_PROCESSES = ("owner", "deputies", "expires", "review_due", "review_interval_days", "enabled")
+_OF_PARTNERS = ("owner", "deputies", "ends")
+_OF_OTHERS = ("owner", "deputies")
 
 type _Judges[F] = tuple[Callable[[F], Standing], Callable[[F], Standing]]  # by what is in force, and by the files
 
 
 @dataclass(frozen=True, slots=True)
 class Narrowed:
-    """The inventory without what is lost: `lost` names people, agents, processes and partners by `kind:ID`."""
+    """The inventory without what is lost: `lost` names it by `kind:ID`."""
 
     inventory: Inventory
     lost: tuple[str, ...] = ()
@@ -35,7 +37,12 @@ def narrowed(now: Inventory, files: Inventory, ended: frozenset[str], today: dat
         inactive = {name: now.people[name].model_copy(update={"active": False}) for name in people}
         update = {"people": {**now.people, **inactive}, "left": now.left | people}
         inventory = now.model_copy(update=update)
-    partners = _partners(inventory, files, today)
+    partners = _unanswered(
+        inventory.partners,
+        files.partners,
+        _OF_PARTNERS,
+        (lambda one: partner_standing(one, now, today), lambda one: partner_standing(one, files, today)),
+    )
     if partners:
         inventory = inventory.model_copy(update={"partners": {**inventory.partners, **partners}})
     agents = _less(
@@ -52,11 +59,16 @@ def narrowed(now: Inventory, files: Inventory, ended: frozenset[str], today: dat
         _OF_PROCESSES,
         (lambda one: process_standing(one, inventory, today), lambda one: process_standing(one, files, today)),
     )
+    others = (lambda one: answered_for(one, inventory, today), lambda one: answered_for(one, files, today))
+    services = _unanswered(inventory.services, files.services, _OF_OTHERS, others)
+    datasets = _unanswered(inventory.datasets, files.datasets, _OF_OTHERS, others)
     lost = (
         *(f"person:{name}" for name in sorted(people)),
         *(f"partner:{name}" for name in sorted(partners)),
         *(f"agent:{name}" for name in sorted(agents)),
         *(f"process:{name}" for name in sorted(processes)),
+        *(f"service:{name}" for name in sorted(services)),
+        *(f"dataset:{name}" for name in sorted(datasets)),
     )
     if not lost:
         return Narrowed(now)
@@ -64,6 +76,8 @@ def narrowed(now: Inventory, files: Inventory, ended: frozenset[str], today: dat
         "version": "sha256:" + hashlib.sha256("\0".join([now.version, *lost]).encode()).hexdigest(),
         "agents": {**inventory.agents, **agents},
         "processes": {**inventory.processes, **processes},
+        "services": {**inventory.services, **services},
+        "datasets": {**inventory.datasets, **datasets},
     }
     return Narrowed(inventory.model_copy(update=update), lost)
 
@@ -77,13 +91,16 @@ def _active(person: str, files: Inventory) -> bool:
     return known is not None and known.active
 
 
-def _partners(now: Inventory, files: Inventory, today: date) -> dict[str, Partner]:
-    """Those whose contract has ended by the files, or for whom nobody answers any more."""
+def _unanswered[F: (Partner, Service, Dataset)](
+    now: Mapping[str, F], files: Mapping[str, F], fields: tuple[str, ...], judges: _Judges[F]
+) -> dict[str, F]:
+    """Those for whom nobody answers any more by the files, or whose contract has ended, with what they say of it."""
+    here, there = judges
     changed = {}
-    for name, partner in now.partners.items():
-        said = files.partners.get(name, partner)
-        if partner_standing(partner, now, today).ok and not partner_standing(said, files, today).ok:
-            changed[name] = partner.model_copy(update={"owner": said.owner, "ends": said.ends})
+    for name, fact in now.items():
+        said = files.get(name, fact)
+        if here(fact).ok and not there(said).ok:
+            changed[name] = fact.model_copy(update={field: getattr(said, field) for field in fields})
     return changed
 
 
