@@ -186,8 +186,8 @@ class Privileged(Group):
 class Ownership(Group):
     when_owner_leaves: WhenOwnerLeaves = Field(
         "refuse",
-        description="What an owner who left owned is refused (`refuse`), or answered for by the first `deputy` of it "
-        "who is within dates.",
+        description="What an owner who left owned (agents, processes, services, datasets, partners) is refused "
+        "(`refuse`), or answered for by the first `deputy` of it who is within dates.",
     )
     review_overdue: WhenOverdue = Field(
         "refuse",

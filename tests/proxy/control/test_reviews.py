@@ -307,6 +307,25 @@ def test_a_business_process_is_reviewed_too(house: House) -> None:
     asyncio.run(scenario())
 
 
+def test_a_deputy_sees_and_attests_a_business_process(house: House) -> None:
+    """Within dates; the list says who answers for it, and attesting is theirs only where the rules let them."""
+
+    async def scenario() -> None:
+        written = with_process(house)
+        deputy = Deputy(person="eve", start=date(2020, 1, 1), end=FAR)
+        night = written.processes["night"].model_copy(update={"owner": "dave", "deputies": (deputy,)})
+        house.write(written.model_copy(update={"processes": {"night": night}}), when_owner_leaves="deputy")
+        async with await house.person("eve") as client:
+            item = await shown(client, "process:night")
+            assert (item["may_attest"], item["may_end"]) == (False, True)
+            assert (await attest(client, item["digest"], "process:night")).json()["code"] == "not_the_owner"
+            house.write(deputies_attest=True, when_owner_leaves="deputy")
+            assert (await attest(client, item["digest"], "process:night")).json()["standing"] == ""
+        assert house.facts.attestations["process:night"].person == "eve"
+
+    asyncio.run(scenario())
+
+
 def test_what_is_shown_is_every_fact(house: House) -> None:
     """A fact that is not shown would be attested unseen."""
 

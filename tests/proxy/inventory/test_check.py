@@ -73,16 +73,16 @@ def test_secrets_that_are_not_there_are_warnings(tmp_path, monkeypatch):
 
 
 def test_owners_who_left_and_datasets_that_match_nothing_are_warnings(tmp_path, monkeypatch):
-    """Nobody could sign for them, or no call would ever be seen to use them."""
+    """Their calls are refused, or no call would ever be seen to use them."""
     services = SERVICES.replace("owner: alice", "owner: bob").partition("    selectors")[0]
     assert warnings_of(tmp_path, monkeypatch, services=services) == [
         (
-            "services.yaml:3: services[crm].owner: `bob` is no longer active, so nobody can sign for it; "
+            "services.yaml:3: services[crm].owner: `bob` is no longer active, so all calls to it are refused; "
             "name another owner"
         ),
         (
-            "services.yaml:17: datasets[customers].owner: `bob` is no longer active, so nobody can sign for it; "
-            "name another owner"
+            "services.yaml:17: datasets[customers].owner: `bob` is no longer active, so all calls that touch it are "
+            "refused; name another owner"
         ),
         "services.yaml:16: datasets[customers].selectors: has no selectors, so no call is ever seen to use it",
     ]

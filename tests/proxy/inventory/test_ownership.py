@@ -4,8 +4,27 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from proxy.facts import Agent, Attestation, Deputy, Instances, Inventory, OwnershipRules, Partner, Person, Process
-from proxy.inventory.ownership import agent_review, overdue, partner_standing, process_standing, standing
+from proxy.facts import (
+    Agent,
+    Attestation,
+    Dataset,
+    Deputy,
+    Instances,
+    Inventory,
+    OwnershipRules,
+    Partner,
+    Person,
+    Process,
+    Service,
+)
+from proxy.inventory.ownership import (
+    agent_review,
+    answered_for,
+    overdue,
+    partner_standing,
+    process_standing,
+    standing,
+)
 
 TODAY = date(2026, 12, 1)
 ALICE = Person(id="alice", name="Alice")
@@ -239,3 +258,47 @@ def test_what_is_overdue_is_counted():
         update={"processes": {"night": process(review_due=date(2020, 1, 1))}}
     )
     assert overdue(known, TODAY) == ["agent:late", "agent:never", "process:night"]
+
+
+def owned(kind: str, **more):
+    """A thing of this kind, of bob, who has left."""
+    dates = {"purpose": "p", "expires": date(2027, 1, 1), "review_due": date(2027, 1, 1)}
+    facts = {
+        "service": lambda: Service(id="it", owner="bob", url="https://it.test", **more),
+        "dataset": lambda: Dataset(id="it", owner="bob", **more),
+        "process": lambda: Process(id="it", owner="bob", trigger="queue", reference="q", agents=(), **dates, **more),
+        "partner": lambda: Partner(id="it", name="It", owner="bob", contract="C", ends=date(2027, 1, 1), issuers=(),
+                                   **more),
+    }  # fmt: skip
+    return facts[kind]()
+
+
+JUDGES = {
+    "service": answered_for, "dataset": answered_for, "process": process_standing, "partner": partner_standing,
+}  # fmt: skip
+DEPUTY = Deputy(person="alice", start=TODAY, end=TODAY)
+
+
+@pytest.mark.parametrize("kind", JUDGES)
+def test_whatever_has_an_owner_is_handed_to_its_deputy_or_refused(kind):
+    """As configured, on the deputy's days only, and to somebody who is there; with the owner who left named."""
+    judge, rules = JUDGES[kind], OwnershipRules(when_owner_leaves="deputy")
+    strict = inventory()
+    handed = strict.model_copy(update={"rules": rules})
+    found = judge(owned(kind, deputies=(DEPUTY,)), handed, TODAY)
+    assert (found.owner, found.deputy_for) == (ALICE, "bob")
+    away = DEPUTY.model_copy(update={"person": "bob"})
+    for facts, where, day in (
+        ((DEPUTY,), strict, TODAY),
+        ((), handed, TODAY),
+        ((away,), handed, TODAY),
+        ((DEPUTY,), handed, date(2026, 12, 2)),
+        ((DEPUTY,), handed, date(2026, 11, 30)),
+    ):
+        assert judge(owned(kind, deputies=facts), where, day).reason == f"{kind}_owner_inactive"
+
+
+def test_what_owners_attested_of_a_process_is_still_what_they_attested():
+    """Without deputies, a process is written as before there were any: no attestation is of something else now."""
+    assert "deputies" not in owned("process").model_dump(mode="json")
+    assert "deputies" in owned("process", deputies=(DEPUTY,)).model_dump(mode="json")

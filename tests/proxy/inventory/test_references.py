@@ -38,6 +38,16 @@ def mistakes_of(folder, monkeypatch, **files: str) -> list[str]:
         ("services", "    owner: alice\n    sens", "    owner: nobody\n    sens",
          [("services.yaml:17: datasets[customers].owner: `nobody` is not a person in the inventory; "
           "known are `alice`, `bob`")]),
+        ("services", "    owner: alice\n    url",
+         "    owner: alice\n    deputies: [{person: eve, start: 2026-02-01, end: 2026-01-01}]\n    url",
+         [("services.yaml:4: services[crm].deputies[0].person: `eve` is not a person in the inventory; "
+          "known are `alice`, `bob`"),
+          ("services.yaml:4: services[crm].deputies[0].end: is before `start`; "
+          "a deputy is one from `start` to `end`")]),
+        ("services", "    owner: alice\n    sens",
+         "    owner: alice\n    deputies: [{person: eve, start: 2026-01-01, end: 2026-01-01}]\n    sens",
+         [("services.yaml:18: datasets[customers].deputies[0].person: `eve` is not a person in the inventory; "
+          "known are `alice`, `bob`")]),
         ("services", "service: crm", "service: cmr",
          [("services.yaml:20: datasets[customers].selectors[0].service: `cmr` is not a service in the inventory; "
           "did you mean `crm`?")]),
