@@ -22,6 +22,7 @@ from proxy.files import marks
 from proxy.inventory.held import handed_over, in_force
 from proxy.inventory.load import Examined, Loaded
 from proxy.inventory.narrowing import Narrowed, narrowed
+from proxy.inventory.review_dates import Horizon
 from proxy.inventory.watch import InventorySource
 from proxy.world import World, build_world, policy_mistakes
 from telemetry.errors import AuditUnavailable
@@ -74,7 +75,7 @@ class Keeper:
         self._rules = rules or OwnershipRules()
         self._held = Held()
         self._departed: Mapping[Path, Departed] = {}
-        self._source = InventorySource(inventory, documents)
+        self._source = InventorySource(inventory, self._horizon, documents)
         self._bundle = self._wanted = _read(policies)  # in force; as the files have it
         self._seen = self._bundle.version
         self._verdict: tuple[tuple[str, str], tuple[Mistake, ...]] = (("", ""), ())
@@ -131,6 +132,9 @@ class Keeper:
         if said.version == files.inventory.version and not ended:
             return Narrowed(now)
         return narrowed(now, in_force(said, held, self._rules), ended, self._today())
+
+    def _horizon(self) -> Horizon:
+        return Horizon(self._today(), self._rules.longest_review_days)
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock(), UTC).date()

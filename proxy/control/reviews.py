@@ -13,7 +13,15 @@ from proxy.control.needs import ControlDeps
 from proxy.errors import Declined
 from proxy.facts import Agent, Attestation, Inventory, OwnershipRules, Process, accountable
 from proxy.inventory.orphans import Orphan, orphans
-from proxy.inventory.ownership import Review, Standing, agent_review, process_review, process_standing, standing
+from proxy.inventory.ownership import (
+    Review,
+    Standing,
+    agent_review,
+    interval_days,
+    process_review,
+    process_standing,
+    standing,
+)
 from proxy.strict_json import canonical
 from telemetry.ids import new_id
 
@@ -190,9 +198,7 @@ def _answers(fact: Agent | Process, inventory: Inventory, today: date) -> str:
 
 def _soon(fact: Agent | Process, rules: OwnershipRules) -> int:
     """How many days before it is due a review is asked for: a third of its interval, at most a month."""
-    privileged = isinstance(fact, Agent) and fact.agent_class == "privileged"
-    interval = min(fact.review_interval_days, rules.privileged_review_days) if privileged else fact.review_interval_days
-    return min(SOON_DAYS, interval // 3)
+    return min(SOON_DAYS, interval_days(fact, rules) // 3)
 
 
 def _facts_digest(fact: Agent | Process) -> str:

@@ -21,7 +21,8 @@ class OwnershipRules(Fact):
     """How ownership is judged. Every default is the strictest.
 
     `privileged_*` are the most that an agent of class `privileged` may have: seconds of a handle, of a task token
-    and of a task, and days between two reviews.
+    and of a task, and days between two reviews. `longest_review_days` is the most of those for everything; no date in the files
+    may be further away.
     """
 
     when_owner_leaves: WhenOwnerLeaves = "refuse"
@@ -31,6 +32,7 @@ class OwnershipRules(Fact):
     privileged_token_seconds: int = 300
     privileged_task_seconds: int = 3600
     privileged_review_days: int = 30
+    longest_review_days: int | None = None
 
 
 class Attestation(Fact):

@@ -24,6 +24,7 @@ from proxy.inventory.held import in_force
 from proxy.inventory.load import Loaded, build
 from proxy.inventory.ownership import Standing, process_standing, standing
 from proxy.inventory.read import Entry
+from proxy.inventory.review_dates import Horizon
 
 SOON = timedelta(days=14)
 _FIX = {
@@ -70,11 +71,12 @@ def check_inventory(
 
     What was attested or deactivated since lies in the store, which is not looked into.
     """
+    rules = rules or OwnershipRules()
     try:
-        loaded = build(take_snapshot(path, documents=documents))
+        loaded = build(take_snapshot(path, documents=documents), Horizon(today, rules.longest_review_days))
     except ConfigurationError as wrong:
         return InventoryCheck(None, wrong.mistakes, ())
-    ruled = in_force(loaded.inventory, Held(), rules or OwnershipRules())
+    ruled = in_force(loaded.inventory, Held(), rules)
     return InventoryCheck(loaded, (), tuple(warnings(replace(loaded, inventory=ruled), today, environment)))
 
 
@@ -152,11 +154,14 @@ def _soon(entry: Entry, today: date, **days: date) -> Iterator[Mistake]:
 
 
 def _unreviewed(entry: Entry[Agent] | Entry[Process], today: date) -> Iterator[Mistake]:
-    """A date that whoever writes the file has put beyond a whole interval is a review that nobody does."""
+    """A date that whoever writes the file has put beyond a whole interval is a review that nobody does.
+
+    Where the interval is written too it is a mistake (`review_dates`); here it is the one that nobody chose.
+    """
     days, interval = (entry.fact.review_due - today).days, entry.fact.review_interval_days
     if days > interval:
         text = f"is in {days} days, longer than `review_interval_days` ({interval}) without anybody's attestation"
-        yield entry.mistake(f"{text}; set an earlier date", "review_due")
+        yield entry.mistake(f"{text}; set an earlier date, or `ownership.longest_review_days`", "review_due")
 
 
 def _restrained(entry: Entry, found: Standing) -> Iterator[Mistake]:

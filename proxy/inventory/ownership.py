@@ -8,6 +8,7 @@ from proxy.facts import (
     Attestation,
     Dataset,
     Inventory,
+    OwnershipRules,
     Partner,
     Person,
     Process,
@@ -121,9 +122,9 @@ def agent_review(agent: Agent, inventory: Inventory) -> Review:
     said = inventory.attestations.get(f"agent:{agent.id}")
     if said is not None and (said.owner, said.agent_class) != (agent.owner, agent.agent_class):
         said = None  # another owner's word, or of another class
+    days = interval_days(agent, inventory.rules)
     if agent.agent_class != "privileged":
-        return Review(_due(agent.review_due, said, agent.review_interval_days), said)
-    days = min(agent.review_interval_days, inventory.rules.privileged_review_days)
+        return Review(_due(agent.review_due, said, days), said)
     return Review(None if said is None else _due(date.min, said, days), said)
 
 
@@ -132,7 +133,18 @@ def process_review(process: Process, inventory: Inventory) -> Review:
     said = inventory.attestations.get(f"process:{process.id}")
     if said is not None and said.owner != process.owner:
         said = None
-    return Review(_due(process.review_due, said, process.review_interval_days), said)
+    return Review(_due(process.review_due, said, interval_days(process, inventory.rules)), said)
+
+
+def interval_days(fact: Agent | Process, rules: OwnershipRules) -> int:
+    """How many days an attestation counts: what is written for it, or less where the rules say so."""
+    privileged = isinstance(fact, Agent) and fact.agent_class == "privileged"
+    bounds = [
+        fact.review_interval_days,
+        rules.privileged_review_days if privileged else None,
+        rules.longest_review_days,
+    ]
+    return min(days for days in bounds if days is not None)
 
 
 def overdue(inventory: Inventory, today: date) -> list[str]:

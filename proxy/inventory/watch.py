@@ -6,8 +6,9 @@ from pathlib import Path
 
 from proxy.errors import ConfigurationError, Mistake
 from proxy.facts import Inventory
-from proxy.inventory.files import take_snapshot
+from proxy.inventory.files import Snapshot, take_snapshot
 from proxy.inventory.load import Examined, Loaded, build, examine
+from proxy.inventory.review_dates import Horizon
 
 type OnChange = Callable[[Loaded], Awaitable[None]]
 type OnExamined = Callable[[Examined], Awaitable[None]]
@@ -21,11 +22,12 @@ class InventorySource:
     that is still being written is never taken for a finished one.
     """
 
-    def __init__(self, path: Path, documents: Sequence[Path] = ()) -> None:
+    def __init__(self, path: Path, horizon: Callable[[], Horizon], documents: Sequence[Path] = ()) -> None:
         """`documents` are further files of the same inventory; one that does not exist says nothing."""
         self._path = path
+        self._horizon = horizon
         self._documents = tuple(documents)
-        self._loaded = build(take_snapshot(path, documents=self._documents))
+        self._loaded = build(take_snapshot(path, documents=self._documents), horizon())
         self._named: Collection[Path] = tuple(self._loaded.snapshot.referenced)
         self._judged = self._seen = self._loaded.snapshot.digest
         self._last: Examined | None = None
@@ -69,7 +71,10 @@ class InventorySource:
     def _look(self) -> tuple[str, Examined | None]:
         snapshot = take_snapshot(self._path, self._named, self._documents)
         digest = snapshot.digest
-        return digest, None if digest != self._seen or digest == self._judged else examine(snapshot)
+        return digest, None if digest != self._seen or digest == self._judged else self._examine(snapshot)
+
+    def _examine(self, snapshot: Snapshot) -> Examined:
+        return examine(snapshot, self._horizon())
 
     async def use(self, examined: Examined, on_change: OnChange, on_mistakes: OnMistakes) -> None:
         """Brings into force what the last look found.
@@ -91,9 +96,9 @@ class InventorySource:
     def supposing(self, documents: Mapping[Path, bytes]) -> Examined:
         """What would come of it if these documents had this content. Beside files with mistakes, those in force."""
         now = take_snapshot(self._path, documents=self._documents)
-        examined = examine(now.replacing(documents))
-        if examined.mistakes and examine(now).mistakes:
-            return examine(self._loaded.snapshot.replacing(documents))
+        examined = self._examine(now.replacing(documents))
+        if examined.mistakes and self._examine(now).mistakes:
+            return self._examine(self._loaded.snapshot.replacing(documents))
         return examined
 
     def reconsider(self) -> Examined | None:

@@ -197,6 +197,13 @@ class Ownership(Group):
     deputies_attest: bool = Field(
         default=False, description="Let deputies within their dates attest in their owner's stead."
     )
+    longest_review_days: int | None = Field(
+        None,
+        ge=1,
+        le=366,
+        description="The longest that anything goes without a review, whatever its `review_interval_days`; a "
+        "`review_due` further away is then a mistake.",
+    )
     privileged: Privileged = Field(Privileged(), description="What agents of class `privileged` may have at most.")
 
 

@@ -50,7 +50,7 @@ def test_a_good_inventory_has_neither(tmp_path, monkeypatch):
          "agents.yaml:7: agents[support-bot].expires: is on 2026-12-11, in 10 day(s); then its calls are refused"),
         ("review_due: 2026-12-31", "review_due: 2027-03-02",
          ("agents.yaml:8: agents[support-bot].review_due: is in 91 days, longer than `review_interval_days` (90) "
-         "without anybody's attestation; set an earlier date")),
+         "without anybody's attestation; set an earlier date, or `ownership.longest_review_days`")),
     ],
 )  # fmt: skip
 def test_an_agent_that_will_be_refused_is_a_warning(tmp_path, monkeypatch, old, new, expected):

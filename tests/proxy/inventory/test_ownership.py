@@ -20,8 +20,10 @@ from proxy.facts import (
 from proxy.inventory.ownership import (
     agent_review,
     answered_for,
+    interval_days,
     overdue,
     partner_standing,
+    process_review,
     process_standing,
     standing,
 )
@@ -302,3 +304,24 @@ def test_what_owners_attested_of_a_process_is_still_what_they_attested():
     """Without deputies, a process is written as before there were any: no attestation is of something else now."""
     assert "deputies" not in owned("process").model_dump(mode="json")
     assert "deputies" in owned("process", deputies=(DEPUTY,)).model_dump(mode="json")
+
+
+def test_no_attestation_counts_for_longer_than_the_house_lets_it():
+    """Whatever interval is written: of a utility agent, a privileged one, and a process."""
+    at = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
+    rules = OwnershipRules(longest_review_days=20, privileged_review_days=30)
+    near = {"review_due": date(2026, 11, 2)}
+    for fact, what in (
+        (agent(**near), "agent:bot"),
+        (agent(**near, agent_class="privileged"), "agent:bot"),
+        (owned("process").model_copy(update=near), "process:it"),
+    ):
+        assert interval_days(fact, OwnershipRules()) in {90, 30}
+        assert interval_days(fact, rules) == 20
+        said = Attestation(
+            id="att_1", what=what, owner=fact.owner, agent_class=getattr(fact, "agent_class", ""), digest="",
+            person=fact.owner, at=at,
+        )  # fmt: skip
+        house = inventory().model_copy(update={"rules": rules, "attestations": {what: said}})
+        review = process_review(fact, house) if what.startswith("process") else agent_review(fact, house)
+        assert review.due == date(2026, 11, 21)
