@@ -21,8 +21,8 @@ class OwnershipRules(Fact):
     """How ownership is judged. Every default is the strictest.
 
     `privileged_*` are the most that an agent of class `privileged` may have: seconds of a handle, of a task token
-    and of a task, and days between two reviews. `longest_review_days` is the most of those for everything; no date in the files
-    may be further away.
+    and of a task, and days between two reviews. `longest_review_days` is the most of those for everything; no date in
+    the files may be further away.
     """
 
     when_owner_leaves: WhenOwnerLeaves = "refuse"

@@ -113,6 +113,9 @@ def _agent(loaded: Loaded, entry: Entry[Agent], today: date) -> Iterator[Mistake
         yield _handed_over(entry, found.deputy_for, found.owner.id)
     yield from _restrained(entry, found)
     yield from _soon(entry, today, expires=agent.expires, review_due=agent.review_due)
+    if not agent.ticket and not agent.deployment:
+        text = "has neither a `ticket` nor a `deployment`, so nobody can find out where it comes from; name one"
+        yield entry.mistake(text, "ticket")
     if agent.agent_class != "privileged":  # for which a date in the file does not count
         yield from _unreviewed(entry, today)
 

@@ -216,6 +216,13 @@ class InventorySource(Group):
     ca_bundle: Path | None = Field(None, description="PEM bundle that this URL is verified with.")
     token: Reference | None = Field(None, description="A bearer token for this URL, by reference: `env:CMDB_TOKEN`.")
     every_seconds: int = Field(60, ge=1, le=86_400, description="How often we look.")
+    silent_after_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=31 * 86_400,
+        description="An alarm if nothing usable came for so long (a file: was written). Empty: an hour or ten looks; "
+        "if it is brought, never.",
+    )
     sections: tuple[Section, ...] = Field(
         ("people", "teams", "agents", "processes", "partners"),
         description="What it may speak of. `services` decide where secrets go: name them only if you trust it so far.",
