@@ -30,21 +30,7 @@ def narrowed(now: Inventory, files: Inventory, ended: frozenset[str], today: dat
 
     `files` is the newest whole inventory, in force or not; `ended` is what was said to be inactive since.
     """
-    left = _names("person", ended)
-    people = {name for name, one in now.people.items() if one.active and (name in left or not _active(name, files))}
-    inventory = now
-    if people:
-        inactive = {name: now.people[name].model_copy(update={"active": False}) for name in people}
-        update = {"people": {**now.people, **inactive}, "left": now.left | people}
-        inventory = now.model_copy(update=update)
-    partners = _unanswered(
-        inventory.partners,
-        files.partners,
-        _OF_PARTNERS,
-        (lambda one: partner_standing(one, now, today), lambda one: partner_standing(one, files, today)),
-    )
-    if partners:
-        inventory = inventory.model_copy(update={"partners": {**inventory.partners, **partners}})
+    inventory, gone = _without_people(now, files, _names("person", ended), today)
     agents = _less(
         inventory.agents,
         files.agents,
@@ -63,8 +49,7 @@ def narrowed(now: Inventory, files: Inventory, ended: frozenset[str], today: dat
     services = _unanswered(inventory.services, files.services, _OF_OTHERS, others)
     datasets = _unanswered(inventory.datasets, files.datasets, _OF_OTHERS, others)
     lost = (
-        *(f"person:{name}" for name in sorted(people)),
-        *(f"partner:{name}" for name in sorted(partners)),
+        *gone,
         *(f"agent:{name}" for name in sorted(agents)),
         *(f"process:{name}" for name in sorted(processes)),
         *(f"service:{name}" for name in sorted(services)),
@@ -80,6 +65,30 @@ def narrowed(now: Inventory, files: Inventory, ended: frozenset[str], today: dat
         "datasets": {**inventory.datasets, **datasets},
     }
     return Narrowed(inventory.model_copy(update=update), lost)
+
+
+def _without_people(
+    now: Inventory, files: Inventory, left: frozenset[str], today: date
+) -> tuple[Inventory, tuple[str, ...]]:
+    """`now` without whoever has left, and the partners whom nobody answers for by the files; and who that is."""
+    people = {name for name, one in now.people.items() if one.active and (name in left or not _active(name, files))}
+    inventory = now
+    if people:
+        inactive = {name: now.people[name].model_copy(update={"active": False}) for name in people}
+        update = {"people": {**now.people, **inactive}, "left": now.left | people}
+        inventory = now.model_copy(update=update)
+    partners = _unanswered(
+        inventory.partners,
+        files.partners,
+        _OF_PARTNERS,
+        (lambda one: partner_standing(one, now, today), lambda one: partner_standing(one, files, today)),
+    )
+    if partners:
+        inventory = inventory.model_copy(update={"partners": {**inventory.partners, **partners}})
+    return inventory, (
+        *(f"person:{name}" for name in sorted(people)),
+        *(f"partner:{name}" for name in sorted(partners)),
+    )
 
 
 def _names(kind: str, scopes: frozenset[str]) -> frozenset[str]:

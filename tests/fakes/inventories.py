@@ -34,6 +34,7 @@ agents:
     review_due: 2026-12-31
     identities:
       - {issuer: https://issuer.example, subject: bot-1}
+    ticket: SUP-1
 """
 
 SERVICES = """\

@@ -70,7 +70,7 @@ def test_two_agents_cannot_share_an_identity(tmp_path, monkeypatch):
     twin = AGENTS.replace("agents:\n", "").replace("support-bot", "twin")
     assert mistakes_of(tmp_path, monkeypatch, agents=AGENTS + twin) == [
         (
-            "agents.yaml:19: agents[twin].identities[0]: is already an identity of `support-bot` (agents.yaml:2); "
+            "agents.yaml:20: agents[twin].identities[0]: is already an identity of `support-bot` (agents.yaml:2); "
             "one identity is one party"
         )
     ]
@@ -154,7 +154,7 @@ def test_a_template_of_instances_says_where_they_differ(tmp_path, monkeypatch):
     agents = AGENTS + "    instances:\n      - {issuer: 'spiffe://prod', subject: 'spiffe://prod/agent/bot'}\n"
     assert mistakes_of(tmp_path, monkeypatch, agents=agents) == [
         (
-            "agents.yaml:12: agents[support-bot].instances[0].subject: must hold `{instance}` once, "
+            "agents.yaml:13: agents[support-bot].instances[0].subject: must hold `{instance}` once, "
             "where the subjects of the copies differ"
         )
     ]

@@ -17,6 +17,7 @@ agents:
     owner: alice
     purpose: p
     expires: 2099-01-01
+    ticket: T-1
     agent_class: CLASS
     review_due: DUE
 """
