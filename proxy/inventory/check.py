@@ -117,7 +117,7 @@ def _agent(loaded: Loaded, entry: Entry[Agent], today: date) -> Iterator[Mistake
         text = "has neither a `ticket` nor a `deployment`, so nobody can find out where it comes from; name one"
         yield entry.mistake(text, "ticket")
     if agent.agent_class != "privileged":  # for which a date in the file does not count
-        yield from _unreviewed(entry, today)
+        yield from _unreviewed(entry, loaded.inventory.rules, today)
 
 
 def _process(loaded: Loaded, entry: Entry[Process], today: date) -> Iterator[Mistake]:
@@ -130,7 +130,7 @@ def _process(loaded: Loaded, entry: Entry[Process], today: date) -> Iterator[Mis
         yield _handed_over(entry, found.deputy_for, found.owner.id)
     yield from _restrained(entry, found)
     yield from _soon(entry, today, expires=entry.fact.expires, review_due=entry.fact.review_due)
-    yield from _unreviewed(entry, today)
+    yield from _unreviewed(entry, loaded.inventory.rules, today)
 
 
 def _partner(loaded: Loaded, entry: Entry[Partner], today: date) -> Iterator[Mistake]:
@@ -156,15 +156,19 @@ def _soon(entry: Entry, today: date, **days: date) -> Iterator[Mistake]:
             yield entry.mistake(f"is on {day}, in {(day - today).days} day(s); then its calls are refused", field)
 
 
-def _unreviewed(entry: Entry[Agent] | Entry[Process], today: date) -> Iterator[Mistake]:
+def _unreviewed(entry: Entry[Agent] | Entry[Process], rules: OwnershipRules, today: date) -> Iterator[Mistake]:
     """A date that whoever writes the file has put beyond a whole interval is a review that nobody does.
 
-    Where the interval is written too it is a mistake (`review_dates`); here it is the one that nobody chose.
+    Where the interval is written too, or the house has a bound, it is a mistake (`review_dates`).
     """
+    if rules.longest_review_days is not None:
+        return
     days, interval = (entry.fact.review_due - today).days, entry.fact.review_interval_days
     if days > interval:
         text = f"is in {days} days, longer than `review_interval_days` ({interval}) without anybody's attestation"
-        yield entry.mistake(f"{text}; set an earlier date, or `ownership.longest_review_days`", "review_due")
+        yield entry.mistake(
+            f"{text}; set an earlier date (or bound it by `ownership.longest_review_days`)", "review_due"
+        )
 
 
 def _restrained(entry: Entry, found: Standing) -> Iterator[Mistake]:

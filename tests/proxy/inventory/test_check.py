@@ -53,7 +53,8 @@ def test_a_good_inventory_has_neither(tmp_path, monkeypatch):
          "out where it comes from; name one")),
         ("review_due: 2026-12-31", "review_due: 2027-03-02",
          ("agents.yaml:8: agents[support-bot].review_due: is in 91 days, longer than `review_interval_days` (90) "
-         "without anybody's attestation; set an earlier date, or `ownership.longest_review_days`")),
+         "without anybody's attestation; set an earlier date "
+         "(or bound it by `ownership.longest_review_days`)")),
     ],
 )  # fmt: skip
 def test_an_agent_that_will_be_refused_is_a_warning(tmp_path, monkeypatch, old, new, expected):
