@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from proxy.facts import Agent, Inventory, Person, Process
+from proxy.facts import Agent, Dataset, Inventory, Owned, Partner, Person, Process, Service
 
 type Channel = Literal["console", "api", "cli"]
 type Assurance = Literal["session", "token", "local_operator"]
@@ -51,12 +51,12 @@ def answers_for(person: Person, agent: Agent, now: float) -> bool:
     return person.id in {agent.owner, agent.technical_owner} | _deputies(agent, now)
 
 
-def speaks_for(person: Person, process: Process, now: float) -> bool:
-    """True for the owner of the process, and deputies within their dates."""
-    return person.active and (person.id == process.owner or person.id in _deputies(process, now))
+def speaks_for(person: Person, fact: Process | Partner | Service | Dataset, now: float) -> bool:
+    """True for its owner, and deputies within their dates."""
+    return person.active and (person.id == fact.owner or person.id in _deputies(fact, now))
 
 
-def _deputies(fact: Agent | Process, now: float) -> frozenset[str]:
+def _deputies(fact: Owned, now: float) -> frozenset[str]:
     today = datetime.fromtimestamp(now, UTC).date()
     return frozenset(deputy.person for deputy in fact.deputies if deputy.start <= today <= deputy.end)
 

@@ -11,7 +11,17 @@ from proxy.control.ending import EndingDesk
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
 from proxy.errors import Declined
-from proxy.facts import Agent, Attestation, Inventory, OwnershipRules, Process, accountable
+from proxy.facts import (
+    Agent,
+    Attestation,
+    Dataset,
+    Inventory,
+    OwnershipRules,
+    Partner,
+    Process,
+    Service,
+    accountable,
+)
 from proxy.inventory.orphans import Orphan, orphans
 from proxy.inventory.ownership import (
     Review,
@@ -181,14 +191,27 @@ class ReviewDesk:
         deps, caller = self._deps, self._caller
         if kind == "agent":
             return may_see_agent(caller, name, deps.inventory(), deps.auditors, deps.clock())
-        process = deps.inventory().processes.get(name) if kind == "process" else None
-        owns = process is not None and caller.person is not None and speaks_for(caller.person, process, deps.clock())
-        return (
-            caller.is_operator or owns or (caller.person is not None and bool(deps.auditors & {*caller.person.teams}))
-        )
+        if caller.is_operator or (caller.person is not None and bool(deps.auditors & {*caller.person.teams})):
+            return True
+        fact = _owned(kind, name, deps.inventory())
+        return fact is not None and caller.person is not None and speaks_for(caller.person, fact, deps.clock())
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._deps.clock(), UTC).date()
+
+
+def _owned(kind: str, name: str, inventory: Inventory) -> Process | Partner | Service | Dataset | None:
+    match kind:
+        case "process":
+            return inventory.processes.get(name)
+        case "partner":
+            return inventory.partners.get(name)
+        case "service":
+            return inventory.services.get(name)
+        case "dataset":
+            return inventory.datasets.get(name)
+        case _:
+            return None
 
 
 def _answers(fact: Agent | Process, inventory: Inventory, today: date) -> str:
