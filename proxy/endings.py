@@ -14,7 +14,9 @@ from typing import Protocol
 from proxy.credentials.bindings import binding_for
 from proxy.deciding import STALE
 from proxy.errors import Refused, refuse
+from proxy.facts import Dataset, Service
 from proxy.identity.resolver import Resolver
+from proxy.inventory.ownership import answered_for
 from proxy.stages import Call, Decided, Described, Identity, Proven, Released, Restraint
 from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.interfaces import Revocation
@@ -103,6 +105,23 @@ class Endings:
             detail = _OF_THE_CALL.get(ended.scope.partition(":")[0], "This connection has been ended by a person.")
             raise _ended(ended, f"{detail} Go on without it, and report it.")
 
+    def require_answered_for(self, call: Call, world: World) -> None:
+        """Refuses a call to a service, or to data, that nobody answers for: its owner has left, or it is gone."""
+        inventory, day = world.inventory, today(self._clock())
+        touched: list[tuple[str, str, Service | Dataset | None]] = [
+            ("service", call.service.id, inventory.services.get(call.service.id)),
+            *(("dataset", use.dataset, inventory.datasets.get(use.dataset)) for use in call.datasets),
+        ]
+        for kind, name, fact in touched:
+            if fact is None or not answered_for(fact, inventory, day).ok:
+                what = "this service" if kind == "service" else "data that this call touches"
+                raise refuse(
+                    f"{kind}_owner_inactive",
+                    403,
+                    f"Nobody answers for {what} any more, so the call did not pass. Go on without it, and report it.",
+                    internal=f"{kind}:{name}",
+                )
+
     def restraints(self, identity: Identity, scopes: tuple[str, ...]) -> tuple[Restraint, ...]:
         """Why nothing of this call passes without a person's word at present."""
         frozen = self._feed.epochs.frozen(chain(identity.scopes, scopes))
@@ -113,6 +132,7 @@ class Endings:
         self.require_fresh(decided.described)
         identity = self.living(decided.described.attributed.identity.proven, world)
         self.require_open(decided.scopes)
+        self.require_answered_for(decided.described.call, world)
         self._require_known(decided, identity)
 
     def require_going_on(self, connection: str, proven: Proven, released: Released | None, world: World) -> None:
@@ -127,6 +147,7 @@ class Endings:
             self.require_open((_connection(connection),))
             return
         self.require_open(released.decided.scopes)
+        self.require_answered_for(released.decided.described.call, world)
         self._require_known(released.decided, identity)
 
     def _require_known(self, decided: Decided, identity: Identity) -> None:
@@ -143,7 +164,7 @@ class Endings:
 
 
 def call_scopes(described: Described) -> tuple[str, ...]:
-    """The revocation keys of what this call touches, and of the connection that it came on."""
+    """The keys of what this call touches, and of the connection that it came on: by these it, or its approval, ends."""
     arrived, call = described.attributed.arrived, described.call
     scopes = [_connection(arrived.connection), f"service:{call.service.id}"]
     if call.tool is not None:
@@ -151,6 +172,7 @@ def call_scopes(described: Described) -> tuple[str, ...]:
     binding = binding_for(call.service, arrived.request)
     if binding is not None:
         scopes.append(f"credential:{binding.id}")
+    scopes.extend(f"dataset:{name}" for name in {use.dataset: None for use in call.datasets})
     return tuple(scopes)
 
 

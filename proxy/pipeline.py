@@ -271,6 +271,7 @@ class Pipeline:
         """What policy allows, or holds, under what is frozen; raises the refusal of what is ended or denied."""
         now, scopes = self._now(), call_scopes(described)
         self._endings.require_open(scopes)
+        self._endings.require_answered_for(described.call, world)
         story.reached = decided = Decided(described, world.engine.decide(inquiry(described, now)), scopes)
         if decided.decision.outcome not in {Outcome.ALLOW, Outcome.HOLD}:
             raise denial(decided)

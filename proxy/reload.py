@@ -10,7 +10,7 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from policies.bundle import OBSERVED_FOLDER, Bundle, read_policies
@@ -20,9 +20,10 @@ from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
 from proxy.facts import Held, Inventory, OwnershipRules
 from proxy.files import marks
-from proxy.inventory.held import in_force
+from proxy.inventory.held import handed_over, in_force
 from proxy.inventory.load import Examined, Loaded
 from proxy.inventory.narrowing import Narrowed, narrowed
+from proxy.inventory.review_dates import Horizon
 from proxy.inventory.watch import RESTLESS, InventorySource
 from proxy.world import World, build_world, policy_mistakes
 from telemetry.errors import AuditUnavailable
@@ -75,7 +76,7 @@ class Keeper:
         self._rules = rules or OwnershipRules()
         self._held = Held()
         self._departed: Mapping[Path, Departed] = {}
-        self._source = InventorySource(inventory, documents)
+        self._source = InventorySource(inventory, self._horizon, documents)
         self._bundle = self._wanted = _read(policies)  # in force; as the files have it
         self._seen = self._bundle.version
         self._verdict: tuple[tuple[str, str], tuple[Mistake, ...]] = (("", ""), ())
@@ -88,6 +89,7 @@ class Keeper:
         self._unsettled = 0  # polls in a row that found other policies than the one before
         self._files = _build(self._used, self._bundle, mode)
         self._compiled = self._used.inventory.version  # for which the policies in force are
+        self._day = self._today()
         self._world = self._laid()
 
     @property
@@ -116,7 +118,12 @@ class Keeper:
 
     def _laid(self) -> World:
         """The world of the files, with what the store holds, without what newer files take away."""
-        return replace(self._files, inventory=self._over(self._used).inventory)
+        return replace(self._files, inventory=self._whole(self._used))
+
+    def _whole(self, files: Loaded) -> Inventory:
+        """The inventory of these files as it is in force today: what is held, what is lost, who stands in for whom."""
+        self._day = self._today()
+        return handed_over(self._over(files).inventory, self._day)
 
     def _over(self, files: Loaded, said: Inventory | None = None, ended: frozenset[str] | None = None) -> Narrowed:
         """These files with what is held, less what newer ones say is over."""
@@ -126,8 +133,13 @@ class Keeper:
         now = in_force(files.inventory, held, self._rules)
         if said.version == files.inventory.version and not ended:
             return Narrowed(now)
-        today = datetime.fromtimestamp(self._clock(), UTC).date()
-        return narrowed(now, in_force(said, held, self._rules), ended, today, handing=self._handing)
+        return narrowed(now, in_force(said, held, self._rules), ended, self._today(), handing=self._handing)
+
+    def _horizon(self) -> Horizon:
+        return Horizon(self._today(), self._rules.longest_review_days)
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock(), UTC).date()
 
     async def try_documents(self, documents: Mapping[Path, bytes]) -> tuple[Mistake, ...]:
         """Every mistake if these documents stood beside the rest: nothing is written, nothing is in force."""
@@ -229,7 +241,12 @@ class Keeper:
             self._world = self._laid()
 
     async def _tell_policies_of_people(self) -> None:
-        """Compiled anew when somebody was deactivated, or came back; what was done to them is on record already."""
+        """Compiled anew when somebody was deactivated, or came back; what was done to them is on record already.
+
+        And when the days of a deputy begin or end, who answers for what is another.
+        """
+        if self._today() != self._day:
+            self._world = self._laid()
         if self._world.inventory.version != self._compiled:
             self._put(self._used, self._bundle, await self._built(self._used, self._bundle))
 
@@ -288,7 +305,7 @@ class Keeper:
 
     async def _built(self, loaded: Loaded, bundle: Bundle) -> tuple[World, str]:
         """The world of these files, and the version of the inventory that its policies were compiled for."""
-        over = replace(loaded, inventory=self._over(loaded).inventory)
+        over = replace(loaded, inventory=self._whole(loaded))
         return await asyncio.to_thread(_build, over, bundle, self._mode), over.inventory.version
 
     def _put(self, loaded: Loaded, bundle: Bundle, built: tuple[World, str]) -> None:

@@ -70,12 +70,27 @@ class Gauge:
         yield f"{self.name} {self.read():g}"
 
 
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """One for each of a few things that the configuration names, read when asked."""
+
+    name: str
+    text: str
+    label: str
+    read: Callable[[], Mapping[str, float]]
+
+    def lines(self) -> Iterator[str]:
+        yield from _head(self.name, self.text, "gauge")
+        for value, number in self.read().items():
+            yield f"{self.name}{_labels((self.label,), (value,))} {number:g}"
+
+
 class Metrics:
     """Subscribe `observe` to a recorder. One thread counts; any thread may render."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._gauges: list[Gauge] = []
+        self._gauges: list[Gauge | Gauges] = []
         self.calls = Counter(
             "countersign_calls_total",
             "Calls by what became of them",
@@ -96,6 +111,9 @@ class Metrics:
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         self._gauges.append(Gauge(name, text, read))
+
+    def gauges(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        self._gauges.append(Gauges(name, text, label, read))
 
     def observe(self, records: Sequence[Mapping[str, Any]]) -> None:
         with self._lock:
@@ -140,7 +158,8 @@ class Metrics:
         """The Prometheus text format, version 0.0.4."""
         counters = (self.calls, self.approvals, self.identity_failures, self.upstream, self.records)
         with self._lock:
-            families: list[Counter | Histogram | Gauge] = [*counters, self.decision, self.approval_wait, *self._gauges]
+            families: list[Counter | Histogram | Gauge | Gauges]
+            families = [*counters, self.decision, self.approval_wait, *self._gauges]
             return "".join(f"{line}\n" for family in families for line in family.lines())
 
 

@@ -69,6 +69,8 @@ type RecordType = Literal[
     "ownership.restored",
     "inventory.received",
     "inventory.changed",
+    "inventory.silent",
+    "inventory.heard_again",
     "policy.changed",
     "config.mistake",
     "proxy.started",

@@ -57,8 +57,11 @@ async def background(core: "Core") -> AsyncIterator[None]:
     ]
     for source in core.settings.inventory_sources:
         if source.file is not None or source.url is not None:
-            watch = SourceWatch(source, core.documents, core.recorder.append, core.clock)
+            watch = SourceWatch(source, core.documents, core.source_health, core.recorder.append, core.clock)
             tasks.append(asyncio.create_task(_forever(failures, f"hearing of inventory {source.id}", watch.follow)))
+    if core.settings.inventory_sources:
+        silent = _forever(failures, "watching for silent inventory sources", core.source_health.follow)
+        tasks.append(asyncio.create_task(silent))
     tasks += [asyncio.create_task(_forever(failures, what, step)) for what, step in core.signals.steps()]
     if core.signer is not None:
         tasks.append(asyncio.create_task(_forever(failures, "changing the signing key", lambda: _change_key(core))))

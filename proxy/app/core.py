@@ -13,6 +13,7 @@ from pathlib import Path
 from proxy.app.background import background
 from proxy.app.leavers import SourceLeavers
 from proxy.app.signals import Around, Signals
+from proxy.app.source_health import SourceHealth
 from proxy.app.sources import document_paths, first_documents, folder
 from proxy.app.tokens import token_server
 from proxy.control.oauth.own_host import own_endpoints
@@ -67,6 +68,7 @@ class Core:
     people: PeopleService
     ownership: Ownership
     documents: Documents
+    source_health: SourceHealth
     holds: HoldService
     broker: Broker
     pipeline: Pipeline
@@ -161,11 +163,12 @@ def _assemble(
     leavers = SourceLeavers(keeper, recorder.append, clock)
     leavers.recall(document_paths(settings))
     documents = Documents(folder(settings), sources, keeper.try_documents, leavers.tell)
+    health = SourceHealth(settings.inventory_sources, folder(settings), recorder.append, clock)
     around = Around(store, feed, revocations, tasks, recorder.append, lambda: keeper.world.inventory, clock)
     signals = Signals(settings, around)
     core = Core(
         settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, ownership, documents,
-        holds, broker, pipeline, resolver, tokens, signals, signer, own, workloads,
+        health, holds, broker, pipeline, resolver, tokens, signals, signer, own, workloads,
     )  # fmt: skip
     return _with_tokens(core, at_own_host)
 

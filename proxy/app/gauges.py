@@ -10,7 +10,7 @@ from telemetry.metrics import Metrics
 
 
 def core_gauges(core: Core, metrics: Metrics) -> None:
-    """What has lost its owner, what has not been reviewed in time, and how often something failed beside the calls."""
+    """What has lost its owner or was not reviewed in time, how sources are, and how often something failed."""
 
     def today() -> date:
         return datetime.fromtimestamp(core.clock(), UTC).date()
@@ -23,6 +23,19 @@ def core_gauges(core: Core, metrics: Metrics) -> None:
         "countersign_reviews_overdue",
         "Agents and business processes that were not reviewed in time",
         lambda: len(overdue(core.inventory(), today())),
+    )
+    health = core.source_health
+    metrics.gauges(
+        "countersign_inventory_source_age_seconds",
+        "Since a source of the inventory last said what can be used",
+        "source",
+        health.ages,
+    )
+    metrics.gauges(
+        "countersign_inventory_source_wrong",
+        "Sources of the inventory that are wrong now, or silent for too long",
+        "source",
+        health.troubles,
     )
     metrics.gauge(
         "countersign_background_failures",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from proxy.app.source_health import SourceHealth
 from proxy.control.needs import Written
 from proxy.documents import shown
 from proxy.errors import Mistake
@@ -14,9 +15,10 @@ from proxy.reload import Keeper
 class InventoriesInForce:
     """An `Inventories` over the keeper of what is in force, and the documents of its sources."""
 
-    def __init__(self, keeper: Keeper, documents: Documents) -> None:
+    def __init__(self, keeper: Keeper, documents: Documents, health: SourceHealth) -> None:
         self._keeper = keeper
         self._documents = documents
+        self._health = health
 
     def entries(self) -> Sequence[Written]:
         """Every entry, in the order of the sections and of their ids."""
@@ -34,7 +36,12 @@ class InventoriesInForce:
 
     async def accept(self, source: str, raw: bytes, before_kept: BeforeKept) -> Sequence[Mistake]:
         """This document is kept, and in force within a second; or its mistakes, and who has left by it all the same."""
-        return await self._documents.accept(source, raw, before_kept)
+        mistakes = await self._documents.accept(source, raw, before_kept)
+        if mistakes:
+            self._health.wrong(source, str(mistakes[0]))
+        else:
+            self._health.good(source)
+        return mistakes
 
     def _source(self, path: Path) -> str:
         return self._documents.source_of(path)

@@ -12,7 +12,7 @@ from typing import Protocol
 from policies.model import Json
 from proxy.facts import Inventory
 from proxy.inventory.orphans import Orphan, orphans
-from proxy.inventory.ownership import process_standing, standing
+from proxy.inventory.ownership import answered_for, process_standing, standing
 
 log = logging.getLogger("countersign.ownership")
 
@@ -99,7 +99,9 @@ class OrphanWatch:
 
 
 def _fallen(inventory: Inventory, today: date) -> dict[str, str]:
-    """Agents and processes of which nothing passes, by scope, with the reason."""
+    """What nothing passes of, or to, by scope, with the reason."""
     standings = {f"agent:{one.id}": standing(one, inventory, today) for one in inventory.agents.values()}
     standings |= {f"process:{one.id}": process_standing(one, inventory, today) for one in inventory.processes.values()}
+    standings |= {f"service:{one.id}": answered_for(one, inventory, today) for one in inventory.services.values()}
+    standings |= {f"dataset:{one.id}": answered_for(one, inventory, today) for one in inventory.datasets.values()}
     return {scope: found.reason for scope, found in standings.items() if not found.ok}

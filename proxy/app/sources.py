@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 
 from policies.model import Json
+from proxy.app.source_health import SourceHealth
 from proxy.credentials.references import References
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, CountersignError, Mistake, Refused
@@ -77,6 +78,16 @@ async def fetch(source: InventorySource) -> bytes:
         raise CountersignError(f"no answer: {type(error).__name__}") from error
 
 
+def _written(source: InventorySource) -> float | None:
+    """When a file that should come again and again was written; None where being there is all that is expected."""
+    if source.file is None or source.silent_after_seconds is None:
+        return None
+    try:
+        return source.file.stat().st_mtime
+    except OSError:
+        return None  # it cannot be read either, and that is said then
+
+
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)
@@ -112,10 +123,16 @@ class SourceWatch:
     """Follows one source. What it says wrongly, and that it says nothing, is told once."""
 
     def __init__(
-        self, source: InventorySource, documents: Documents, record: Record, clock: Callable[[], float]
+        self,
+        source: InventorySource,
+        documents: Documents,
+        health: SourceHealth,
+        record: Record,
+        clock: Callable[[], float],
     ) -> None:
         self._source = source
         self._documents = documents
+        self._health = health
         self._record = record
         self._clock = clock
         self._told: Sequence[str] = ()
@@ -129,10 +146,17 @@ class SourceWatch:
         """What the source says now is kept, or why not is told; who has left by it is gone either way."""
         source = self._source
         try:
+            written = await asyncio.to_thread(_written, source)  # before it is read: newer than what is read, never
             raw = await fetch(source)
         except CountersignError as error:
+            self._health.wrong(source.id, str(error))
             return await self._tell([f"{source.id}: {error}"])
-        return await self._tell([str(one) for one in await self._documents.accept(source.id, raw, self._received)])
+        mistakes = [str(one) for one in await self._documents.accept(source.id, raw, self._received)]
+        if mistakes:
+            self._health.wrong(source.id, mistakes[0])
+        else:
+            self._health.good(source.id, written)
+        return await self._tell(mistakes)
 
     async def _received(self, source: str, digest: str) -> None:
         change: dict[str, Json] = {"what": f"inventory:{source}", "by": "countersign", "kind": "fetched",

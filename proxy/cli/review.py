@@ -42,6 +42,8 @@ def list_(
     for row in answer["reviews"]:
         row["due"] = _due(row)
         row["standing"] = show.standing(row["standing"])
+        if row["answers"] not in {"", row["owner"]}:
+            row["owner"] = f"{row['owner']}, who left; {row['answers']}"
         row["class"] = row["facts"].get("agent_class", "process")
         row["purpose"] = row["facts"]["purpose"]
     columns = {"what": "what", "due": "due", "owner": "owner", "class": "class", "stands": "standing",

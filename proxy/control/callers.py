@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from proxy.facts import Agent, Inventory, Person
+from proxy.facts import Agent, Dataset, Inventory, Owned, Partner, Person, Process, Service
 
 type Channel = Literal["console", "api", "cli"]
 type Assurance = Literal["session", "token", "local_operator"]
@@ -48,12 +48,19 @@ def answers_for(person: Person, agent: Agent, now: float) -> bool:
     """True for the agent's owner, its technical owner, and deputies within their dates."""
     if not person.active:
         return False
-    if person.id in (agent.owner, agent.technical_owner):
-        return True
-    if not agent.deputies:  # as with most, of thousands that a page asks about
+    return person.id in (agent.owner, agent.technical_owner) or _is_deputy(person, agent, now)
+
+
+def speaks_for(person: Person, fact: Process | Partner | Service | Dataset, now: float) -> bool:
+    """True for its owner, and deputies within their dates."""
+    return person.active and (person.id == fact.owner or _is_deputy(person, fact, now))
+
+
+def _is_deputy(person: Person, fact: Owned, now: float) -> bool:
+    if not fact.deputies:  # as with most, of thousands that a page asks about
         return False
     today = datetime.fromtimestamp(now, UTC).date()
-    return any(deputy.person == person.id and deputy.start <= today <= deputy.end for deputy in agent.deputies)
+    return any(deputy.person == person.id and deputy.start <= today <= deputy.end for deputy in fact.deputies)
 
 
 def may_see_agent(caller: Caller, agent_id: str, inventory: Inventory, auditors: frozenset[str], now: float) -> bool:
@@ -92,7 +99,7 @@ def may_end(caller: Caller, scope: str, inventory: Inventory, named: Named, now:
     match kind:
         case "process":
             process = inventory.processes.get(name)
-            return process is not None and caller.person.active and process.owner == caller.person.id
+            return process is not None and speaks_for(caller.person, process, now)
         case "agent":
             agents = {name}
         case "instance":

@@ -27,6 +27,7 @@ def review_json(item: ReviewItem) -> dict[str, Any]:
     return {
         "what": item.what,
         "owner": item.owner,
+        "answers": item.answers,
         "due": item.due.isoformat() if item.due else None,
         "days": item.days if item.due else None,
         "overdue": item.overdue,

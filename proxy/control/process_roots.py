@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from proxy.control.callers import Caller
+from proxy.control.callers import Caller, speaks_for
 from proxy.errors import Declined
 from proxy.facts import Inventory
 from proxy.inventory.ownership import process_standing
@@ -12,7 +12,7 @@ from proxy.stages import Principal
 def process_root(process_id: str, agent: str, caller: Caller, inventory: Inventory, now: float) -> Principal:
     """The process as the root of a task of this agent; `Declined` if it does not stand, or the caller is not its."""
     process = inventory.processes.get(process_id)
-    owns = process is not None and caller.person is not None and caller.person.id == process.owner
+    owns = process is not None and caller.person is not None and speaks_for(caller.person, process, now)
     if process is None or not (owns or caller.is_operator):
         raise Declined(404, "process_unknown", "there is no such business process, or it is not yours to speak for")
     standing = process_standing(process, inventory, datetime.fromtimestamp(now, UTC).date())

@@ -6,14 +6,32 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from policies.model import Json
-from proxy.control.callers import Caller, may_see_agent
+from proxy.control.callers import Caller, may_see_agent, speaks_for
 from proxy.control.ending import EndingDesk
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
 from proxy.errors import Declined
-from proxy.facts import Agent, Attestation, Inventory, OwnershipRules, Process, accountable
+from proxy.facts import (
+    Agent,
+    Attestation,
+    Dataset,
+    Inventory,
+    OwnershipRules,
+    Partner,
+    Process,
+    Service,
+    accountable,
+)
 from proxy.inventory.orphans import Orphan, orphans
-from proxy.inventory.ownership import Review, Standing, agent_review, process_review, process_standing, standing
+from proxy.inventory.ownership import (
+    Review,
+    Standing,
+    agent_review,
+    interval_days,
+    process_review,
+    process_standing,
+    standing,
+)
 from proxy.strict_json import canonical
 from telemetry.ids import new_id
 
@@ -157,7 +175,7 @@ class ReviewDesk:
 
     def _is_deputy(self, fact: Agent | Process) -> bool:
         person, today = self._caller.person, self._today()
-        if person is None or not person.active or not isinstance(fact, Agent):
+        if person is None or not person.active:
             return False
         return any(one.person == person.id and one.start <= today <= one.end for one in fact.deputies)
 
@@ -173,26 +191,37 @@ class ReviewDesk:
         deps, caller = self._deps, self._caller
         if kind == "agent":
             return may_see_agent(caller, name, deps.inventory(), deps.auditors, deps.clock())
-        process = deps.inventory().processes.get(name) if kind == "process" else None
-        owns = process is not None and self._is_owner(process)
-        return (
-            caller.is_operator or owns or (caller.person is not None and bool(deps.auditors & {*caller.person.teams}))
-        )
+        if caller.is_operator or (caller.person is not None and bool(deps.auditors & {*caller.person.teams})):
+            return True
+        fact = _owned(kind, name, deps.inventory())
+        return fact is not None and caller.person is not None and speaks_for(caller.person, fact, deps.clock())
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._deps.clock(), UTC).date()
 
 
+def _owned(kind: str, name: str, inventory: Inventory) -> Process | Partner | Service | Dataset | None:
+    match kind:
+        case "process":
+            return inventory.processes.get(name)
+        case "partner":
+            return inventory.partners.get(name)
+        case "service":
+            return inventory.services.get(name)
+        case "dataset":
+            return inventory.datasets.get(name)
+        case _:
+            return None
+
+
 def _answers(fact: Agent | Process, inventory: Inventory, today: date) -> str:
-    person = accountable(fact, inventory, today) if isinstance(fact, Agent) else inventory.people.get(fact.owner)
-    return person.id if person is not None and person.active else ""
+    person = accountable(fact, inventory, today)
+    return person.id if person is not None else ""
 
 
 def _soon(fact: Agent | Process, rules: OwnershipRules) -> int:
     """How many days before it is due a review is asked for: a third of its interval, at most a month."""
-    privileged = isinstance(fact, Agent) and fact.agent_class == "privileged"
-    interval = min(fact.review_interval_days, rules.privileged_review_days) if privileged else fact.review_interval_days
-    return min(SOON_DAYS, interval // 3)
+    return min(SOON_DAYS, interval_days(fact, rules) // 3)
 
 
 def _facts_digest(fact: Agent | Process) -> str:

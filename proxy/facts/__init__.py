@@ -1,6 +1,6 @@
 """The inventory's nouns. Frozen values; `proxy.inventory` reads them, everyone else only looks."""
 
-from proxy.facts.agents import Agent, AgentClass, Deputy, Instances, Partner, Process
+from proxy.facts.agents import Agent, AgentClass, Instances, Partner, Process
 from proxy.facts.bindings import (
     AnyBinding,
     AwsSigV4Binding,
@@ -20,6 +20,7 @@ from proxy.facts.inventory import Inventory
 from proxy.facts.ownership import (
     Attestation,
     Held,
+    Owned,
     OwnershipRules,
     PersonState,
     Source,
@@ -28,7 +29,7 @@ from proxy.facts.ownership import (
     accountable,
     owner_named,
 )
-from proxy.facts.people import Person, Team
+from proxy.facts.people import Deputy, Person, Team
 from proxy.facts.services import Dataset, Effect, Paths, Protocol, Route, Selector, Service, Tool, Trust
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "OAuthClient",
     "OAuthClientCredentialsBinding",
     "Obtained",
+    "Owned",
     "OwnershipRules",
     "Partner",
     "Paths",

@@ -7,14 +7,9 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from proxy.facts.common import Fact, Id, Subject
+from proxy.facts.people import Deputy
 
 type AgentClass = Literal["utility", "privileged"]
-
-
-class Deputy(Fact):
-    person: Id
-    start: date
-    end: date
 
 
 class Instances(Fact):
@@ -81,6 +76,8 @@ class Process(Fact):
     review_due: date
     review_interval_days: int = Field(90, ge=1, le=366)
     enabled: bool = True
+    # left out where there is none, so that what owners have attested is still what they attested
+    deputies: tuple[Deputy, ...] = Field((), exclude_if=lambda value: not value)
 
 
 class Partner(Fact):
@@ -95,3 +92,4 @@ class Partner(Fact):
     contract: str
     ends: date
     issuers: tuple[str, ...]
+    deputies: tuple[Deputy, ...] = ()

@@ -14,7 +14,8 @@ class Inventory(BaseModel):
     """One consistent snapshot, looked up by id. `version` is the SHA-256 of what was read from files.
 
     `attestations`, by `agent:ID` or `process:ID`, and the activity of people also say what the store holds; `left` are
-    those whom the files call active, and the store does not.
+    those whom the files call active, and the store does not. `stand_ins`, by `kind:ID`, are the deputies who answer
+    today in the stead of owners who left, for policies; everybody else asks `accountable`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,6 +30,7 @@ class Inventory(BaseModel):
     partners: Mapping[str, Partner] = Field(default_factory=dict)
     attestations: Mapping[str, Attestation] = Field(default_factory=dict)
     left: frozenset[str] = frozenset()
+    stand_ins: Mapping[str, str] = Field(default_factory=dict)
     rules: OwnershipRules = Field(default_factory=OwnershipRules)
 
     def task_end(self, agent: str, begun_at: float) -> float:

@@ -6,12 +6,14 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from proxy.facts.agents import Agent
+from proxy.facts.agents import Agent, Partner, Process
 from proxy.facts.common import Fact, Id
 from proxy.facts.people import Person
+from proxy.facts.services import Dataset, Service
 
 type WhenOwnerLeaves = Literal["refuse", "deputy"]
 type WhenOverdue = Literal["refuse", "hold"]
+type Owned = Agent | Process | Partner | Service | Dataset
 type Source = Literal["operator", "scim"]
 
 
@@ -19,7 +21,8 @@ class OwnershipRules(Fact):
     """How ownership is judged. Every default is the strictest.
 
     `privileged_*` are the most that an agent of class `privileged` may have: seconds of a handle, of a task token
-    and of a task, and days between two reviews.
+    and of a task, and days between two reviews. `longest_review_days` is the most of those for everything; no date in
+    the files may be further away.
     """
 
     when_owner_leaves: WhenOwnerLeaves = "refuse"
@@ -29,6 +32,7 @@ class OwnershipRules(Fact):
     privileged_token_seconds: int = 300
     privileged_task_seconds: int = 3600
     privileged_review_days: int = 30
+    longest_review_days: int | None = None
 
 
 class Attestation(Fact):
@@ -77,15 +81,15 @@ def owner_named(agent: Agent, instance: str = "") -> str | None:
     return agent.owner if not named else named.pop() if len(named) == 1 else None
 
 
-def accountable(agent: Agent, inventory: InForce, today: date, instance: str = "") -> Person | None:
-    """The one person who answers for this agent today: its owner; or, if configured, the deputy of one who left."""
-    named = owner_named(agent, instance)
+def accountable(fact: Owned, inventory: InForce, today: date, instance: str = "") -> Person | None:
+    """The one person who answers for this today: its owner; or, if configured, the deputy of one who left."""
+    named = owner_named(fact, instance) if isinstance(fact, Agent) else fact.owner
     owner = inventory.people.get(named) if named is not None else None
     if owner is not None and owner.active:
         return owner
     if named is None or inventory.rules.when_owner_leaves != "deputy":
         return None
-    for deputy in agent.deputies:
+    for deputy in fact.deputies:
         person = inventory.people.get(deputy.person)
         if deputy.start <= today <= deputy.end and person is not None and person.active:
             return person

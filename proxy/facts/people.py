@@ -1,5 +1,7 @@
 """People and teams: the only ones who can be accountable."""
 
+from datetime import date
+
 from proxy.facts.common import Fact, Id, Subject
 
 
@@ -10,6 +12,14 @@ class Person(Fact):
     teams: tuple[Id, ...] = ()
     active: bool = True
     identities: tuple[Subject, ...] = ()
+
+
+class Deputy(Fact):
+    """Who answers for a thing in the stead of an owner who left, on the days from `start` to `end`."""
+
+    person: Id
+    start: date
+    end: date
 
 
 class Team(Fact):

@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue
 
 from proxy.facts.bindings import AnyBinding
 from proxy.facts.common import Fact, Id
+from proxy.facts.people import Deputy
 
 type Trust = Literal["internal", "partner", "public"]
 type Protocol = Literal["rest", "mcp"]
@@ -53,6 +54,7 @@ class Service(Fact):
 
     id: Id
     owner: Id
+    deputies: tuple[Deputy, ...] = ()
     url: str
     protocol: Protocol = "rest"
     trust: Trust = "public"
@@ -93,6 +95,7 @@ class Selector(Fact):
 class Dataset(Fact):
     id: Id
     owner: Id
+    deputies: tuple[Deputy, ...] = ()
     sensitivity: Literal["public", "internal", "confidential", "restricted"] = "internal"
     labels: tuple[Id, ...] = ()
     selectors: tuple[Selector, ...] = ()

@@ -36,7 +36,7 @@ def card_of(decided: Decided, requirement: Requirement, inventory: Inventory, ex
         "rules": list(requirement.rules),
         "policy_version": decided.decision.policy_version,
         **_who(identity),
-        "where": _where(call, request),
+        "where": _where(call, request, inventory),
         "datasets": _datasets(call, inventory),
         "arguments": dict(call.arguments),
         "action_digest": call.digest,
@@ -124,11 +124,11 @@ def _who(identity: Identity) -> Card:
     }
 
 
-def _where(call: Call, request: Request) -> Card:
+def _where(call: Call, request: Request, inventory: Inventory) -> Card:
     service = call.service
     return {
         "service": service.id,
-        "service_owner": service.owner,
+        "service_owner": inventory.stand_ins.get(f"service:{service.id}", service.owner),
         "environment": service.environment,
         "trust": service.trust,
         "tool": call.tool.name if call.tool else None,
@@ -152,7 +152,7 @@ def _datasets(call: Call, inventory: Inventory) -> list[Json]:
                 "id": use.dataset,
                 "access": use.access,
                 "sensitivity": dataset.sensitivity if dataset else "unknown",
-                "owner": dataset.owner if dataset else None,
+                "owner": inventory.stand_ins.get(f"dataset:{dataset.id}", dataset.owner) if dataset else None,
             }
         )
     return shown

@@ -44,7 +44,7 @@ def eligible(requirement: Requirement, parties: Parties, inventory: Inventory, t
     """Who may sign this requirement today. An unknown role, agent or team is nobody."""
     roles = dict.fromkeys(role for clause in requirement.clauses for role in clause.roles)
     by_role = {role: _active(_people_of(role, parties, inventory, today), inventory) for role in roles}
-    clauses = tuple(_whole(clause, parties, inventory) for clause in requirement.clauses)
+    clauses = tuple(_whole(clause, parties, inventory, today) for clause in requirement.clauses)
     return Eligibility(clauses, by_role, parties.root)
 
 
@@ -81,11 +81,11 @@ def _all_seated(fits: list[list[str]]) -> bool:
     return all(seat(number, set()) for number in range(len(fits)))
 
 
-def _whole(clause: Clause, parties: Parties, inventory: Inventory) -> Clause:
+def _whole(clause: Clause, parties: Parties, inventory: Inventory, today: date) -> Clause:
     """A clause for dataset owners alone means every one of them: one owner cannot give what is another's."""
     if set(clause.roles) != {"dataset_owner"}:
         return clause
-    owners = _owners_of_datasets(parties, inventory)
+    owners = _owners_of_datasets(parties, inventory, today)
     return Clause(clause.roles, max(clause.at_least, len(owners)))
 
 
@@ -102,9 +102,10 @@ def _people_of(role: str, parties: Parties, inventory: Inventory, today: date) -
         case "deputy" if not name and agent:
             return [deputy.person for deputy in agent.deputies if deputy.start <= today <= deputy.end]
         case "service_owner" if not name and service:
-            return (service.owner,)
+            owner = accountable(service, inventory, today)
+            return (owner.id,) if owner else ()
         case "dataset_owner" if not name:
-            return _owners_of_datasets(parties, inventory)
+            return _owners_of_datasets(parties, inventory, today)
         case "team" if name:
             return [person.id for person in inventory.people.values() if name in person.teams]
         case "person" if name:
@@ -113,10 +114,14 @@ def _people_of(role: str, parties: Parties, inventory: Inventory, today: date) -
             return ()
 
 
-def _owners_of_datasets(parties: Parties, inventory: Inventory) -> frozenset[str]:
-    known = (inventory.datasets.get(dataset) for dataset in parties.datasets)
-    # a dataset that the inventory no longer has still counts, as one that nobody can sign for
-    return frozenset(dataset.owner if dataset else "" for dataset in known)
+def _owners_of_datasets(parties: Parties, inventory: Inventory, today: date) -> frozenset[str]:
+    """Who answers for each. One that nobody answers for, or that is gone, still counts: nobody can sign for it."""
+    owners = set()
+    for name in parties.datasets:
+        dataset = inventory.datasets.get(name)
+        owner = accountable(dataset, inventory, today) if dataset else None
+        owners.add(owner.id if owner else dataset.owner if dataset else "")
+    return frozenset(owners)
 
 
 def _active(people: Collection[str], inventory: Inventory) -> frozenset[str]:

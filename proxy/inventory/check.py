@@ -1,18 +1,30 @@
 """What the inventory's keepers should know before it matters: mistakes, and warnings that refuse no file."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
-from proxy.facts import Agent, AnyBinding, Dataset, Held, Obtained, OwnershipRules, Partner, Process, Service
+from proxy.facts import (
+    Agent,
+    AnyBinding,
+    Dataset,
+    Held,
+    Obtained,
+    OwnershipRules,
+    Partner,
+    Process,
+    Service,
+    accountable,
+)
 from proxy.inventory.files import take_snapshot
 from proxy.inventory.held import in_force
 from proxy.inventory.load import Loaded, build
 from proxy.inventory.ownership import Standing, process_standing, standing
 from proxy.inventory.read import Entry
+from proxy.inventory.review_dates import Horizon
 
 SOON = timedelta(days=14)
 _FIX = {
@@ -30,6 +42,12 @@ _FIX = {
     "process_owner_inactive": ("owner", "name an active owner"),
     "process_expired": ("expires", "extend it, or remove the process"),
     "process_review_overdue": ("review_due", "let its owner attest it (`countersign review`), or set the next date"),
+}
+
+_FOLLOWS: Mapping[type, str] = {
+    Service: "all calls to it are",
+    Dataset: "all calls that touch it are",
+    Partner: "all calls of the agents that it hosts are",
 }
 
 
@@ -53,11 +71,12 @@ def check_inventory(
 
     What was attested or deactivated since lies in the store, which is not looked into.
     """
+    rules = rules or OwnershipRules()
     try:
-        loaded = build(take_snapshot(path, documents=documents))
+        loaded = build(take_snapshot(path, documents=documents), Horizon(today, rules.longest_review_days))
     except ConfigurationError as wrong:
         return InventoryCheck(None, wrong.mistakes, ())
-    ruled = in_force(loaded.inventory, Held(), rules or OwnershipRules())
+    ruled = in_force(loaded.inventory, Held(), rules)
     return InventoryCheck(loaded, (), tuple(warnings(replace(loaded, inventory=ruled), today, environment)))
 
 
@@ -71,10 +90,10 @@ def warnings(loaded: Loaded, today: date, environment: Container[str]) -> Iterat
     for partner in reading.partners.values():
         yield from _partner(loaded, partner, today)
     for service in reading.services.values():
-        yield from _owner(loaded, service)
+        yield from _owner(loaded, service, today)
         yield from _secrets(loaded, service, environment)
     for dataset in reading.datasets.values():
-        yield from _owner(loaded, dataset)
+        yield from _owner(loaded, dataset, today)
         if not dataset.fact.selectors:
             yield dataset.mistake("has no selectors, so no call is ever seen to use it", "selectors")
 
@@ -91,12 +110,14 @@ def _agent(loaded: Loaded, entry: Entry[Agent], today: date) -> Iterator[Mistake
         yield entry.mistake(f"all its calls are refused ({found.reason}): {fix}{unless}", field)
         return
     if found.deputy_for and found.owner is not None:
-        text = f"`{found.deputy_for}` is no longer active; its deputy `{found.owner.id}` answers for it until then"
-        yield entry.mistake(f"{text}; name another owner", "owner")
+        yield _handed_over(entry, found.deputy_for, found.owner.id)
     yield from _restrained(entry, found)
     yield from _soon(entry, today, expires=agent.expires, review_due=agent.review_due)
+    if not agent.ticket and not agent.deployment:
+        text = "has neither a `ticket` nor a `deployment`, so nobody can find out where it comes from; name one"
+        yield entry.mistake(text, "ticket")
     if agent.agent_class != "privileged":  # for which a date in the file does not count
-        yield from _unreviewed(entry, today)
+        yield from _unreviewed(entry, loaded.inventory.rules, today)
 
 
 def _process(loaded: Loaded, entry: Entry[Process], today: date) -> Iterator[Mistake]:
@@ -105,13 +126,15 @@ def _process(loaded: Loaded, entry: Entry[Process], today: date) -> Iterator[Mis
         field, fix = _FIX[found.reason]
         yield entry.mistake(f"no agent may act for it ({found.reason}): {fix}", field)
         return
+    if found.deputy_for and found.owner is not None:
+        yield _handed_over(entry, found.deputy_for, found.owner.id)
     yield from _restrained(entry, found)
     yield from _soon(entry, today, expires=entry.fact.expires, review_due=entry.fact.review_due)
-    yield from _unreviewed(entry, today)
+    yield from _unreviewed(entry, loaded.inventory.rules, today)
 
 
 def _partner(loaded: Loaded, entry: Entry[Partner], today: date) -> Iterator[Mistake]:
-    yield from _owner(loaded, entry)
+    yield from _owner(loaded, entry, today)
     if today >= entry.fact.ends:
         yield entry.mistake(f"was on {entry.fact.ends}; all calls of the agents that it hosts are refused", "ends")
     elif entry.fact.ends - today <= SOON:
@@ -133,12 +156,19 @@ def _soon(entry: Entry, today: date, **days: date) -> Iterator[Mistake]:
             yield entry.mistake(f"is on {day}, in {(day - today).days} day(s); then its calls are refused", field)
 
 
-def _unreviewed(entry: Entry[Agent] | Entry[Process], today: date) -> Iterator[Mistake]:
-    """A date that whoever writes the file has put beyond a whole interval is a review that nobody does."""
+def _unreviewed(entry: Entry[Agent] | Entry[Process], rules: OwnershipRules, today: date) -> Iterator[Mistake]:
+    """A date that whoever writes the file has put beyond a whole interval is a review that nobody does.
+
+    Where the interval is written too, or the house has a bound, it is a mistake (`review_dates`).
+    """
+    if rules.longest_review_days is not None:
+        return
     days, interval = (entry.fact.review_due - today).days, entry.fact.review_interval_days
     if days > interval:
         text = f"is in {days} days, longer than `review_interval_days` ({interval}) without anybody's attestation"
-        yield entry.mistake(f"{text}; set an earlier date", "review_due")
+        yield entry.mistake(
+            f"{text}; set an earlier date (or bound it by `ownership.longest_review_days`)", "review_due"
+        )
 
 
 def _restrained(entry: Entry, found: Standing) -> Iterator[Mistake]:
@@ -151,10 +181,19 @@ def _in_store(reason: str) -> bool:
     return reason in {"agent_review_overdue", "agent_unattested"}
 
 
-def _owner(loaded: Loaded, entry: Entry[Service] | Entry[Dataset] | Entry[Partner]) -> Iterator[Mistake]:
+def _owner[F: (Service, Dataset, Partner)](loaded: Loaded, entry: Entry[F], today: date) -> Iterator[Mistake]:
     owner = entry.fact.owner
-    if not loaded.inventory.people[owner].active:
-        yield entry.mistake(f"`{owner}` is no longer active, so nobody can sign for it; name another owner", "owner")
+    answering = accountable(entry.fact, loaded.inventory, today)
+    if answering is None:
+        why = f"`{owner}` is no longer active, so {_FOLLOWS[type(entry.fact)]} refused; name another owner"
+        yield entry.mistake(why, "owner")
+    elif answering.id != owner:
+        yield _handed_over(entry, owner, answering.id)
+
+
+def _handed_over(entry: Entry, owner: str, deputy: str) -> Mistake:
+    text = f"`{owner}` is no longer active; its deputy `{deputy}` answers for it until then; name another owner"
+    return entry.mistake(text, "owner")
 
 
 def _secrets(loaded: Loaded, entry: Entry[Service], environment: Container[str]) -> Iterator[Mistake]:

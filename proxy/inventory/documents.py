@@ -17,6 +17,7 @@ from proxy.strict_json import loads
 
 MAX_BYTES = 4 << 20
 _MAX_DEPTH = 32
+_BREAKS = {ord(one): f"\\u{ord(one):04x}" for one in "\x85\u2028\u2029"}
 
 type Judge = Callable[[Mapping[Path, bytes]], Awaitable[tuple[Mistake, ...]]]
 type BeforeKept = Callable[[str, str], Awaitable[object]]
@@ -122,13 +123,14 @@ def prepared(source: str, raw: bytes, sections: Sequence[str]) -> tuple[bytes | 
 def _as_read(raw: bytes, value: dict[str, Json]) -> bytes:
     """These bytes, if the reader of the inventory reads in them what JSON says; else the same, written so that it does.
 
-    Nearly all JSON is YAML: pairs of surrogates and tabs are not.
+    Nearly all JSON is YAML: pairs of surrogates, tabs, and breaks of lines that JSON takes for characters are not.
     """
     mistakes: list[Mistake] = []
     document = read_tree(raw, "", mistakes)
     if document is not None and not mistakes and document.data == value:
         return raw
-    return json.dumps(value, ensure_ascii=False, indent=2).encode()  # orjson has no integers beyond 64 bits
+    text = json.dumps(value, ensure_ascii=False, indent=2)  # orjson has no integers beyond 64 bits
+    return text.translate(_BREAKS).encode()
 
 
 def keep(path: Path, raw: bytes) -> None:

@@ -16,6 +16,7 @@ from proxy.inventory.destinations import overlapping, wrong_destination
 from proxy.inventory.files import Snapshot, read_referenced
 from proxy.inventory.read import SECTIONS, Entry, Reading, read_entries
 from proxy.inventory.references import dangling
+from proxy.inventory.review_dates import Horizon, put_off
 
 _ENTRY = re.compile(r"(services|datasets)\[([^\[\]]+)\]")
 
@@ -47,9 +48,9 @@ class Loaded:
         return Mistake(entry.document.file, entry.document.line(entry.at), mistake.field, mistake.text)
 
 
-def build(snapshot: Snapshot) -> Loaded:
+def build(snapshot: Snapshot, horizon: Horizon) -> Loaded:
     """The inventory in these bytes; raises `ConfigurationError` with every mistake."""
-    return examine(snapshot).result()
+    return examine(snapshot, horizon).result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Examined:
         return self.loaded
 
 
-def examine(snapshot: Snapshot) -> Examined:
+def examine(snapshot: Snapshot, horizon: Horizon) -> Examined:
     """Reads and judges these bytes, and the documents that services name. Paths in the result are absolute."""
     reading = read_entries(snapshot)
     mistakes = reading.mistakes
@@ -85,6 +86,7 @@ def examine(snapshot: Snapshot) -> Examined:
     for agent in reading.agents.values():
         mistakes.extend(wrong_client_keys(agent))
     mistakes.extend(overlapping(reading.services.values()))
+    mistakes.extend(put_off(reading, horizon))
     referenced = _referenced(reading)
     named = frozenset(path for _, _, path in _named_files(reading))
     if mistakes:

@@ -5,12 +5,14 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from proxy.facts import Agent, Inventory, Partner, Process
-from proxy.inventory.ownership import Standing, partner_standing, process_standing, standing
+from proxy.facts import Agent, Dataset, Inventory, Partner, Process, Service
+from proxy.inventory.ownership import Standing, answered_for, partner_standing, process_standing, standing
 
 # Whatever a standing hangs on. One that is forgotten here is not let through: what still stands is disabled.
 _OF_AGENTS = ("owner", "deputies", "partner", "agent_class", "expires", "review_due", "review_interval_days", "enabled")
-_OF_PROCESSES = ("owner", "expires", "review_due", "review_interval_days", "enabled")
+_OF_PROCESSES = ("owner", "deputies", "expires", "review_due", "review_interval_days", "enabled")
+_OF_PARTNERS = ("owner", "deputies", "ends")
+_OF_OTHERS = ("owner", "deputies")
 
 type _Judge[F] = Callable[[F], Standing]
 type _Judges[F] = tuple[_Judge[F], _Judge[F], _Judge[F]]  # as it was, without who left, and by the files
@@ -18,10 +20,21 @@ type _Judges[F] = tuple[_Judge[F], _Judge[F], _Judge[F]]  # as it was, without w
 
 @dataclass(frozen=True, slots=True)
 class Narrowed:
-    """The inventory without what is lost: `lost` names people, agents, processes and partners by `kind:ID`."""
+    """The inventory without what is lost: `lost` names it by `kind:ID`."""
 
     inventory: Inventory
     lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found[F]:
+    """What of one kind is lost, or `handed` on from who leaves to somebody else: each as it is then."""
+
+    lost: dict[str, F]
+    handed: dict[str, F]
+
+    def over(self, inventory: Mapping[str, F], *, handing: bool) -> dict[str, F]:
+        return {**inventory, **self.lost, **(self.handed if handing else {})}
 
 
 def narrowed(
@@ -32,47 +45,54 @@ def narrowed(
     `files` is the newest whole inventory, in force or not; `ended` is what was said to be inactive since.
     While `files` are being put in force (`handing`), what they hand from who leaves to somebody who is there goes on.
     """
-    left = _names("person", ended)
+    inventory, gone = _without_people(now, files, _names("person", ended), today)
+    three = (now, inventory, files)
+    agents = _less(inventory.agents, files.agents, _names("agent", ended), _OF_AGENTS, _judges(standing, three, today))
+    processes = _less(
+        inventory.processes, files.processes, _names("process", ended), _OF_PROCESSES,
+        _judges(process_standing, three, today),
+    )  # fmt: skip
+    services = _unanswered(inventory.services, files.services, _OF_OTHERS, _judges(answered_for, three, today))
+    datasets = _unanswered(inventory.datasets, files.datasets, _OF_OTHERS, _judges(answered_for, three, today))
+    found: Mapping[str, _Found[Agent] | _Found[Process] | _Found[Service] | _Found[Dataset]]
+    found = {"agent": agents, "process": processes, "service": services, "dataset": datasets}
+    lost = (*gone, *(f"{kind}:{name}" for kind, one in found.items() for name in sorted(one.lost)))
+    if not lost:
+        return Narrowed(now)
+    handed = [f"{kind}:{name}" for kind, one in found.items() for name in one.handed] if handing else []
+    changed = "\0".join([now.version, *lost, *handed])
+    update = {
+        "version": "sha256:" + hashlib.sha256(changed.encode()).hexdigest(),
+        "agents": agents.over(inventory.agents, handing=handing),
+        "processes": processes.over(inventory.processes, handing=handing),
+        "services": services.over(inventory.services, handing=handing),
+        "datasets": datasets.over(inventory.datasets, handing=handing),
+    }
+    return Narrowed(inventory.model_copy(update=update), lost)
+
+
+def _without_people(
+    now: Inventory, files: Inventory, left: frozenset[str], today: date
+) -> tuple[Inventory, tuple[str, ...]]:
+    """`now` without whoever has left, and the partners whom nobody answers for by the files; and who that is."""
     people = {name for name, one in now.people.items() if one.active and (name in left or not _active(name, files))}
     inventory = now
     if people:
         inactive = {name: now.people[name].model_copy(update={"active": False}) for name in people}
         update = {"people": {**now.people, **inactive}, "left": now.left | people}
         inventory = now.model_copy(update=update)
-    partners = _partners(inventory, files, today)
+    partners = _unanswered(
+        inventory.partners,
+        files.partners,
+        _OF_PARTNERS,
+        _judges(partner_standing, (now, now, files), today),
+    ).lost
     if partners:
         inventory = inventory.model_copy(update={"partners": {**inventory.partners, **partners}})
-    agents, handed = _less(
-        inventory.agents,
-        files.agents,
-        _names("agent", ended),
-        _OF_AGENTS,
-        _judges(standing, (now, inventory, files), today),
-    )
-    processes, passed_on = _less(
-        inventory.processes,
-        files.processes,
-        _names("process", ended),
-        _OF_PROCESSES,
-        _judges(process_standing, (now, inventory, files), today),
-    )
-    lost = (
+    return inventory, (
         *(f"person:{name}" for name in sorted(people)),
         *(f"partner:{name}" for name in sorted(partners)),
-        *(f"agent:{name}" for name in sorted(agents)),
-        *(f"process:{name}" for name in sorted(processes)),
     )
-    if not lost:
-        return Narrowed(now)
-    if not handing:
-        handed, passed_on = {}, {}
-    changed = "\0".join([now.version, *lost, *handed, *passed_on])
-    update = {
-        "version": "sha256:" + hashlib.sha256(changed.encode()).hexdigest(),
-        "agents": {**inventory.agents, **agents, **handed},
-        "processes": {**inventory.processes, **processes, **passed_on},
-    }
-    return Narrowed(inventory.model_copy(update=update), lost)
 
 
 def _names(kind: str, scopes: frozenset[str]) -> frozenset[str]:
@@ -84,14 +104,20 @@ def _active(person: str, files: Inventory) -> bool:
     return known is not None and known.active
 
 
-def _partners(now: Inventory, files: Inventory, today: date) -> dict[str, Partner]:
-    """Those whose contract has ended by the files, or for whom nobody answers any more."""
-    changed = {}
-    for name, partner in now.partners.items():
-        said = files.partners.get(name, partner)
-        if partner_standing(partner, now, today).ok and not partner_standing(said, files, today).ok:
-            changed[name] = partner.model_copy(update={"owner": said.owner, "ends": said.ends})
-    return changed
+def _unanswered[F: (Partner, Service, Dataset)](
+    now: Mapping[str, F], files: Mapping[str, F], fields: tuple[str, ...], judges: _Judges[F]
+) -> _Found[F]:
+    """Those for whom nobody answers any more by the files, or whose contract has ended; and those handed on."""
+    found: _Found[F] = _Found({}, {})
+    before, here, there = judges
+    for name, fact in now.items():
+        said = files.get(name, fact)
+        narrow = fact.model_copy(update={field: getattr(said, field) for field in fields})
+        if here(fact).ok and not there(said).ok:
+            found.lost[name] = narrow
+        elif before(fact).ok and not here(fact).ok and there(said).ok and here(narrow).ok:
+            found.handed[name] = narrow
+    return found
 
 
 def _judges[F](
@@ -107,10 +133,9 @@ def _judges[F](
 
 def _less[F: (Agent, Process)](
     now: Mapping[str, F], files: Mapping[str, F], gone: Container[str], fields: tuple[str, ...], judges: _Judges[F]
-) -> tuple[dict[str, F], dict[str, F]]:
+) -> _Found[F]:
     """Those of which less passes by the files, or that are gone; and those for which others answer than who leaves."""
-    less: dict[str, F] = {}
-    handed: dict[str, F] = {}
+    found: _Found[F] = _Found({}, {})
     before, here, there = judges
     for name, fact in now.items():
         was = before(fact)
@@ -122,10 +147,10 @@ def _less[F: (Agent, Process)](
         narrow = fact if said is None else fact.model_copy(update={field: getattr(said, field) for field in fields})
         fits = _worse(was, here(narrow)) is worse
         if worse:
-            less[name] = narrow if fits else fact.model_copy(update={"enabled": False})
+            found.lost[name] = narrow if fits else fact.model_copy(update={"enabled": False})
         elif fits:
-            handed[name] = narrow
-    return less, handed
+            found.handed[name] = narrow
+    return found
 
 
 def _worse(before: Standing, after: Standing) -> bool:

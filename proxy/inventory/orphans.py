@@ -1,16 +1,17 @@
 """What has lost the person who answered for it: by leaving, or by being gone from the inventory."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from proxy.facts import Agent, Inventory, accountable
+from proxy.facts import Agent, Dataset, Inventory, Owned, Partner, Process, Service, accountable
 
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
     """`what` is `agent:ID`, `process:ID`, `partner:ID`, `service:ID` or `dataset:ID`; `owner` is who left.
 
-    `deputy` answers for it meanwhile; without one, an agent is refused, and nobody can sign for a service or dataset.
+    `deputy` answers for it meanwhile; without one, nothing of it passes.
     `copies`: of an agent, only instances that have this owner of their own.
     """
 
@@ -35,8 +36,8 @@ class Orphan:
         if self.copies:
             return "calls of those of its instances that are theirs are refused"
         return {
-            "service": "nobody can sign as its owner",
-            "dataset": "nobody can sign as its owner",
+            "service": "all calls to it are refused",
+            "dataset": "all calls that touch it are refused",
             "process": "agents may not act for it",
             "partner": "the agents that it hosts are refused",
         }.get(self.kind, "all its calls are refused")
@@ -45,28 +46,39 @@ class Orphan:
 def orphans(inventory: Inventory, today: date) -> tuple[Orphan, ...]:
     """Everything whose named owner is not an active person. An agent that never had one is not among them."""
     found = [orphan for agent in inventory.agents.values() for orphan in _of_agent(agent, inventory, today)]
-    for kind, owners in (
-        ("process", {one.id: one.owner for one in inventory.processes.values()}),
-        ("partner", {one.id: one.owner for one in inventory.partners.values()}),
-        ("service", {one.id: one.owner for one in inventory.services.values()}),
-        ("dataset", {one.id: one.owner for one in inventory.datasets.values()}),
-    ):
-        found.extend(Orphan(f"{kind}:{name}", owner) for name, owner in owners.items() if not _active(owner, inventory))
+    others: tuple[tuple[str, Iterable[Process | Partner | Service | Dataset]], ...] = (
+        ("process", inventory.processes.values()),
+        ("partner", inventory.partners.values()),
+        ("service", inventory.services.values()),
+        ("dataset", inventory.datasets.values()),
+    )
+    for kind, facts in others:
+        left = (one for one in facts if not _active(one.owner, inventory))
+        found.extend(Orphan(f"{kind}:{one.id}", one.owner, _deputy(one, inventory, today)) for one in left)
     return tuple(found)
+
+
+def stand_ins(inventory: Inventory, today: date) -> dict[str, str]:
+    """The deputies who answer today in the stead of owners who left, by what they answer for."""
+    return {one.what: one.deputy for one in orphans(inventory, today) if one.deputy and not one.copies}
 
 
 def _of_agent(agent: Agent, inventory: Inventory, today: date) -> list[Orphan]:
     """The agent; and where only owners of its instances left, the agent too, once for each who left."""
     found = []
     if agent.owner is not None and not _active(agent.owner, inventory):
-        deputy = accountable(agent, inventory, today)
-        found.append(Orphan(f"agent:{agent.id}", agent.owner, deputy.id if deputy else ""))
+        found.append(Orphan(f"agent:{agent.id}", agent.owner, _deputy(agent, inventory, today)))
     copies = {owner: name for each in agent.instances for name, owner in each.owners.items() if owner != agent.owner}
     for owner, instance in copies.items():
         if not _active(owner, inventory):
-            deputy = accountable(agent, inventory, today, instance)
-            found.append(Orphan(f"agent:{agent.id}", owner, deputy.id if deputy else "", copies=True))
+            deputy = _deputy(agent, inventory, today, instance)
+            found.append(Orphan(f"agent:{agent.id}", owner, deputy, copies=True))
     return found
+
+
+def _deputy(fact: Owned, inventory: Inventory, today: date, instance: str = "") -> str:
+    deputy = accountable(fact, inventory, today, instance)
+    return deputy.id if deputy else ""
 
 
 def _active(person: str, inventory: Inventory) -> bool:

@@ -1,9 +1,21 @@
-"""Who answers for an agent, a business process or a partner, and whether anyone does."""
+"""Who answers for an agent, a business process, a partner, a service or a dataset, and whether anyone does."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from proxy.facts import Agent, Attestation, Inventory, Partner, Person, Process, accountable, owner_named
+from proxy.facts import (
+    Agent,
+    Attestation,
+    Dataset,
+    Inventory,
+    OwnershipRules,
+    Partner,
+    Person,
+    Process,
+    Service,
+    accountable,
+    owner_named,
+)
 from proxy.stages import Restraint
 
 _DAY = timedelta(days=1)
@@ -75,23 +87,34 @@ def process_standing(process: Process, inventory: Inventory, today: date) -> Sta
     words = f"The business process `{process.id}`"
     if not process.enabled:
         return Standing(None, "process_disabled", f"{words} is disabled in the inventory.")
-    owner = inventory.people.get(process.owner)
-    if owner is None or not owner.active:
+    owner = accountable(process, inventory, today)
+    if owner is None:
         return Standing(None, "process_owner_inactive", f"{words} has an owner who is no longer there.")
     if today >= process.expires:
         return Standing(None, "process_expired", f"{words} expired on {process.expires}.")
-    return _reviewed(words, "process", process_review(process, inventory), Standing(owner), inventory, today)
+    held = Standing(owner, deputy_for=_stood_in_for(process, owner))
+    return _reviewed(words, "process", process_review(process, inventory), held, inventory, today)
 
 
 def partner_standing(partner: Partner, inventory: Inventory, today: date) -> Standing:
     """Whether agents that this partner hosts may call today, and who of us answers for the contract."""
     words = f"The partner `{partner.id}`"
-    owner = inventory.people.get(partner.owner)
-    if owner is None or not owner.active:
+    owner = accountable(partner, inventory, today)
+    if owner is None:
         return Standing(None, "partner_owner_inactive", f"Nobody of ours answers for the contract of `{partner.id}`.")
     if today >= partner.ends:
         return Standing(None, "partner_contract_ended", f"{words} has a contract that ended before {partner.ends}.")
-    return Standing(owner)
+    return Standing(owner, deputy_for=_stood_in_for(partner, owner))
+
+
+def answered_for(fact: Service | Dataset, inventory: Inventory, today: date) -> Standing:
+    """Whether calls may reach this service or touch this dataset today, and who answers for it."""
+    owner = accountable(fact, inventory, today)
+    if owner is not None:
+        return Standing(owner, deputy_for=_stood_in_for(fact, owner))
+    kind = "service" if isinstance(fact, Service) else "dataset"
+    detail = f"The {kind} `{fact.id}` has an owner who is no longer active; it needs a new one."
+    return Standing(None, f"{kind}_owner_inactive", detail)
 
 
 def agent_review(agent: Agent, inventory: Inventory) -> Review:
@@ -99,9 +122,9 @@ def agent_review(agent: Agent, inventory: Inventory) -> Review:
     said = inventory.attestations.get(f"agent:{agent.id}")
     if said is not None and (said.owner, said.agent_class) != (agent.owner, agent.agent_class):
         said = None  # another owner's word, or of another class
+    days = interval_days(agent, inventory.rules)
     if agent.agent_class != "privileged":
-        return Review(_due(agent.review_due, said, agent.review_interval_days), said)
-    days = min(agent.review_interval_days, inventory.rules.privileged_review_days)
+        return Review(_due(agent.review_due, said, days), said)
     return Review(None if said is None else _due(date.min, said, days), said)
 
 
@@ -110,7 +133,18 @@ def process_review(process: Process, inventory: Inventory) -> Review:
     said = inventory.attestations.get(f"process:{process.id}")
     if said is not None and said.owner != process.owner:
         said = None
-    return Review(_due(process.review_due, said, process.review_interval_days), said)
+    return Review(_due(process.review_due, said, interval_days(process, inventory.rules)), said)
+
+
+def interval_days(fact: Agent | Process, rules: OwnershipRules) -> int:
+    """How many days an attestation counts: what is written for it, or less where the rules say so."""
+    privileged = isinstance(fact, Agent) and fact.agent_class == "privileged"
+    bounds = [
+        fact.review_interval_days,
+        rules.privileged_review_days if privileged else None,
+        rules.longest_review_days,
+    ]
+    return min(days for days in bounds if days is not None)
 
 
 def overdue(inventory: Inventory, today: date) -> list[str]:
@@ -141,6 +175,10 @@ def _reviewed(words: str, kind: str, review: Review, held: Standing, inventory: 
         since = datetime.combine(review.due + _DAY, time.min, UTC).timestamp()
         return Standing(held.owner, restraints=(Restraint(reason, detail, since),), deputy_for=held.deputy_for)
     return Standing(None, reason, detail)
+
+
+def _stood_in_for(fact: Process | Partner | Service | Dataset, owner: Person) -> str:
+    return fact.owner if owner.id != fact.owner else ""
 
 
 def _none(agent: Agent, reason: str, why: str) -> Standing:

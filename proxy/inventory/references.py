@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from proxy.documents import nearest
 from proxy.errors import Mistake
-from proxy.facts import Agent, Dataset, Instances, Partner, Person, Process, Service
+from proxy.facts import Agent, Dataset, Instances, Owned, Partner, Person, Process, Service
 from proxy.inventory.read import Entry, Reading
 
 _NAMES = {
@@ -30,7 +30,7 @@ def dangling(reading: Reading) -> Iterator[Mistake]:
     for process in reading.processes.values():
         yield from _process(reading, process)
     for partner in reading.partners.values():
-        yield from _missing(reading, partner, "people", partner.fact.owner, "owner")
+        yield from _owner(reading, partner)
     yield from _shared_identities(reading)
     for service in reading.services.values():
         yield from _service(reading, service)
@@ -76,7 +76,16 @@ def _agent(reading: Reading, entry: Entry[Agent]) -> Iterator[Mistake]:
         yield from _instances(reading, entry, index, instances)
     if agent.partner in reading.partners:
         yield from _hosted(entry, reading.partners[agent.partner].fact)
-    for index, deputy in enumerate(agent.deputies):
+    yield from _deputies(reading, entry)
+
+
+def _owner[F: (Process, Partner, Service, Dataset)](reading: Reading, entry: Entry[F]) -> Iterator[Mistake]:
+    yield from _missing(reading, entry, "people", entry.fact.owner, "owner")
+    yield from _deputies(reading, entry)
+
+
+def _deputies[F: Owned](reading: Reading, entry: Entry[F]) -> Iterator[Mistake]:
+    for index, deputy in enumerate(entry.fact.deputies):
         yield from _missing(reading, entry, "people", deputy.person, "deputies", index, "person")
         if deputy.end < deputy.start:
             yield entry.mistake("is before `start`; a deputy is one from `start` to `end`", "deputies", index, "end")
@@ -103,13 +112,13 @@ def _hosted(entry: Entry[Agent], partner: Partner) -> Iterator[Mistake]:
 
 
 def _process(reading: Reading, entry: Entry[Process]) -> Iterator[Mistake]:
-    yield from _missing(reading, entry, "people", entry.fact.owner, "owner")
+    yield from _owner(reading, entry)
     for index, agent in enumerate(entry.fact.agents):
         yield from _missing(reading, entry, "agents", agent, "agents", index)
 
 
 def _service(reading: Reading, entry: Entry[Service]) -> Iterator[Mistake]:
-    yield from _missing(reading, entry, "people", entry.fact.owner, "owner")
+    yield from _owner(reading, entry)
     yield from _missing(reading, entry, "agents", entry.fact.agent, "agent")
     for field in ("agent", "client_keys"):
         if getattr(entry.fact, field) and entry.fact.trust != "internal":
@@ -171,7 +180,7 @@ def _shared_with_copies(agent: Entry[Agent], seen: Mapping[tuple[str, str], Entr
 
 
 def _dataset(reading: Reading, entry: Entry[Dataset]) -> Iterator[Mistake]:
-    yield from _missing(reading, entry, "people", entry.fact.owner, "owner")
+    yield from _owner(reading, entry)
     for index, selector in enumerate(entry.fact.selectors):
         yield from _missing(reading, entry, "services", selector.service, "selectors", index, "service")
         service = reading.services.get(selector.service)

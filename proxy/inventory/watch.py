@@ -8,6 +8,7 @@ from proxy.errors import ConfigurationError, Mistake
 from proxy.facts import Inventory
 from proxy.inventory.files import Snapshot, settled_only, take_snapshot
 from proxy.inventory.load import Examined, Loaded, build, examine
+from proxy.inventory.review_dates import Horizon
 
 RESTLESS = 50  # polls: so often files may change from one to the next before that is told
 
@@ -24,11 +25,12 @@ class InventorySource:
     still say who is inactive, and which ones change all the time is a mistake.
     """
 
-    def __init__(self, path: Path, documents: Sequence[Path] = ()) -> None:
+    def __init__(self, path: Path, horizon: Callable[[], Horizon], documents: Sequence[Path] = ()) -> None:
         """`documents` are further files of the same inventory; one that does not exist says nothing."""
         self._path = path
+        self._horizon = horizon
         self._documents = tuple(documents)
-        self._loaded = build(take_snapshot(path, documents=self._documents))
+        self._loaded = build(take_snapshot(path, documents=self._documents), horizon())
         self._named: Collection[Path] = tuple(self._loaded.snapshot.referenced)
         self._judged = self._seen = self._loaded.snapshot.digest
         self._found: Snapshot | None = None  # by the look before, while files change
@@ -71,11 +73,11 @@ class InventorySource:
             if before is None or self._restless % RESTLESS:
                 return None
             self._judged = ""
-            return await asyncio.to_thread(examine, settled_only(before, snapshot))
+            return await asyncio.to_thread(self._examine, settled_only(before, snapshot))
         self._restless = 0
         if digest == self._judged:
             return None
-        examined = await asyncio.to_thread(examine, snapshot)
+        examined = await asyncio.to_thread(self._examine, snapshot)
         self._last = examined
         self._judged = ""  # until the verdict is reached and told: a failure on the way is tried again
         return examined
@@ -83,6 +85,9 @@ class InventorySource:
     def _take(self) -> tuple[Snapshot, str]:
         snapshot = take_snapshot(self._path, self._named, self._documents)
         return snapshot, snapshot.digest
+
+    def _examine(self, snapshot: Snapshot) -> Examined:
+        return examine(snapshot, self._horizon())
 
     async def use(self, examined: Examined, on_change: OnChange, on_mistakes: OnMistakes) -> None:
         """Brings into force what the last look found.
@@ -106,9 +111,9 @@ class InventorySource:
     def supposing(self, documents: Mapping[Path, bytes]) -> Examined:
         """What would come of it if these documents had this content. Beside files with mistakes, those in force."""
         now = take_snapshot(self._path, documents=self._documents)
-        examined = examine(now.replacing(documents))
-        if examined.mistakes and examine(now).mistakes:
-            return examine(self._loaded.snapshot.replacing(documents))
+        examined = self._examine(now.replacing(documents))
+        if examined.mistakes and self._examine(now).mistakes:
+            return self._examine(self._loaded.snapshot.replacing(documents))
         return examined
 
     def reconsider(self) -> Examined | None:

@@ -126,7 +126,7 @@ class Catalog:
             agents=tuple(
                 AgentFacts(
                     one.id,
-                    one.owner or "",
+                    inventory.stand_ins.get(f"agent:{one.id}", one.owner or ""),
                     one.team or "",
                     one.environment,
                     one.agent_class,
@@ -136,20 +136,26 @@ class Catalog:
                 )
                 for one in inventory.agents.values()
             ),
-            services=tuple(map(_service_facts, self._by_id.values())),
+            services=tuple(
+                _service_facts(one, inventory.stand_ins.get(f"service:{name}", one.service.owner))
+                for name, one in self._by_id.items()
+            ),
             datasets=tuple(
-                DatasetFacts(one.id, one.owner, one.sensitivity, one.labels) for one in inventory.datasets.values()
+                DatasetFacts(
+                    one.id, inventory.stand_ins.get(f"dataset:{one.id}", one.owner), one.sensitivity, one.labels
+                )
+                for one in inventory.datasets.values()
             ),
             teams=tuple(inventory.teams),
         )
 
 
-def _service_facts(entry: Entry) -> ServiceFacts:
+def _service_facts(entry: Entry, owner: str) -> ServiceFacts:
     service = entry.service
     tools = tuple(
         ToolFacts(one.tool.name, one.tool.effect, one.schema, one.tool.labels) for one in entry.operations.values()
     )
-    return ServiceFacts(service.id, service.owner, service.trust, service.environment, service.labels, tools)
+    return ServiceFacts(service.id, owner, service.trust, service.environment, service.labels, tools)
 
 
 @dataclass(slots=True)

@@ -186,8 +186,8 @@ class Privileged(Group):
 class Ownership(Group):
     when_owner_leaves: WhenOwnerLeaves = Field(
         "refuse",
-        description="What an owner who left owned is refused (`refuse`), or answered for by the first `deputy` of it "
-        "who is within dates.",
+        description="What an owner who left owned (agents, processes, services, datasets, partners) is refused "
+        "(`refuse`), or answered for by the first `deputy` of it who is within dates.",
     )
     review_overdue: WhenOverdue = Field(
         "refuse",
@@ -196,6 +196,13 @@ class Ownership(Group):
     )
     deputies_attest: bool = Field(
         default=False, description="Let deputies within their dates attest in their owner's stead."
+    )
+    longest_review_days: int | None = Field(
+        None,
+        ge=1,
+        le=366,
+        description="The longest that anything goes without a review, whatever its `review_interval_days`; a "
+        "`review_due` further away is then a mistake.",
     )
     privileged: Privileged = Field(Privileged(), description="What agents of class `privileged` may have at most.")
 
@@ -209,6 +216,13 @@ class InventorySource(Group):
     ca_bundle: Path | None = Field(None, description="PEM bundle that this URL is verified with.")
     token: Reference | None = Field(None, description="A bearer token for this URL, by reference: `env:CMDB_TOKEN`.")
     every_seconds: int = Field(60, ge=1, le=86_400, description="How often we look.")
+    silent_after_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=31 * 86_400,
+        description="An alarm if nothing usable came for so long (a file: was written). Empty: an hour or ten looks; "
+        "if it is brought, never.",
+    )
     sections: tuple[Section, ...] = Field(
         ("people", "teams", "agents", "processes", "partners"),
         description="What it may speak of. `services` decide where secrets go: name them only if you trust it so far.",

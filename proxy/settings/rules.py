@@ -16,4 +16,5 @@ def ownership_rules(settings: Settings) -> OwnershipRules:
         privileged_token_seconds=privileged.task_token_seconds,
         privileged_task_seconds=privileged.task_seconds,
         privileged_review_days=privileged.review_days,
+        longest_review_days=ownership.longest_review_days,
     )

@@ -1,9 +1,14 @@
 """A small inventory on disk, to load and to spoil."""
 
+from datetime import date
 from pathlib import Path
 
 from proxy.inventory.files import take_snapshot
 from proxy.inventory.load import Loaded, build
+from proxy.inventory.review_dates import Horizon
+
+TODAY = date(2026, 12, 1)
+HORIZON = Horizon(TODAY)
 
 PEOPLE = """\
 people:
@@ -29,6 +34,7 @@ agents:
     review_due: 2026-12-31
     identities:
       - {issuer: https://issuer.example, subject: bot-1}
+    ticket: SUP-1
 """
 
 SERVICES = """\
@@ -68,4 +74,4 @@ def write_inventory(folder: Path, **files: str) -> Path:
 
 def load_inventory(path: Path) -> Loaded:
     """The inventory in this directory or file; raises `ConfigurationError` with every mistake."""
-    return build(take_snapshot(path))
+    return build(take_snapshot(path), HORIZON)

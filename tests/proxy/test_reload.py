@@ -9,7 +9,7 @@ import pytest
 from policies.model import Mode
 from proxy import reload as module
 from proxy.errors import ConfigurationError
-from proxy.facts import Held
+from proxy.facts import Held, OwnershipRules
 from proxy.inventory.watch import RESTLESS
 from proxy.reload import Departed, Keeper
 from telemetry.errors import AuditUnavailable
@@ -369,6 +369,31 @@ def test_a_document_is_judged_beside_good_files_while_the_files_have_mistakes(tm
     write_files(tmp_path, inventory=INVENTORY + "nonsense: 7\n")
     assert asyncio.run(keeper.try_documents({path: DOCUMENT})) == ()
     assert asyncio.run(keeper.try_documents({path: DOCUMENT.replace(b"zoe", b"alice")})) != ()
+
+
+def test_a_document_or_an_edit_that_puts_a_review_off_gives_nothing(tmp_path):
+    """By its own interval, or by the house's: it is not kept, and the last good inventory stays in force."""
+    path, records = tmp_path / "cmdb.json", []
+    rules = OwnershipRules(longest_review_days=180)
+    near = INVENTORY.replace("review_due: 2099-01-01", "review_due: 1970-01-09")
+    write_files(tmp_path, inventory=near, policies=POLICIES)
+    keeper = Keeper(tmp_path / "inventory", tmp_path / "policies", Mode.ENFORCE, lambda: 5.0, rules, [path])
+
+    async def record(one):
+        records.append(one["type"])
+
+    async def main():
+        for due, more in (("1970-07-01", {}), ("1970-02-01", {"review_interval_days": 30})):
+            bot = {"id": "bot", "owner": "bob", "purpose": "p", "expires": "2099-01-01", "review_due": due, **more}
+            (mistake,) = await keeper.try_documents({path: json.dumps({"agents": [bot]}).encode()})
+            assert "further away than" in mistake.text
+        write_files(tmp_path, inventory=INVENTORY)
+        for _ in range(3):
+            await keeper.poll(record)
+
+    asyncio.run(main())
+    assert records == ["config.mistake"]
+    assert str(keeper.world.inventory.agents["support-bot"].review_due) == "1970-01-09"
 
 
 def test_a_document_that_the_policies_do_not_fit_is_a_mistake(tmp_path):

@@ -8,6 +8,7 @@ def test_records_are_counted():
     """Each kind of record moves its counters, and the text is what a scraper reads."""
     metrics = Metrics()
     metrics.gauge("countersign_audit_tree_size", "Records in the log", lambda: 7)
+    metrics.gauges("countersign_age", "Seconds", "source", lambda: {"hr": 1.5, "cmdb": 0})
     refused = {"type": "call.refused", "error": {"reason": "body_too_large"}}
     nobody = {"type": "identity.refused", "error": {"reason": "handle_unknown"}}
     metrics.observe(
@@ -33,6 +34,8 @@ def test_records_are_counted():
         'countersign_calls_total{outcome="hold",protocol="rest",effect="write",service="crm"} 1',
         'countersign_calls_total{outcome="resumed",protocol="rest",effect="write",service="crm"} 1',
         'countersign_calls_total{outcome="refused",protocol="",effect="",service=""} 1',
+        'countersign_age{source="hr"} 1.5',
+        'countersign_age{source="cmdb"} 0',
         'countersign_upstream_responses_total{class="2xx"} 1',
         'countersign_upstream_responses_total{class="5xx"} 1',
         'countersign_upstream_responses_total{class="none"} 1',

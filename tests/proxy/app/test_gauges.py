@@ -26,6 +26,26 @@ def test_what_lost_its_owner_and_what_is_overdue_is_counted(tmp_path):
     asyncio.run(main())
 
 
+def test_how_each_source_of_the_inventory_is(tmp_path):
+    """How long ago it was good, and whether something is wrong with it, by its name in the settings."""
+
+    async def main():
+        more = "inventory_sources:\n  - {id: hr}\n  - {id: cmdb, file: none.json}\n"
+        now = [1_795_000_000.0]
+        async with open_core(configured(tmp_path, more=more), lambda: now[0]) as core:
+            metrics = Metrics()
+            core_gauges(core, metrics)
+            now[0] += 60
+            core.source_health.good("hr")
+            core.source_health.wrong("cmdb", "it cannot be read")
+            told = metrics.render()
+        for source, age, wrong in (("hr", 0, 0), ("cmdb", 60, 1)):
+            assert f'countersign_inventory_source_age_seconds{{source="{source}"}} {age}\n' in told
+            assert f'countersign_inventory_source_wrong{{source="{source}"}} {wrong}\n' in told
+
+    asyncio.run(main())
+
+
 def test_what_fails_beside_the_calls_is_counted(tmp_path):
     """One that goes on failing is seen to: its one line in the log is long past by then."""
 

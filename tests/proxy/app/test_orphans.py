@@ -24,7 +24,8 @@ def inventory(*, active: bool = True, facts: dict[str, Any] | None = None, **rul
     agent = Agent(id="bot", **(told | (facts or {})))
     return Inventory(
         version="v", people={one.id: one for one in people}, teams={}, agents={"bot": agent}, datasets={},
-        services={"crm": Service(id="crm", owner="olivia", url="https://crm.test")}, rules=OwnershipRules(**rules),
+        services={"crm": Service(id="crm", owner="olivia", url="https://crm.test", deputies=deputies)},
+        rules=OwnershipRules(**rules),
     )  # fmt: skip
 
 
@@ -66,8 +67,8 @@ def test_it_is_told_once_and_what_was_approved_is_void(caplog: pytest.LogCapture
     assert around.look() == [
         ("ownership.orphaned", "agent:bot", "refuse"), ("ownership.orphaned", "service:crm", "refuse"),
     ]  # fmt: skip
-    assert set(around.void) == {"agent:bot"}
-    assert around.reasons[0] == "owner_left"
+    assert set(around.void) == {"agent:bot", "service:crm"}
+    assert around.reasons == ["owner_left", "agent_owner_inactive", "service_owner_inactive"]
     assert around.records[0]["change"]["details"] == ["owner=olivia", "deputy=nobody", "found=now"]
     assert "agent:bot has lost its owner `olivia`: all its calls are refused" in caplog.text
     around.inventory = inventory(active=False)
@@ -85,9 +86,12 @@ def test_a_handover_is_told_and_its_end_as_well() -> None:
     around.look()
     around.inventory = inventory(active=False, when_owner_leaves="deputy")
     assert around.look()[0] == ("ownership.orphaned", "agent:bot", "deputy")
-    assert around.void == ["agent:bot"]
+    assert around.void == ["agent:bot"]  # of the service, what others signed stands
     around.now += 86_400
-    assert around.look() == [("ownership.orphaned", "agent:bot", "refuse")]
+    assert around.look() == [
+        ("ownership.orphaned", "agent:bot", "refuse"), ("ownership.orphaned", "service:crm", "refuse"),
+    ]  # fmt: skip
+    assert around.void[1:] == ["agent:bot", "agent:bot", "service:crm"]
 
 
 def test_at_a_start_it_is_told_again() -> None:
@@ -100,7 +104,7 @@ def test_at_a_start_it_is_told_again() -> None:
     again = Around()
     again.inventory = inventory(active=False)
     again.look()
-    assert set(again.void) == {"agent:bot"}
+    assert set(again.void) == {"agent:bot", "service:crm"}
 
 
 def test_what_cannot_be_recorded_is_told_by_the_next_look() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 
 import httpx
@@ -130,10 +131,14 @@ def test_a_source_is_followed(tmp_path):
 
     async def main():
         async with open_core(settings) as core:
-            watch = SourceWatch(settings.inventory_sources[0], core.documents, record, core.clock)
+            health = core.source_health
+            watch = SourceWatch(settings.inventory_sources[0], core.documents, health, record, core.clock)
+            troubles = []
             for said in (None, None, json.dumps(GOOD), json.dumps(GOOD), "{", json.dumps(TWICE), json.dumps(GOOD)):
                 file.write_text(said) if said else file.unlink(missing_ok=True)
                 await watch.look()
+                troubles.append(health.troubles()["cmdb"])
+            assert troubles == [1, 1, 0, 0, 1, 1, 0]
             await until(lambda: "zoe" in core.inventory().people)
             assert core.inventory().people["alice"].name == "Alice Archer"
 
@@ -142,3 +147,22 @@ def test_a_source_is_followed(tmp_path):
     assert records == [
         ("config.mistake", what), ("inventory.received", what), ("config.mistake", what), ("config.mistake", what),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "age"), [({}, 0), ({"silent_after_seconds": 3600}, 7200)])
+def test_a_file_that_nobody_writes_any_more_is_old(tmp_path, more, age):
+    """Where it should come again and again it counts from when it was written; else it is enough that it is there."""
+    settings, now = from_file(tmp_path), 1_795_000_000.0
+    file = tmp_path / "cmdb.json"
+    file.write_text(json.dumps(GOOD))
+    os.utime(file, (now - 7200, now - 7200))
+    followed = settings.inventory_sources[0].model_copy(update=more)
+    settings = settings.model_copy(update={"inventory_sources": (followed,)})
+
+    async def main():
+        async with open_core(settings, lambda: now) as core:
+            watch = SourceWatch(followed, core.documents, core.source_health, core.recorder.append, core.clock)
+            await watch.look()
+            assert core.source_health.ages() == {"cmdb": age}
+
+    asyncio.run(main())

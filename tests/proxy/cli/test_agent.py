@@ -33,6 +33,17 @@ def test_an_agent_is_shown_with_what_lives_under_it(give: Any, config: Path) -> 
     assert '"standing": "ended"' in give("agent", "list", "--json").out
 
 
+def test_an_agent_is_shown_with_where_it_comes_from_and_how_it_is_undone(give: Any, config: Path) -> None:
+    """Its artefact, its zone, whom to ask after its owner, and how what it does is undone."""
+    agents = config.parent / "inventory" / "agents.yaml"
+    more = "    deployment: registry/bot:7\n    trust_zone: dmz\n    escalation: [bob]\n    rollback: scale to zero\n"
+    agents.write_text(agents.read_text().replace("    ticket: SUP-1\n", f"    ticket: SUP-1\n{more}", 1))
+    shown = give("agent", "show", "support-bot").out
+    for name, value in (("deployment", "registry/bot:7"), ("trust_zone", "dmz"), ("escalation", "bob"),
+                        ("rollback", "scale to zero")):  # fmt: skip
+        assert [line for line in shown.splitlines() if line.startswith(name) and value in line], (name, shown)
+
+
 def test_an_agent_whose_owner_left_or_whose_review_is_overdue_says_so_in_words(give: Any, config: Path) -> None:
     """Refused; waiting for a person; or answered for by a deputy: each is told, and when its next review is due."""
     agents = config.parent / "inventory" / "agents.yaml"

@@ -15,6 +15,25 @@ def test_what_is_due_is_listed(give: Any, config: Path) -> None:
     assert "purpose" in shown
 
 
+def test_who_answers_in_the_stead_of_who_left_is_listed(give: Any, config: Path) -> None:
+    """Beside the owner, in the table; and what of theirs is handed over or refused, services and datasets too."""
+    services = config.parent / "inventory" / "services.yaml"
+    agents = config.parent / "inventory" / "agents.yaml"
+    deputies = "    owner: alice\n    deputies: [{person: bob, start: 2020-01-01, end: 2099-01-01}]\n"
+    agents.write_text(agents.read_text().replace("    owner: alice ", f"{deputies}    # ", 1))
+    services.write_text(services.read_text().replace("    owner: alice ", f"{deputies}    # ", 1))
+    config.write_text(config.read_text().replace("when_owner_leaves: refuse", "when_owner_leaves: deputy"))
+    give("person", "deactivate", "alice", "--reason", "left")
+    listed = give("review", "--all").out
+    assert "alice, who left; bob" in listed
+    for what, follows in (
+        ("agent:support-bot", "`bob` answers for it meanwhile"),
+        ("service:crm", "`bob` answers for it meanwhile"),
+        ("dataset:customers", "all calls that touch it are refused"),
+    ):
+        assert [line for line in listed.splitlines() if line.startswith(what) and line.endswith(follows)], listed
+
+
 def test_an_overdue_agent_is_attested_by_its_owner(give: Any, config: Path) -> None:
     """Marked, then attested as its owner; not as anybody else, and not without saying as whom."""
     agents = config.parent / "inventory" / "agents.yaml"

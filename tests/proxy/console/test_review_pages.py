@@ -144,6 +144,22 @@ def test_every_fact_that_is_attested_is_shown(house: ConsoleHouse) -> None:
     asyncio.run(scenario())
 
 
+def test_a_deputy_is_told_in_whose_stead_they_attest(house: ConsoleHouse) -> None:
+    """The page of a process whose owner left says so, and who answers for it; one whose owner is there does not."""
+
+    async def scenario() -> None:
+        deputies = (Deputy(person="alice", start=LAST, end=FAR),)
+        process = Process(id="night", owner="dave", purpose="Nightly", trigger="schedule", reference="0 3 * * *",
+                          agents=("builder",), expires=FAR, review_due=FAR, deputies=deputies)  # fmt: skip
+        house.write(house.written.model_copy(update={"processes": {"night": process}}), when_owner_leaves="deputy")
+        async with await house.visitor("alice") as client:
+            said = "Its owner has left.</strong> Alice Almond answers for it meanwhile."
+            assert said in (await client.get("/reviews/process:night")).text
+            assert "Its owner has left" not in (await client.get(WHAT)).text
+
+    asyncio.run(scenario())
+
+
 def test_a_business_process_has_its_page(house: ConsoleHouse) -> None:
     """With its trigger and the agents that act for it."""
 

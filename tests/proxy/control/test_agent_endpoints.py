@@ -23,6 +23,21 @@ def test_agents_are_listed_for_who_may_see_them(house: House) -> None:
     asyncio.run(scenario())
 
 
+def test_where_an_agent_comes_from_and_how_it_is_undone_is_shown(house: House) -> None:
+    """Its artefact, its zone, whom to ask after its owner, and how what it does is undone."""
+
+    async def scenario() -> None:
+        told = {"deployment": "registry/bot@sha256:1", "trust_zone": "dmz", "escalation": ["bob", "carol"],
+                "rollback": "scale to zero"}  # fmt: skip
+        bot = house.written.agents["support-bot"].model_copy(update=told | {"escalation": ("bob", "carol")})
+        house.write(house.written.model_copy(update={"agents": {**house.written.agents, "support-bot": bot}}))
+        async with await house.person("alice") as client:
+            shown = (await client.get("/v1/agents/support-bot")).json()
+        assert {name: shown[name] for name in told} == told
+
+    asyncio.run(scenario())
+
+
 def test_one_agent_is_shown_with_what_lives_under_it(house: House) -> None:
     """Live handles and open tasks, without a secret; and who ended it."""
 

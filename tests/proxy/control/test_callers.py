@@ -4,11 +4,11 @@ from datetime import date
 
 import pytest
 
-from proxy.control.callers import Caller, Named, answers_for, may_end, may_see_agent, seen_agents
+from proxy.control.callers import Caller, Named, answers_for, may_end, may_see_agent, seen_agents, speaks_for
 from proxy.control.kill_switch import KINDS
 from proxy.control.responders import OWNERS_KINDS
-from proxy.facts import Deputy
-from tests.fakes.control_house import NOW, inventory
+from proxy.facts import Deputy, Process
+from tests.fakes.control_house import FAR, NOW, inventory
 
 FACTS = inventory()
 SOC = frozenset({"soc"})
@@ -73,6 +73,26 @@ def test_a_deputy_counts_only_within_the_dates() -> None:
         update={"deputies": (Deputy(person="eve", start=date(2030, 1, 1), end=date(2030, 1, 31)),)}
     )
     assert not answers_for(FACTS.people["eve"], agent, NOW)
+
+
+@pytest.mark.parametrize(
+    ("who", "start", "end", "speaks"),
+    [
+        ("bob", FAR, FAR, True),  # the owner
+        ("eve", date(2020, 1, 1), FAR, True),
+        ("eve", date(2020, 1, 1), date(2020, 1, 2), False),
+        ("alice", date(2020, 1, 1), FAR, False),
+        ("dave", date(2020, 1, 1), FAR, False),  # has left
+    ],
+)
+def test_who_speaks_for_a_process(who: str, start: date, end: date, speaks: bool) -> None:
+    """Its owner, and deputies within their dates; they end it too, and nobody else does."""
+    deputies = tuple(Deputy(person=name, start=start, end=end) for name in ("eve", "dave"))
+    process = Process(id="night", owner="bob", purpose="p", trigger="queue", reference="q", agents=(), expires=FAR,
+                      review_due=FAR, deputies=deputies)  # fmt: skip
+    assert speaks_for(FACTS.people[who], process, NOW) is speaks
+    facts = FACTS.model_copy(update={"processes": {"night": process}})
+    assert may_end(caller(who), "process:night", facts, NAMED, NOW) is speaks
 
 
 @pytest.mark.parametrize(

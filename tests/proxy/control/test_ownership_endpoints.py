@@ -18,7 +18,7 @@ def test_a_review_has_all_that_a_program_needs(house: House) -> None:
             assert (await client.get("/v1/reviews")).json()["reviews"] == []
         assert item.keys() == {
             "what", "owner", "due", "days", "overdue", "standing", "detail", "facts", "last", "changed_since", "digest",
-            "may_attest", "may_end",
+            "may_attest", "may_end", "answers",
         }  # fmt: skip
         assert (item["what"], item["owner"], item["due"], item["last"]) == (
             "agent:support-bot", "alice", "2099-01-01", None,

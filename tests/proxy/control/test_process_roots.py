@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.facts import Partner, Process
+from proxy.facts import Deputy, OwnershipRules, Partner, Process
 from tests.fakes.control_house import FAR, House
 
 ASKED = {
@@ -72,6 +72,22 @@ def test_nobody_else_speaks_for_it_and_only_while_it_stands(
         answered, body = await asked(house, who, **changes)
         assert (answered, body.get("code")) == (status, code)
         assert await house.tasks.list() == []
+
+    asyncio.run(story())
+
+
+def test_a_deputy_speaks_for_a_process_within_dates(house: House) -> None:
+    """In the stead of an owner who left, where the rules hand over; not on another day, and nothing stands then."""
+
+    async def story() -> None:
+        rules = OwnershipRules(when_owner_leaves="deputy")
+        house.facts = house.facts.model_copy(update={"rules": rules})
+        deputy = Deputy(person="alice", start=date(2020, 1, 1), end=FAR)
+        knows(house, owner="dave", deputies=(deputy,))
+        assert (await asked(house, "alice"))[0] == 201
+        knows(house, owner="dave", deputies=(deputy.model_copy(update={"end": date(2020, 1, 1)}),))
+        assert (await asked(house, "alice"))[1]["code"] == "process_unknown"
+        assert (await asked(house, None))[1]["code"] == "process_owner_inactive"
 
     asyncio.run(story())
 

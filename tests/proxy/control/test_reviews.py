@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from proxy.facts import Agent, Deputy, Inventory, Process, Subject
+from proxy.facts import Agent, Dataset, Deputy, Inventory, Process, Service, Subject
 from tests.fakes.control_house import NOW, House
 
 FAR = date(2099, 1, 1)
@@ -303,6 +303,49 @@ def test_a_business_process_is_reviewed_too(house: House) -> None:
         async with house.operator() as operator:
             assert (await operator.post("/v1/reviews/process:night/end", json={"reason": "x"})).status_code == 200
         assert [row.scope for row in house.revocations.in_force()] == ["process:night"]
+
+    asyncio.run(scenario())
+
+
+def test_a_deputy_sees_and_attests_a_business_process(house: House) -> None:
+    """Within dates; the list says who answers for it, and attesting is theirs only where the rules let them."""
+
+    async def scenario() -> None:
+        written = with_process(house)
+        deputy = Deputy(person="eve", start=date(2020, 1, 1), end=FAR)
+        night = written.processes["night"].model_copy(update={"owner": "dave", "deputies": (deputy,)})
+        house.write(written.model_copy(update={"processes": {"night": night}}), when_owner_leaves="deputy")
+        async with await house.person("eve") as client:
+            item = await shown(client, "process:night")
+            assert (item["may_attest"], item["may_end"]) == (False, True)
+            assert (await attest(client, item["digest"], "process:night")).json()["code"] == "not_the_owner"
+            house.write(deputies_attest=True, when_owner_leaves="deputy")
+            assert (await attest(client, item["digest"], "process:night")).json()["standing"] == ""
+        assert house.facts.attestations["process:night"].person == "eve"
+
+    asyncio.run(scenario())
+
+
+def test_a_deputy_sees_what_they_answer_for_and_nothing_else_without_an_owner(house: House) -> None:
+    """A service and a dataset whose owner left: listed for their deputy and for auditors, for no stranger."""
+
+    async def scenario() -> None:
+        written = house.written
+        deputies = (Deputy(person="eve", start=date(2020, 1, 1), end=FAR),)
+        services = {
+            "one": Service(id="one", owner="dave", url="https://one.test", deputies=deputies),
+            "two": Service(id="two", owner="dave", url="https://two.test"),
+        }
+        datasets = {"data": Dataset(id="data", owner="dave", deputies=deputies)}
+        update = {"services": services, "datasets": datasets}
+        house.write(written.model_copy(update=update), when_owner_leaves="deputy")
+        seen: dict[str, list[tuple[str, str]]] = {}
+        for who in ("eve", "carol", "frank"):
+            async with await house.person(who) as client:
+                listed = (await client.get("/v1/reviews")).json()["orphaned"]
+                seen[who] = [(one["what"], one["deputy"]) for one in listed]
+        mine = [("service:one", "eve"), ("dataset:data", "eve")]
+        assert seen == {"eve": mine, "carol": [mine[0], ("service:two", ""), mine[1]], "frank": []}
 
     asyncio.run(scenario())
 

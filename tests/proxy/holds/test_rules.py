@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.model import Clause, Requirement
-from proxy.facts import OwnershipRules
+from proxy.facts import Deputy, OwnershipRules
 from proxy.holds.rules import Eligibility, Parties, eligible, satisfied
 from tests.fakes.held_calls import inventory
 
@@ -158,3 +158,26 @@ def test_the_deputy_of_an_owner_who_left_signs_as_the_owner() -> None:
     assert eligible(owner, PARTIES, handed, TODAY).people == {"dan"}
     assert eligible(owner, PARTIES, left, TODAY).people == set()
     assert eligible(owner, PARTIES, handed, date(2027, 1, 1)).people == set()
+
+
+@pytest.mark.parametrize("role", ["service_owner", "dataset_owner"])
+def test_the_deputy_of_a_service_or_dataset_signs_as_its_owner(role: str) -> None:
+    """Where the rules hand over; without one nobody signs for it, and the owner who left is still asked for."""
+    deputies = (Deputy(person="dan", start=date(2026, 1, 1), end=date(2026, 12, 31)),)
+    left = inventory(inactive=("nora",))
+    changed = {
+        "services": {"crm": left.services["crm"].model_copy(update={"deputies": deputies})},
+        "datasets": {
+            name: one.model_copy(update={"deputies": deputies} if one.owner == "nora" else {})
+            for name, one in left.datasets.items()
+        },
+    }
+    ruled = left.model_copy(update={"rules": OwnershipRules(when_owner_leaves="deputy"), **changed})
+    asked = needs(Clause((role,)))
+    with_dora = {"dora"} if role == "dataset_owner" else set()
+    assert eligible(asked, PARTIES, ruled, TODAY).people == {"dan"} | with_dora
+    assert eligible(asked, PARTIES, ruled, TODAY).possible
+    for nobody, day in ((left, TODAY), (ruled, date(2027, 1, 1))):
+        found = eligible(asked, PARTIES, nobody, day)
+        assert found.people == with_dora
+        assert not found.possible

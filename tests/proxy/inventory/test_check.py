@@ -48,14 +48,24 @@ def test_a_good_inventory_has_neither(tmp_path, monkeypatch):
          "set `enabled: true` when it may call again")),
         ("expires: 2027-01-31", "expires: 2026-12-11",
          "agents.yaml:7: agents[support-bot].expires: is on 2026-12-11, in 10 day(s); then its calls are refused"),
+        ("    ticket: SUP-1\n", "",
+         ("agents.yaml:2: agents[support-bot].ticket: has neither a `ticket` nor a `deployment`, so nobody can find "
+         "out where it comes from; name one")),
         ("review_due: 2026-12-31", "review_due: 2027-03-02",
          ("agents.yaml:8: agents[support-bot].review_due: is in 91 days, longer than `review_interval_days` (90) "
-         "without anybody's attestation; set an earlier date")),
+         "without anybody's attestation; set an earlier date "
+         "(or bound it by `ownership.longest_review_days`)")),
     ],
 )  # fmt: skip
 def test_an_agent_that_will_be_refused_is_a_warning(tmp_path, monkeypatch, old, new, expected):
     """Each way to lose standing, and a date that is near, is told with what to do, and refuses no file."""
     assert warnings_of(tmp_path, monkeypatch, agents=AGENTS.replace(old, new, 1)) == [expected]
+
+
+def test_an_agent_with_a_deployment_needs_no_ticket(tmp_path, monkeypatch):
+    """Either says where it comes from."""
+    agents = AGENTS.replace("ticket: SUP-1", "deployment: registry/bot@sha256:1")
+    assert warnings_of(tmp_path, monkeypatch, agents=agents) == []
 
 
 def test_secrets_that_are_not_there_are_warnings(tmp_path, monkeypatch):
@@ -73,16 +83,16 @@ def test_secrets_that_are_not_there_are_warnings(tmp_path, monkeypatch):
 
 
 def test_owners_who_left_and_datasets_that_match_nothing_are_warnings(tmp_path, monkeypatch):
-    """Nobody could sign for them, or no call would ever be seen to use them."""
+    """Their calls are refused, or no call would ever be seen to use them."""
     services = SERVICES.replace("owner: alice", "owner: bob").partition("    selectors")[0]
     assert warnings_of(tmp_path, monkeypatch, services=services) == [
         (
-            "services.yaml:3: services[crm].owner: `bob` is no longer active, so nobody can sign for it; "
+            "services.yaml:3: services[crm].owner: `bob` is no longer active, so all calls to it are refused; "
             "name another owner"
         ),
         (
-            "services.yaml:17: datasets[customers].owner: `bob` is no longer active, so nobody can sign for it; "
-            "name another owner"
+            "services.yaml:17: datasets[customers].owner: `bob` is no longer active, so all calls that touch it are "
+            "refused; name another owner"
         ),
         "services.yaml:16: datasets[customers].selectors: has no selectors, so no call is ever seen to use it",
     ]
@@ -118,12 +128,14 @@ agents:
     owner: bob
     deputies: [{person: alice, start: 2020-01-01, end: 2099-01-01}]
     purpose: p
+    ticket: T-1
     partner: acme
     expires: 2099-01-01
     review_due: 2099-01-01
   - id: root-bot
     owner: alice
     purpose: p
+    ticket: T-1
     agent_class: privileged
     expires: 2099-01-01
     review_due: 2099-01-01

@@ -83,8 +83,8 @@ def crm(*lines: str, url: str = "https://crm.example/api") -> str:
           "7: services[crm].tools[t].route: is for REST services; an MCP tool is found by its name"]),
         (crm("effct: read", "trust: inner"),
          ["6: services[crm].trust: `inner` is not one of `internal`, `partner`, `public`; did you mean `internal`?",
-          ("5: services[crm].effct: is not a field here; known are `id`, `owner`, `url`, `protocol`, `trust`, "
-          "`environment`, `labels`, `tools`, `openapi`, `bindings`, `connect`, `ca_bundle`, "
+          ("5: services[crm].effct: is not a field here; known are `id`, `owner`, `deputies`, `url`, `protocol`, "
+          "`trust`, `environment`, `labels`, `tools`, `openapi`, `bindings`, `connect`, `ca_bundle`, "
           "`allow_private_addresses`, `allow_websocket`, "
               "`agent`, `onward`, `client_keys`, `answer_seconds`, `paths`")]),
     ],

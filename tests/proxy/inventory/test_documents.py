@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy.documents import read_tree
@@ -173,6 +173,8 @@ _JSON = st.recursive(
 
 
 @settings(max_examples=150, deadline=None)
+@example(value={"a": " \x85 \u2028\u2029\x0b\x0c"}, ascii_only=False, indent=None)
+@example(value={"\x85": "\u2028"}, ascii_only=True, indent=2)
 @given(
     value=st.dictionaries(_TEXT, _JSON, max_size=4), ascii_only=st.booleans(), indent=st.sampled_from([None, 2, "\t"])
 )

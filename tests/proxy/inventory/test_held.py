@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from proxy.facts import Agent, Held, Inventory, OwnershipRules, Person
-from proxy.inventory.held import deactivated, in_force
+from proxy.facts import Agent, Deputy, Held, Inventory, OwnershipRules, Person
+from proxy.inventory.held import deactivated, handed_over, in_force
 from tests.conformance.ownership_store import attestation
 
 FAR = date(2099, 1, 1)
@@ -42,3 +42,16 @@ def test_attestations_and_rules_travel_with_the_inventory():
     rules = OwnershipRules(review_overdue="hold")
     laid = in_force(inventory(), Held(attestations={"agent:bot": attestation("a1")}), rules)
     assert (laid.rules, laid.attestations["agent:bot"].id, laid.version) == (rules, "a1", "sha256:1")
+
+
+def test_who_stands_in_today_is_another_version():
+    """So that policies are compiled anew for it; where nobody stands in, it is the very same snapshot."""
+    files, today = inventory(), date(2026, 12, 1)
+    deputies = (Deputy(person="olivia", start=today, end=today),)
+    bot = files.agents["bot"].model_copy(update={"owner": "bob", "deputies": deputies})
+    handed = files.model_copy(update={"agents": {"bot": bot}, "rules": OwnershipRules(when_owner_leaves="deputy")})
+    found = handed_over(handed, today)
+    assert found.stand_ins == {"agent:bot": "olivia"}
+    assert found.version != handed.version
+    assert handed_over(handed, date(2026, 12, 2)) is handed
+    assert handed_over(files, today) is files

@@ -11,7 +11,7 @@ from proxy.errors import ConfigurationError, Mistake
 from proxy.facts import Service
 from proxy.inventory.files import Snapshot, take_snapshot
 from proxy.inventory.load import build, examine
-from tests.fakes.inventories import AGENTS, PEOPLE, SERVICES, load_inventory, write_inventory
+from tests.fakes.inventories import AGENTS, HORIZON, PEOPLE, SERVICES, load_inventory, write_inventory
 
 
 def test_a_good_inventory_is_looked_up_by_id(tmp_path):
@@ -110,7 +110,7 @@ def test_one_unreadable_file_refuses_the_whole(tmp_path):
 def test_examining_names_the_documents_even_when_there_are_mistakes(tmp_path):
     """What a wrong inventory refers to is known, so that its arrival can be noticed."""
     services = SERVICES.replace("    trust", "    openapi: crm.json\n    trust")
-    examined = examine(take_snapshot(write_inventory(tmp_path, services=services)))
+    examined = examine(take_snapshot(write_inventory(tmp_path, services=services)), HORIZON)
     assert examined.loaded is None
     assert examined.named == {tmp_path / "crm.json"}
 
@@ -132,7 +132,7 @@ def test_a_spoiled_inventory_loads_or_is_a_configuration_error(edits):
         lines[at] = changed.get(edit, f"{before}{colon} {edit}\n")
     snapshot = Snapshot({Path("/inventory/all.yaml"): "".join(lines).encode()})
     try:
-        outcome = build(snapshot).inventory.version
+        outcome = build(snapshot, HORIZON).inventory.version
     except ConfigurationError as wrong:
         outcome = wrong.mistakes
         assert all(mistake.file for mistake in wrong.mistakes)  # noqa: PT017 - either outcome is right

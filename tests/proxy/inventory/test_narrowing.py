@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.facts import Agent, Deputy, Inventory, OwnershipRules, Partner, Person, Process
+from proxy.facts import Agent, Dataset, Deputy, Inventory, OwnershipRules, Partner, Person, Process, Service
 from proxy.inventory.narrowing import narrowed
-from proxy.inventory.ownership import standing
+from proxy.inventory.ownership import answered_for, partner_standing, process_standing, standing
 
 TODAY = date(2026, 12, 1)
 FAR = date(2099, 1, 1)
@@ -140,6 +140,35 @@ def test_processes_and_partners_end_as_agents_do():
     assert found.lost == ("partner:acme", "process:payroll")
     assert standing(hosted, found.inventory, TODAY).reason == "partner_contract_ended"
     assert found.inventory.processes["payroll"].expires == PAST
+
+
+@pytest.mark.parametrize("taken", ["owner", "deputies"])
+def test_services_and_datasets_lose_who_answers_for_them_at_once(taken):
+    """An edit gives them to somebody who is not active, or takes the deputy who answers; no word takes nothing."""
+    rules = OwnershipRules(when_owner_leaves="deputy")
+    deputies = (Deputy(person="dan", start=PAST, end=FAR),)
+    named = {"owner": "gone" if taken == "deputies" else "olivia", "deputies": deputies}
+    said = named | ({"deputies": ()} if taken == "deputies" else {"owner": "gone", "deputies": ()})
+
+    def with_(**owned: object) -> Inventory:
+        return inventory(
+            services={"crm": Service(id="crm", url="https://crm.test", **owned)},  # type: ignore[arg-type]  # as above
+            datasets={"orders": Dataset(id="orders", **owned)},  # type: ignore[arg-type]  # as above
+            processes={"payroll": process(**owned)},
+            partners={"acme": partner(**owned)},
+            rules=rules,
+        )
+
+    now = with_(**named)
+    found = narrowed(now, with_(**said), NONE, TODAY)
+    assert found.lost == ("partner:acme", "process:payroll", "service:crm", "dataset:orders")
+    after = found.inventory
+    assert not answered_for(after.services["crm"], after, TODAY).ok
+    assert not answered_for(after.datasets["orders"], after, TODAY).ok
+    assert not process_standing(after.processes["payroll"], after, TODAY).ok
+    assert not partner_standing(after.partners["acme"], after, TODAY).ok
+    left_out = with_(**named).model_copy(update={"services": {}, "datasets": {}})
+    assert narrowed(now, left_out, NONE, TODAY).lost == ()
 
 
 def test_what_is_said_to_be_over_is_over_whatever_the_newest_whole_files_say():

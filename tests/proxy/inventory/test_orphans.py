@@ -3,7 +3,7 @@
 from datetime import date
 
 from proxy.facts import Agent, Dataset, Deputy, Instances, Inventory, OwnershipRules, Partner, Person, Process, Service
-from proxy.inventory.orphans import Orphan, orphans
+from proxy.inventory.orphans import Orphan, orphans, stand_ins
 
 TODAY = date(2026, 12, 1)
 FAR = date(2099, 1, 1)
@@ -27,7 +27,7 @@ def test_what_belongs_to_whom_left_or_is_unknown_is_orphaned():
 
 
 def test_every_kind_of_thing_is_told_with_what_follows():
-    """Services and datasets too: nobody can sign for them."""
+    """Services and datasets too: no call reaches them."""
     process = Process(id="night", owner="left", purpose="p", trigger="schedule", reference="0 3 * * *", agents=(),
                       expires=FAR, review_due=FAR)  # fmt: skip
     partner = Partner(id="acme", name="Acme", owner="left", contract="C-1", ends=FAR, issuers=())
@@ -43,9 +43,29 @@ def test_every_kind_of_thing_is_told_with_what_follows():
     assert {one.what: one.follows for one in found} == {
         "process:night": "agents may not act for it",
         "partner:acme": "the agents that it hosts are refused",
-        "service:crm": "nobody can sign as its owner",
-        "dataset:orders": "nobody can sign as its owner",
+        "service:crm": "all calls to it are refused",
+        "dataset:orders": "all calls that touch it are refused",
     }
+
+
+def test_deputies_answer_for_every_kind_of_thing():
+    """Process, partner, service and dataset, where the rules hand over; and policies are told who stands in."""
+    deputies = (Deputy(person="eve", start=TODAY, end=TODAY),)
+    more = {
+        "processes": {"night": Process(id="night", owner="left", purpose="p", trigger="queue", reference="q", agents=(),
+                                       expires=FAR, review_due=FAR, deputies=deputies)},
+        "partners": {"acme": Partner(id="acme", name="Acme", owner="left", contract="C-1", ends=FAR, issuers=(),
+                                     deputies=deputies)},
+        "services": {"crm": Service(id="crm", owner="left", url="https://crm.test", deputies=deputies)},
+        "datasets": {"orders": Dataset(id="orders", owner="left", deputies=deputies)},
+    }  # fmt: skip
+    one = agent("a", "left", deputies=deputies)
+    handed = inventory(one, **more, rules=OwnershipRules(when_owner_leaves="deputy"))
+    names = ["agent:a", "process:night", "partner:acme", "service:crm", "dataset:orders"]
+    assert [(each.what, each.deputy) for each in orphans(handed, TODAY)] == [(name, "eve") for name in names]
+    assert stand_ins(handed, TODAY) == dict.fromkeys(names, "eve")
+    assert {each.deputy for each in orphans(inventory(one, **more), TODAY)} == {""}
+    assert stand_ins(handed, TODAY.replace(day=2)) == {}
 
 
 def test_a_deputy_within_dates_is_named_where_the_rules_hand_over():

@@ -4,8 +4,29 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from proxy.facts import Agent, Attestation, Deputy, Instances, Inventory, OwnershipRules, Partner, Person, Process
-from proxy.inventory.ownership import agent_review, overdue, partner_standing, process_standing, standing
+from proxy.facts import (
+    Agent,
+    Attestation,
+    Dataset,
+    Deputy,
+    Instances,
+    Inventory,
+    OwnershipRules,
+    Partner,
+    Person,
+    Process,
+    Service,
+)
+from proxy.inventory.ownership import (
+    agent_review,
+    answered_for,
+    interval_days,
+    overdue,
+    partner_standing,
+    process_review,
+    process_standing,
+    standing,
+)
 
 TODAY = date(2026, 12, 1)
 ALICE = Person(id="alice", name="Alice")
@@ -239,3 +260,68 @@ def test_what_is_overdue_is_counted():
         update={"processes": {"night": process(review_due=date(2020, 1, 1))}}
     )
     assert overdue(known, TODAY) == ["agent:late", "agent:never", "process:night"]
+
+
+def owned(kind: str, **more):
+    """A thing of this kind, of bob, who has left."""
+    dates = {"purpose": "p", "expires": date(2027, 1, 1), "review_due": date(2027, 1, 1)}
+    facts = {
+        "service": lambda: Service(id="it", owner="bob", url="https://it.test", **more),
+        "dataset": lambda: Dataset(id="it", owner="bob", **more),
+        "process": lambda: Process(id="it", owner="bob", trigger="queue", reference="q", agents=(), **dates, **more),
+        "partner": lambda: Partner(id="it", name="It", owner="bob", contract="C", ends=date(2027, 1, 1), issuers=(),
+                                   **more),
+    }  # fmt: skip
+    return facts[kind]()
+
+
+JUDGES = {
+    "service": answered_for, "dataset": answered_for, "process": process_standing, "partner": partner_standing,
+}  # fmt: skip
+DEPUTY = Deputy(person="alice", start=TODAY, end=TODAY)
+
+
+@pytest.mark.parametrize("kind", JUDGES)
+def test_whatever_has_an_owner_is_handed_to_its_deputy_or_refused(kind):
+    """As configured, on the deputy's days only, and to somebody who is there; with the owner who left named."""
+    judge, rules = JUDGES[kind], OwnershipRules(when_owner_leaves="deputy")
+    strict = inventory()
+    handed = strict.model_copy(update={"rules": rules})
+    found = judge(owned(kind, deputies=(DEPUTY,)), handed, TODAY)
+    assert (found.owner, found.deputy_for) == (ALICE, "bob")
+    away = DEPUTY.model_copy(update={"person": "bob"})
+    for facts, where, day in (
+        ((DEPUTY,), strict, TODAY),
+        ((), handed, TODAY),
+        ((away,), handed, TODAY),
+        ((DEPUTY,), handed, date(2026, 12, 2)),
+        ((DEPUTY,), handed, date(2026, 11, 30)),
+    ):
+        assert judge(owned(kind, deputies=facts), where, day).reason == f"{kind}_owner_inactive"
+
+
+def test_what_owners_attested_of_a_process_is_still_what_they_attested():
+    """Without deputies, a process is written as before there were any: no attestation is of something else now."""
+    assert "deputies" not in owned("process").model_dump(mode="json")
+    assert "deputies" in owned("process", deputies=(DEPUTY,)).model_dump(mode="json")
+
+
+def test_no_attestation_counts_for_longer_than_the_house_lets_it():
+    """Whatever interval is written: of a utility agent, a privileged one, and a process."""
+    at = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
+    rules = OwnershipRules(longest_review_days=20, privileged_review_days=30)
+    near = {"review_due": date(2026, 11, 2)}
+    for fact, what in (
+        (agent(**near), "agent:bot"),
+        (agent(**near, agent_class="privileged"), "agent:bot"),
+        (owned("process").model_copy(update=near), "process:it"),
+    ):
+        assert interval_days(fact, OwnershipRules()) in {90, 30}
+        assert interval_days(fact, rules) == 20
+        said = Attestation(
+            id="att_1", what=what, owner=fact.owner, agent_class=getattr(fact, "agent_class", ""), digest="",
+            person=fact.owner, at=at,
+        )  # fmt: skip
+        house = inventory().model_copy(update={"rules": rules, "attestations": {what: said}})
+        review = process_review(fact, house) if what.startswith("process") else agent_review(fact, house)
+        assert review.due == date(2026, 11, 21)

@@ -38,6 +38,16 @@ def mistakes_of(folder, monkeypatch, **files: str) -> list[str]:
         ("services", "    owner: alice\n    sens", "    owner: nobody\n    sens",
          [("services.yaml:17: datasets[customers].owner: `nobody` is not a person in the inventory; "
           "known are `alice`, `bob`")]),
+        ("services", "    owner: alice\n    url",
+         "    owner: alice\n    deputies: [{person: eve, start: 2026-02-01, end: 2026-01-01}]\n    url",
+         [("services.yaml:4: services[crm].deputies[0].person: `eve` is not a person in the inventory; "
+          "known are `alice`, `bob`"),
+          ("services.yaml:4: services[crm].deputies[0].end: is before `start`; "
+          "a deputy is one from `start` to `end`")]),
+        ("services", "    owner: alice\n    sens",
+         "    owner: alice\n    deputies: [{person: eve, start: 2026-01-01, end: 2026-01-01}]\n    sens",
+         [("services.yaml:18: datasets[customers].deputies[0].person: `eve` is not a person in the inventory; "
+          "known are `alice`, `bob`")]),
         ("services", "service: crm", "service: cmr",
          [("services.yaml:20: datasets[customers].selectors[0].service: `cmr` is not a service in the inventory; "
           "did you mean `crm`?")]),
@@ -60,7 +70,7 @@ def test_two_agents_cannot_share_an_identity(tmp_path, monkeypatch):
     twin = AGENTS.replace("agents:\n", "").replace("support-bot", "twin")
     assert mistakes_of(tmp_path, monkeypatch, agents=AGENTS + twin) == [
         (
-            "agents.yaml:19: agents[twin].identities[0]: is already an identity of `support-bot` (agents.yaml:2); "
+            "agents.yaml:20: agents[twin].identities[0]: is already an identity of `support-bot` (agents.yaml:2); "
             "one identity is one party"
         )
     ]
@@ -144,7 +154,7 @@ def test_a_template_of_instances_says_where_they_differ(tmp_path, monkeypatch):
     agents = AGENTS + "    instances:\n      - {issuer: 'spiffe://prod', subject: 'spiffe://prod/agent/bot'}\n"
     assert mistakes_of(tmp_path, monkeypatch, agents=agents) == [
         (
-            "agents.yaml:12: agents[support-bot].instances[0].subject: must hold `{instance}` once, "
+            "agents.yaml:13: agents[support-bot].instances[0].subject: must hold `{instance}` once, "
             "where the subjects of the copies differ"
         )
     ]

@@ -9,7 +9,7 @@ import pytest
 from proxy.errors import ConfigurationError, Mistake
 from proxy.inventory.load import Examined
 from proxy.inventory.watch import RESTLESS, InventorySource
-from tests.fakes.inventories import AGENTS, PEOPLE, SERVICES, write_inventory
+from tests.fakes.inventories import AGENTS, HORIZON, PEOPLE, SERVICES, write_inventory
 
 NO_OWNER = AGENTS.replace("    owner: alice\n", "")
 
@@ -18,7 +18,7 @@ class Told:
     """Remembers what a source told, in order; `refusal` makes the listener refuse a new inventory."""
 
     def __init__(self, path: Path) -> None:
-        self.source = InventorySource(path)
+        self.source = InventorySource(path, lambda: HORIZON)
         self.events: list[tuple[str, object]] = []
         self.examined: list[Examined] = []
         self.refusal: Exception | None = None
@@ -53,7 +53,7 @@ class Told:
 def test_there_must_be_a_good_inventory_to_begin_with(tmp_path):
     """Nothing is served on nothing: the first load raises every mistake."""
     with pytest.raises(ConfigurationError):
-        InventorySource(tmp_path / "none")
+        InventorySource(tmp_path / "none", lambda: HORIZON)
 
 
 def test_an_edit_is_in_force_after_two_polls(tmp_path):

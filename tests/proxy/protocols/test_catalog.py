@@ -101,6 +101,20 @@ def test_policies_see_every_tool_with_its_schema() -> None:
     assert facts.version == CATALOG.version
 
 
+def test_policies_see_who_stands_in_as_the_owner() -> None:
+    """Of an agent, a service and a dataset: whoever answers for it today."""
+    stand_ins = {
+        "agent:bot": "bob",
+        "service:crm": "bob",
+        **{f"dataset:{name}": "bob" for name in CATALOG.inventory.datasets},
+    }
+    facts = replace(CATALOG, inventory=CATALOG.inventory.model_copy(update={"stand_ins": stand_ins})).policy_catalogue()
+    owners = {one.id: one.owner for one in (*facts.agents, *facts.services, *facts.datasets)}
+    before = {one.id: one.owner for one in CATALOG.policy_catalogue().services}
+    assert (owners["bot"], owners["crm"], owners["notes"]) == ("bob", "bob", before["notes"])
+    assert {owners[name] for name in CATALOG.inventory.datasets} == {"bob"}
+
+
 def test_a_schema_gets_the_path_parameters_it_forgot() -> None:
     """Policies can rely on a path parameter whose schema does not mention it."""
     tool = Tool(
