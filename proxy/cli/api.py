@@ -1,6 +1,5 @@
 """Talking to the control API: over its local socket, or over the network with a personal token."""
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -9,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from policies.model import Json
+from proxy.app.local import written_socket
+from proxy.cli.at_socket import ask
 from proxy.errors import CountersignError
 
 if TYPE_CHECKING:
@@ -35,7 +36,16 @@ class ApiError(CountersignError):
 def call(
     config: Path, method: str, path: str, body: Mapping[str, Json] | None = None, *, as_person: str | None = None
 ) -> dict[str, Any]:
-    """The API's JSON answer; raises `ApiError` with its words when it refuses."""
+    """The API's JSON answer; raises `ApiError` with its words when it refuses.
+
+    A running server is asked with little ado, even if the configuration has been broken since it started.
+    """
+    socket = written_socket(config)
+    answer = ask(socket, method, path, body, _headers(as_person)) if socket is not None else None
+    if answer is not None:
+        return _answer(*answer)
+    import asyncio
+
     return asyncio.run(_call(config, method, path, body, as_person))
 
 
@@ -79,23 +89,30 @@ async def request(
     """One request to the control API; the answer, or `ApiError` in the API's words."""
     import httpx
 
-    headers = {"Countersign-As": as_person} if as_person else {}
     try:
-        response = await client.request(method, path, json=body, headers=headers)
+        response = await client.request(method, path, json=body, headers=_headers(as_person))
     except httpx.HTTPError as error:
         raise ApiError(f"the control API does not answer: {error}") from error
-    if response.is_success:
-        answer: dict[str, Any] = response.json() if response.content else {}
-        return answer
-    raise ApiError(_words(response))
+    return _answer(response.status_code, response.content)
 
 
-def _words(response: "httpx.Response") -> str:
+def _headers(as_person: str | None) -> dict[str, str]:
+    return {"Countersign-As": as_person} if as_person else {}
+
+
+def _answer(status: int, content: bytes) -> dict[str, Any]:
+    if not 200 <= status < 300:
+        raise ApiError(_words(status, content))
+    answer: dict[str, Any] = json.loads(content) if content else {}
+    return answer
+
+
+def _words(status: int, content: bytes) -> str:
     try:
-        problem = response.json()
+        problem = json.loads(content)
         # what the API calls by its header, a person at the terminal types as an option
         words = str(problem.get("detail") or problem["title"]).replace("`Countersign-As`", "`--as PERSON`")
         look = _WHERE_TO_LOOK.get(str(problem.get("code")))
         return f"{words}; see `{look}`" if look else words
-    except (json.JSONDecodeError, AttributeError, KeyError, TypeError):
-        return f"the control API answered {response.status_code}"
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return f"the control API answered {status}"
