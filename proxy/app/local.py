@@ -21,6 +21,13 @@ DEFAULT_STATE = "state"
 _STATE_LINE = re.compile(r"^state[ \t]*:[^\n]*", re.MULTILINE)
 
 
+def not_yours(path: Path) -> CountersignError:
+    """What is said to somebody who is not the operator."""
+    return CountersignError(
+        f"{path}: only the user who runs `countersign serve` may open this; give the command as that user"
+    )
+
+
 def operator_socket(settings: "Settings") -> Path:
     """Where the operator's socket is."""
     return _socket_in(settings.state)
@@ -56,7 +63,11 @@ async def open_control(settings: "Settings", *, running: bool = False) -> AsyncI
     import httpx  # noqa: PLC0415 - most commands ask one thing, and do without it
 
     socket = operator_socket(settings)
-    if socket.is_socket():
+    try:
+        there = socket.is_socket()
+    except PermissionError as error:
+        raise not_yours(socket) from error
+    if there:
         with name_for(socket) as name:
             async with _client(httpx.AsyncHTTPTransport(uds=name)) as client:
                 if await _answers(client):

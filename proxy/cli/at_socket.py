@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from policies.model import Json
+from proxy.app.local import ANSWER_SECONDS, not_yours
 from proxy.errors import CountersignError
 from proxy.unix_sockets import name_for
-
-ANSWER_SECONDS = 30.0
 
 
 def ask(
@@ -25,9 +24,7 @@ def ask(
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         return None
     except PermissionError as error:
-        raise CountersignError(
-            f"{path}: only the user who runs `countersign serve` may give commands; give this one as that user"
-        ) from error
+        raise not_yours(path) from error
     except OSError as error:
         raise CountersignError(f"the control API does not answer: {error.strerror or error}") from error
     try:

@@ -36,6 +36,14 @@ def test_the_starter_has_neither_mistakes_nor_warnings(folder):
     assert found(folder) == ([], [])
 
 
+def test_without_a_configuration_nothing_else_is_judged(folder):
+    """A wrong path is one mistake, whatever lies in the folder where one stands."""
+    mistakes, warnings = found(folder / "elsewhere")
+    assert len(mistakes) == 1
+    assert mistakes[0].startswith("elsewhere/countersign.yaml: cannot be read: no such file or directory; name yours")
+    assert warnings == []
+
+
 def test_what_the_starter_shows_is_good_once_it_is_uncommented(folder):
     """Deputies, identities, instances, processes and partners, as the comments of the inventory have them."""
     agents = folder / "inventory" / "agents.yaml"
