@@ -177,7 +177,10 @@ def test_nothing_at_all_is_mistakes_and_no_traceback(tmp_path, monkeypatch):
     """A directory without any of it says what is missing."""
     monkeypatch.chdir(tmp_path)
     mistakes, warnings = found(tmp_path)
-    assert [mistake.split(": ")[0] for mistake in mistakes] == ["countersign.yaml", "inventory", "policies"]
+    assert [mistake.split(": ")[0] for mistake in mistakes] == ["countersign.yaml"]
+    (tmp_path / "countersign.yaml").touch()
+    mistakes, warnings = found(tmp_path)
+    assert [mistake.split(": ")[0] for mistake in mistakes] == ["inventory", "policies"]
     assert warnings == []
 
 
