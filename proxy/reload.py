@@ -28,7 +28,7 @@ from telemetry.errors import AuditUnavailable
 
 log = logging.getLogger("countersign.reload")
 
-LOOK_SECONDS = 0.05  # at what the file system says of the files
+LOOK_SECONDS = 0.1  # at what the file system says of the files
 SETTLE_SECONDS = 0.1  # for so long an edit must stay as it is
 READ_SECONDS = 0.5  # whatever the file system says: it may be wrong, or of another machine
 _USUAL_TURN = sys.getswitchinterval()

@@ -41,7 +41,7 @@ class Evidence:
     """
 
     peer: str
-    credentials: tuple[tuple[str, str], ...] = ()
+    credentials: tuple[tuple[str, str], ...] = field(repr=False, default=())
     malformed: str = ""
     certificates: tuple[bytes, ...] = ()
     local: LocalPeer | None = None
@@ -188,9 +188,9 @@ class Request:
     host: str
     port: int
     path: str
-    query: str
-    headers: Headers
-    body: bytes
+    query: str = field(repr=False)  # what goes upstream has the credential in one of these three
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
 
     def header(self, name: str) -> str | None:
         """The value of the only header of this lower-case name; None if there is none, or several."""
@@ -345,7 +345,7 @@ class Reply:
 
     status: int
     headers: Headers
-    body: bytes
+    body: bytes = field(repr=False)  # our token endpoint answers with one, too
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,13 +84,15 @@ def lift(
 
 
 def revocations(
-    every: Annotated[bool, typer.Option("--all", help="Also single tasks, handles and tokens that are over.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also single tasks, handles, tokens and sign-ins that are over.")
+    ] = False,
     config: Config = DEFAULT_CONFIG,
     json: AsJson = False,
 ) -> None:
     """List what is ended or frozen at the moment.
 
-    Tasks, handles and tokens end all the time: they are only counted. JSON has them all.
+    Tasks, handles, tokens and people's sign-ins end all the time: they are only counted. JSON has them all.
 
     \b
     countersign revocations
@@ -108,8 +110,14 @@ def revocations(
     columns = {"scope": "scope", "how": "how", "since": "since", "by": "by", "reason": "reason"}
     show.table(rows, columns, empty="nothing is revoked")
     if over:
-        print(f"countersign: {over} single tasks, handles and tokens that are over: --all lists them", file=sys.stderr)
+        print(
+            f"countersign: {over} single tasks, handles, tokens and sign-ins that are over: --all lists them",
+            file=sys.stderr,
+        )
 
 
 def _over(row: Mapping[str, str]) -> bool:
-    return row["kind"] == "revoke" and row["scope"].partition(":")[0] in {"task", "handle", "token"}
+    """Single pieces of work that have ended, and sign-ins whose identity provider said so."""
+    kind = row["scope"].partition(":")[0]
+    single = kind in {"task", "handle", "token"} or (kind == "principal" and row["by"].startswith("transmitter:"))
+    return row["kind"] == "revoke" and single

@@ -120,8 +120,13 @@ def seen(row: Revocation | None) -> str:
 
 
 def _over(row: Revocation) -> bool:
-    """Single pieces of work that have ended, as each does in time: hardly worth a look, and never lifted."""
-    return row.kind == "revoke" and row.scope.partition(":")[0] in {"task", "handle", "token"}
+    """Single pieces of work that have ended, as each does in time, and sign-ins that their identity provider ended.
+
+    Hardly worth a look, and never lifted here.
+    """
+    kind = row.scope.partition(":")[0]
+    single = kind in {"task", "handle", "token"} or (kind == "principal" and row.by.startswith("transmitter:"))
+    return row.kind == "revoke" and single
 
 
 def _done(row: Revocation | None, effect: Effect, visit: Visit) -> bool:

@@ -8,18 +8,18 @@ from proxy.control.callers import Caller
 from proxy.control.ending import Done, EndingDesk
 from proxy.control.needs import ControlDeps
 from proxy.control.reach import Reach, reach_of
-from proxy.control.responders import may_respond
+from proxy.control.responders import OWNERS_KINDS, may_respond
 from proxy.facts import Inventory
 from proxy.identity.interfaces import HandleQuery
 from proxy.tasks.interfaces import Revocation, RevocationKind
 
-OWNERS_KINDS = ("agent", "instance", "task", "handle", "process")
 KINDS = (
     *OWNERS_KINDS,
     *("owner", "team", "class", "principal", "partner"),
     *("service", "tool", "credential", "token", "connection", "global"),
 )
 
+MOST_TASKS_COUNTED = 2000  # open ones, each of which is read in full
 MOST_COUNTED = 20_000  # live handles: twice those of a large house
 
 
@@ -80,8 +80,9 @@ class KillSwitch:
         await self._ending.require(scope)
         deps = self._deps
         handles = await deps.handles.list(HandleQuery(live_at=deps.clock(), limit=MOST_COUNTED))
+        tasks = await deps.tasks.list(live=True, limit=MOST_TASKS_COUNTED)
         today = datetime.fromtimestamp(deps.clock(), UTC).date()
-        reach = reach_of(scope, deps.inventory(), handles, await deps.tasks.list(live=True), today)
+        reach = reach_of(scope, deps.inventory(), handles, tasks, today)
         standing = next((row for row in deps.revocations.in_force() if row.scope == scope), None)
         connections = deps.reach(scope).connections if deps.reach is not None else None
         return Preview(scope, reach, connections, standing)
@@ -109,7 +110,8 @@ class KillSwitch:
         deps = self._deps
         match kind:
             case "task":
-                return {task.id: f"{task.agent}: {task.purpose}" for task in await deps.tasks.list(live=True)}
+                tasks = await deps.tasks.list(agents=await self._agents(), live=True)
+                return {task.id: f"{task.agent}: {task.purpose}" for task in tasks}
             case "handle":
                 rows = await deps.handles.list(HandleQuery(agents=await self._agents(), live_at=deps.clock()))
                 return {row.id: f"{row.agent} {row.purpose}".strip() for row in rows}

@@ -168,10 +168,12 @@ _ENDINGS = (
     "CREATE INDEX handles_by_end ON handles (not_after)",
     "CREATE INDEX handles_live ON handles (agent, not_after) WHERE revoked_at IS NULL",
     "CREATE INDEX person_credentials_by_end ON person_credentials (not_after)",
-    "CREATE INDEX holds_by_end ON holds (closed_at) WHERE closed_at IS NOT NULL",
+    "CREATE INDEX holds_by_end ON holds (state, closed_at)",
+    "CREATE INDEX holds_by_task ON holds (task)",
     "CREATE INDEX hold_scopes_by_hold ON hold_scopes (hold_id)",
     "CREATE INDEX hold_events_by_hold ON hold_events (hold_id)",
     "CREATE INDEX tasks_by_end ON tasks (deadline)",
+    "CREATE INDEX tasks_live_by_agent ON tasks (agent) WHERE state IN ('created', 'active', 'suspended')",
     "CREATE INDEX tasks_by_parent ON tasks (parent) WHERE parent IS NOT NULL",
     "CREATE INDEX task_ancestors_by_task ON task_ancestors (task)",
 )

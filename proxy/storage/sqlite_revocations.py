@@ -1,6 +1,7 @@
 """Revocations in SQLite, and the number that tells that anything changed."""
 
 import sqlite3
+from collections.abc import Sequence
 
 from proxy.storage.sqlite_area import SqliteArea
 from proxy.tasks.interfaces import Counts, Revocation
@@ -29,6 +30,18 @@ class SqliteRevocations(SqliteArea):
             return connection.execute("DELETE FROM revocations WHERE scope = ?", (scope,)).rowcount == 1
 
         return await self._writer.run(lift)
+
+    async def forget_revocations(self, revocations: Sequence[Revocation]) -> int:
+        def forget(connection: sqlite3.Connection) -> int:
+            return sum(
+                connection.execute(
+                    "DELETE FROM revocations WHERE scope = ? AND at = ? AND by = ? AND reason = ? AND kind = ?",
+                    (one.scope, one.at, one.by, one.reason, one.kind),
+                ).rowcount
+                for one in revocations
+            )
+
+        return await self._writer.run(forget)
 
     async def all_revocations(self) -> list[Revocation]:
         def rows(connection: sqlite3.Connection) -> list[Revocation]:

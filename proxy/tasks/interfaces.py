@@ -47,6 +47,10 @@ class RevocationStore(Protocol):
 
     async def lift_revocation(self, scope: str) -> bool: ...
 
+    async def forget_revocations(self, revocations: Sequence[Revocation]) -> int:
+        """Take these out, each only if it is as it was read; says how many were."""
+        ...
+
     async def all_revocations(self) -> list[Revocation]: ...
 
     async def change_token(self) -> int:
@@ -67,12 +71,16 @@ class TaskStore(Protocol):
 
     async def task(self, task_id: str) -> Task | None: ...
 
-    async def tasks(self, *, agent: str | None = None, live: bool = False, limit: int = 200) -> list[Task]:
-        """The newest first; of one agent, or those that have not ended, if asked."""
+    async def tasks(self, *, agents: Collection[str] | None = None, live: bool = False, limit: int = 200) -> list[Task]:
+        """The newest first; of these agents, or those that have not ended, if asked."""
         ...
 
     async def agents_of_tasks(self, task_ids: Collection[str]) -> dict[str, str]:
         """The agent of each; one that is unknown is not in the answer."""
+        ...
+
+    async def over_before(self, task_ids: Collection[str], deadline: float) -> frozenset[str]:
+        """Which of these have ended, and had a deadline before this."""
         ...
 
     async def suspended_tasks(self) -> list[str]: ...

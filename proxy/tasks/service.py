@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from policies.model import Json
 from proxy.errors import StoreUnavailable
@@ -14,12 +14,9 @@ from telemetry.ids import new_id
 
 _CACHED = 1 << 14  # above the 10,000 live ones of a large house: cycled through, a smaller cache misses every time
 _HOUSE = "countersign"
-MAX_TOKEN_LIFE = 900.0  # INVARIANT: proxy.identity.task_tokens takes none that lives longer
-_KEPT_AFTER = 300.0  # seconds after a task's deadline: more than any clock tolerance of a token
 
 type Record = Callable[[Mapping[str, Json]], Awaitable[int]]
 type RevokeScope = Callable[[str, str, str, float], Awaitable[object]]
-type LiftScope = Callable[[str], Awaitable[object]]
 
 
 class TaskService:
@@ -88,9 +85,9 @@ class TaskService:
         """The tasks below this one, those that have ended too, the oldest first."""
         return await self._store.tasks_below(task_id)
 
-    async def list(self, *, agent: str | None = None, live: bool = False) -> list[Task]:
-        """The newest tasks: of one agent, or those that have not ended, if asked."""
-        return await self._store.tasks(agent=agent, live=live)
+    async def list(self, *, agents: Collection[str] | None = None, live: bool = False, limit: int = 200) -> list[Task]:
+        """The newest tasks: of these agents, or those that have not ended, if asked."""
+        return await self._store.tasks(agents=agents, live=live, limit=limit)
 
     async def agents_of(self, task_ids: Collection[str]) -> dict[str, str]:
         """The agent of each of these tasks that was begun here."""
@@ -166,28 +163,6 @@ class TaskService:
         """Tasks whose deadline has come are expired."""
         for task in await self._store.overdue_tasks(now):
             await self._move_if_there(task, "expired", by=_HOUSE, reason="its deadline has come", now=now)
-
-    async def tidy(
-        self, in_force: Iterable[Revocation], lift: LiftScope, now: float, *, own_tokens: str | None = None
-    ) -> None:
-        """Ends of what could not live any longer are forgotten: else every process reads them for ever.
-
-        `own_tokens` is how the scopes of our own task tokens begin, which are short-lived all; tasks that were begun
-        with one may live longer.
-        """
-        needed: frozenset[str] | None = None
-        for revocation in in_force:
-            if own_tokens is not None and revocation.scope.startswith(own_tokens):
-                if revocation.at + MAX_TOKEN_LIFE + _KEPT_AFTER < now:
-                    # INVARIANT: nothing begins with a token that has ended, so that none is needed later than now
-                    needed = await self._store.live_via() if needed is None else needed
-                    if revocation.scope not in needed:
-                        await lift(revocation.scope)
-                continue
-            kind, _, task_id = revocation.scope.partition(":")
-            task = await self._store.task(task_id) if kind == "task" and revocation.kind == "revoke" else None
-            if task is not None and task.ended and task.deadline + _KEPT_AFTER < now:
-                await lift(revocation.scope)
 
     # --- transitions --------------------------------------------------------------------------------
 

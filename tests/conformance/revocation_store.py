@@ -85,6 +85,21 @@ class RevocationStoreConformance(ABC):
 
         asyncio.run(story())
 
+    def test_what_is_forgotten_is_what_was_read(self, tmp_path: Path) -> None:
+        """All in one go; but not what was ended anew meanwhile, and every process hears of it."""
+
+        async def story() -> None:
+            async with self.opened(tmp_path) as mine, self.opened(tmp_path) as other:
+                await mine.put_revocation(ONE)
+                await mine.put_revocation(TWO)
+                await other.put_revocation(Revocation(ONE.scope, ONE.at + 1, "person:carol", "again"))
+                before = await other.counts()
+                assert await mine.forget_revocations([ONE, TWO, Revocation("agent:x", 1.0, "x", "y")]) == 1
+                assert [row.scope for row in await other.all_revocations()] == [ONE.scope]
+                assert (await other.counts()).revocations != before.revocations
+
+        asyncio.run(story())
+
     def test_the_change_token_moves_for_everyone(self, tmp_path: Path) -> None:
         """Every put and lift changes the token, for the one who did it and for any other; reading does not."""
 

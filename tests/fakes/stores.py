@@ -1,6 +1,6 @@
 """Stores in memory, for tests. They pass the same conformance suites as the real ones."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from proxy.errors import StoreUnavailable
@@ -122,6 +122,14 @@ class MemoryRevocationStore:
         self._check()
         self.changes.append(scope)
         return self.rows.pop(scope, None) is not None
+
+    async def forget_revocations(self, revocations: Sequence[Revocation]) -> int:
+        self._check()
+        gone = [one.scope for one in revocations if self.rows.get(one.scope) == one]
+        for scope in gone:
+            del self.rows[scope]
+        self.changes += gone
+        return len(gone)
 
     async def all_revocations(self) -> list[Revocation]:
         self._check()

@@ -32,7 +32,7 @@ def test_single_handles_that_are_over_are_only_counted(give: Any, config: Path) 
     give("handle", "revoke", handle, "--reason", "lost")
     listed = give("revocations")
     assert listed.out == "nothing is revoked\n"
-    assert "1 single tasks, handles and tokens that are over: --all lists them" in listed.err
+    assert "1 single tasks, handles, tokens and sign-ins that are over: --all lists them" in listed.err
     assert f"handle:{handle}" in give("revocations", "--all").out
     assert len(json.loads(give("revocations", "--json").out)) == 1
     give("freeze", f"handle:{handle}", "--reason", "x")

@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+from proxy.console import agent_pages
 from tests.fakes.console_house import ConsoleHouse
 
 
@@ -19,6 +22,23 @@ def test_agents_are_listed_with_who_answers_and_how_they_stand(house: ConsoleHou
             assert "No owner" in text
             assert "End…" not in text
             assert "Every call is refused from now on" not in (await client.get("/agents/support-bot")).text
+
+    asyncio.run(scenario())
+
+
+def test_many_agents_are_several_pages(house: ConsoleHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each leads to the next, and the last to none."""
+    monkeypatch.setattr(agent_pages, "MOST", 2)
+
+    async def scenario() -> None:
+        async with await house.visitor("carol") as client:
+            first = (await client.get("/agents")).text
+            assert "builder" in first
+            assert "support-bot" not in first
+            assert 'href="/agents?after=stray"' in first
+            last = (await client.get("/agents?after=stray")).text
+            assert "support-bot" in last
+            assert "?after=" not in last
 
     asyncio.run(scenario())
 

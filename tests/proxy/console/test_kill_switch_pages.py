@@ -315,3 +315,22 @@ def test_many_names_are_typed_and_few_are_chosen(house: ConsoleHouse) -> None:
             assert "and 283 more" in asked.text
 
     asyncio.run(scenario())
+
+
+def test_sign_ins_that_an_identity_provider_ended_are_only_counted(house: ConsoleHouse) -> None:
+    """There may be thousands a day: what a person ended must not drown among them, nor the page grow with them."""
+
+    async def scenario() -> None:
+        for n in range(3):
+            who = f"principal:https://idp.example|user-{n}"
+            await house.revocations.revoke(who, "transmitter:https://idp.example", "signed out", house.now)
+        await house.revocations.revoke("principal:frank", "operator:uid=0", "gone", house.now)
+        async with await house.visitor("carol") as carol:
+            page = (await carol.get("/kill-switch")).text
+        assert "3 single tasks, handles, tokens and sign-ins that are over" in page
+        stopped, _, counted = page.partition("that are over")
+        assert "principal:frank" in stopped
+        assert "user-1" not in stopped
+        assert "user-1" in counted
+
+    asyncio.run(scenario())

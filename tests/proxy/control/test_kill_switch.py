@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from proxy.control.desk import Desk
-from proxy.control.kill_switch import KINDS, MOST_COUNTED, OWNERS_KINDS
+from proxy.control.kill_switch import KINDS, MOST_COUNTED
+from proxy.control.responders import OWNERS_KINDS
 from proxy.errors import Declined
 from proxy.identity.interfaces import EVERY_HANDLE, HandleQuery, HandleRow
 from proxy.storage.sqlite import SqliteStore

@@ -161,6 +161,26 @@ def test_calls_are_counted_up_to_the_budget(house: TaskHouse) -> None:
     asyncio.run(story())
 
 
+def test_draining_what_has_ended_this_very_moment(house: TaskHouse) -> None:
+    """Work that has ended, and whose end nobody was told of yet, does not keep the loop from ever turning again."""
+
+    async def nothing() -> None:
+        return
+
+    async def story() -> None:
+        begun = house.guard._background
+        ended = asyncio.get_running_loop().create_task(nothing())
+        begun.add(ended)
+        ended.add_done_callback(begun.discard)
+        await asyncio.sleep(0)
+        assert ended.done()
+        assert ended in begun
+        await house.guard.drain()
+        assert not begun
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

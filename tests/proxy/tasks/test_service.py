@@ -195,45 +195,6 @@ def test_an_end_is_not_overtaken_by_the_news_of_itself(house: TaskHouse) -> None
     asyncio.run(story())
 
 
-def test_ends_that_nothing_can_outlive_are_forgotten(house: TaskHouse) -> None:
-    """Long after the deadline the revocation goes; before, and for what is no task of ours, it stays."""
-
-    async def story() -> None:
-        task = await house.tasks.create(new_task(), by=BY, now=NOW)
-        await house.tasks.end(task.id, "completed", by=BY, reason="done", now=NOW + 1)
-        await house.revocations.revoke("task:made-up", BY, "x", NOW)
-        await house.revocations.revoke("agent:support-bot", BY, "x", NOW)
-        await house.tasks.tidy(house.revocations.in_force(), house.revocations.lift, NOW + 800)
-        assert len(house.revocations.in_force()) == 3
-        for scope in ("token:https://gov|tok_1", "token:https://idp|x"):
-            await house.revocations.revoke(scope, BY, "x", NOW)
-        for after in (1200, 1201):
-            rows = house.revocations.in_force()
-            await house.tasks.tidy(rows, house.revocations.lift, NOW + after, own_tokens="token:https://gov|")
-            assert any("gov" in row.scope for row in house.revocations.in_force()) == (after == 1200)
-        left = {row.scope for row in house.revocations.in_force()}
-        assert left == {"task:made-up", "agent:support-bot", "token:https://idp|x"}
-
-    asyncio.run(story())
-
-
-def test_the_end_of_a_token_is_kept_while_a_task_lives_that_was_begun_with_it(house: TaskHouse) -> None:
-    """Else the task would come back to life with the next sweep; once it is over the end is forgotten too."""
-
-    async def story() -> None:
-        scope = "token:https://gov|tok_1"
-        task = await house.tasks.create(new_task(via=(scope,), deadline=NOW + 7200), by=BY, now=NOW)
-        await house.revocations.revoke(scope, BY, "x", NOW + 1)
-        for over in (False, True):
-            if over:
-                await house.tasks.end(task.id, "completed", by=BY, reason="done", now=NOW + 3000)
-            rows = house.revocations.in_force()
-            await house.tasks.tidy(rows, house.revocations.lift, NOW + 3600, own_tokens="token:https://gov|")
-            assert (scope in {row.scope for row in house.revocations.in_force()}) is not over
-
-    asyncio.run(story())
-
-
 def test_the_basis_says_for_whom_and_until_when(house: TaskHouse) -> None:
     """Whose task it is, its chain, since when, and what ends it; a made-up task proves nothing."""
 
