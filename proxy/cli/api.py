@@ -42,10 +42,9 @@ def call(
 
     A running server is asked with little ado, even if the configuration has been broken since it started.
     """
-    socket = written_socket(config)
-    answer = ask(socket, method, path, body, _headers(as_person)) if socket is not None else None
+    answer = _of_a_server(config, method, path, body, as_person)
     if answer is not None:
-        return _answer(*answer)
+        return answer
     import asyncio
 
     return asyncio.run(_call(config, method, path, body, as_person))
@@ -53,7 +52,16 @@ def call(
 
 def every_page(config: Path, path: str, name: str, *, as_person: str | None = None) -> list[Any]:
     """The whole list that the API gives in pieces; `path` has a query, which may be empty."""
-    return asyncio.run(_every_page(config, path, name, as_person))
+    answer = _of_a_server(config, "GET", _piece(path), None, as_person)
+    if answer is None:
+        import asyncio
+
+        return asyncio.run(_every_page(config, path, name, as_person))
+    rows: list[Any] = answer[name]
+    while "next" in answer:
+        answer = call(config, "GET", _piece(path, answer["next"]), as_person=as_person)
+        rows += answer[name]
+    return rows
 
 
 @contextlib.asynccontextmanager
@@ -66,6 +74,15 @@ async def control(config: Path, *, running: bool = False) -> AsyncIterator["http
         yield client
 
 
+def _of_a_server(
+    config: Path, method: str, path: str, body: Mapping[str, Json] | None, as_person: str | None
+) -> dict[str, Any] | None:
+    """What the running server answers; None if there is none."""
+    socket = written_socket(config)
+    answer = None if socket is None else ask(socket, method, path, body, _headers(as_person))
+    return None if answer is None else _answer(*answer)
+
+
 async def _call(
     config: Path, method: str, path: str, body: Mapping[str, Json] | None, as_person: str | None
 ) -> dict[str, Any]:
@@ -74,15 +91,17 @@ async def _call(
 
 
 async def _every_page(config: Path, path: str, name: str, as_person: str | None) -> list[Any]:
-    rows: list[Any] = []
     async with control(config) as client:
-        place = ""
-        while True:
-            answer = await request(client, "GET", f"{path}&limit={_PIECE}{place}", as_person=as_person)
+        answer = await request(client, "GET", _piece(path), as_person=as_person)
+        rows: list[Any] = answer[name]
+        while "next" in answer:
+            answer = await request(client, "GET", _piece(path, answer["next"]), as_person=as_person)
             rows += answer[name]
-            if "next" not in answer:
-                return rows
-            place = f"&after={quote(answer['next'], safe='')}"
+        return rows
+
+
+def _piece(path: str, after: str | None = None) -> str:
+    return f"{path}&limit={_PIECE}" + (f"&after={quote(after, safe='')}" if after is not None else "")
 
 
 async def request(
