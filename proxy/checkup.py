@@ -34,6 +34,8 @@ def check_all(path: Path, today: date | None = None, environment: Container[str]
     """The configuration file, the inventory and the policies that it names. Never raises for a person's mistake."""
     mistakes: list[Mistake] = []
     settings = _settings(path, mistakes)
+    if settings is None and not os.path.lexists(path):
+        return Checkup(tuple(mistakes), ())  # what lies in its folder is not meant
     inventory, policies = (settings.inventory, settings.policies) if settings else directories(path)
     variables = os.environ if environment is None else environment
     found = check_inventory(

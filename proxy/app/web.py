@@ -60,9 +60,8 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listening = socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
-        raise CountersignError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another in `listen`"
-        ) from error
+        why = str(error.strerror).partition(" (while")[0].lower()  # which says the address once more
+        raise CountersignError(f"cannot listen on {host}:{port}: {why}; choose another in `listen`") from error
     # What is accepted inherits it. asyncio sets it only on sockets that were made with the number of TCP, and an answer
     # whose head and body go out one by one would wait for the other side's delayed acknowledgement: 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,6 +1,5 @@
 """Talking to the control API: over its local socket, or over the network with a personal token."""
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -9,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from policies.model import Json
+from proxy.app.local import written_socket
+from proxy.cli.at_socket import ask
 from proxy.errors import CountersignError
 
 if TYPE_CHECKING:
@@ -37,13 +38,30 @@ class ApiError(CountersignError):
 def call(
     config: Path, method: str, path: str, body: Mapping[str, Json] | None = None, *, as_person: str | None = None
 ) -> dict[str, Any]:
-    """The API's JSON answer; raises `ApiError` with its words when it refuses."""
+    """The API's JSON answer; raises `ApiError` with its words when it refuses.
+
+    A running server is asked with little ado, even if the configuration has been broken since it started.
+    """
+    answer = _of_a_server(config, method, path, body, as_person)
+    if answer is not None:
+        return answer
+    import asyncio
+
     return asyncio.run(_call(config, method, path, body, as_person))
 
 
 def every_page(config: Path, path: str, name: str, *, as_person: str | None = None) -> list[Any]:
     """The whole list that the API gives in pieces; `path` has a query, which may be empty."""
-    return asyncio.run(_every_page(config, path, name, as_person))
+    answer = _of_a_server(config, "GET", _piece(path), None, as_person)
+    if answer is None:
+        import asyncio
+
+        return asyncio.run(_every_page(config, path, name, as_person))
+    rows: list[Any] = answer[name]
+    while "next" in answer:
+        answer = call(config, "GET", _piece(path, answer["next"]), as_person=as_person)
+        rows += answer[name]
+    return rows
 
 
 @contextlib.asynccontextmanager
@@ -56,6 +74,15 @@ async def control(config: Path, *, running: bool = False) -> AsyncIterator["http
         yield client
 
 
+def _of_a_server(
+    config: Path, method: str, path: str, body: Mapping[str, Json] | None, as_person: str | None
+) -> dict[str, Any] | None:
+    """What the running server answers; None if there is none."""
+    socket = written_socket(config)
+    answer = None if socket is None else ask(socket, method, path, body, _headers(as_person))
+    return None if answer is None else _answer(*answer)
+
+
 async def _call(
     config: Path, method: str, path: str, body: Mapping[str, Json] | None, as_person: str | None
 ) -> dict[str, Any]:
@@ -64,15 +91,17 @@ async def _call(
 
 
 async def _every_page(config: Path, path: str, name: str, as_person: str | None) -> list[Any]:
-    rows: list[Any] = []
     async with control(config) as client:
-        place = ""
-        while True:
-            answer = await request(client, "GET", f"{path}&limit={_PIECE}{place}", as_person=as_person)
+        answer = await request(client, "GET", _piece(path), as_person=as_person)
+        rows: list[Any] = answer[name]
+        while "next" in answer:
+            answer = await request(client, "GET", _piece(path, answer["next"]), as_person=as_person)
             rows += answer[name]
-            if "next" not in answer:
-                return rows
-            place = f"&after={quote(answer['next'], safe='')}"
+        return rows
+
+
+def _piece(path: str, after: str | None = None) -> str:
+    return f"{path}&limit={_PIECE}" + (f"&after={quote(after, safe='')}" if after is not None else "")
 
 
 async def request(
@@ -86,23 +115,30 @@ async def request(
     """One request to the control API; the answer, or `ApiError` in the API's words."""
     import httpx
 
-    headers = {"Countersign-As": as_person} if as_person else {}
     try:
-        response = await client.request(method, path, json=body, headers=headers)
+        response = await client.request(method, path, json=body, headers=_headers(as_person))
     except httpx.HTTPError as error:
         raise ApiError(f"the control API does not answer: {error}") from error
-    if response.is_success:
-        answer: dict[str, Any] = response.json() if response.content else {}
-        return answer
-    raise ApiError(_words(response))
+    return _answer(response.status_code, response.content)
 
 
-def _words(response: "httpx.Response") -> str:
+def _headers(as_person: str | None) -> dict[str, str]:
+    return {"Countersign-As": as_person} if as_person else {}
+
+
+def _answer(status: int, content: bytes) -> dict[str, Any]:
+    if not 200 <= status < 300:
+        raise ApiError(_words(status, content))
+    answer: dict[str, Any] = json.loads(content) if content else {}
+    return answer
+
+
+def _words(status: int, content: bytes) -> str:
     try:
-        problem = response.json()
+        problem = json.loads(content)
         # what the API calls by its header, a person at the terminal types as an option
         words = str(problem.get("detail") or problem["title"]).replace("`Countersign-As`", "`--as PERSON`")
         look = _WHERE_TO_LOOK.get(str(problem.get("code")))
         return f"{words}; see `{look}`" if look else words
-    except (json.JSONDecodeError, AttributeError, KeyError, TypeError):
-        return f"the control API answered {response.status_code}"
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return f"the control API answered {status}"

@@ -29,10 +29,15 @@ VERDICTS = {
 
 def log_directory(log: Path | None, config: Path) -> Path:
     """The log to read; raises `CountersignError` if there is none."""
+    from proxy.app.local import not_yours
     from proxy.settings import load_settings
 
     directory = log or load_settings(config).state / "audit"
-    if not (directory / "entries").is_dir():
+    try:
+        there = (directory / "entries").is_dir()
+    except PermissionError as error:
+        raise not_yours(directory) from error
+    if not there:
         raise CountersignError(f"{directory}: there is no audit log here")
     return directory
 

@@ -51,6 +51,7 @@ def countersign(
     countersign demo --yes                            see it work, in a minute
     countersign init countersign                      begin with a configuration of your own
     countersign serve -c countersign/countersign.yaml
+    countersign revoke agent:ID --reason "..."        end an agent now, open streams included
     """
 
 

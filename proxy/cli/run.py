@@ -1,6 +1,5 @@
 """`countersign run`: a program under governance, with no change to its code."""
 
-import asyncio
 import contextlib
 import os
 import shutil
@@ -17,7 +16,6 @@ from policies.model import Json
 from proxy.cli import run_options, show
 from proxy.cli.account import Account, read_account
 from proxy.cli.api import ApiError, control, request
-from proxy.cli.child import relayed
 from proxy.cli.environment import BUNDLE_VARIABLES, agent_environment
 from proxy.cli.options import DEFAULT_CONFIG, Config, command
 from proxy.cli.run_task import Datasets, Tools, Ttl, begun, wanted_task
@@ -75,6 +73,8 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option that a person sees
     wanted = None
     if shim or sources or through or roots or token_url or key:
         wanted = ShimWanted(agent, tuple(sources or ()), through, roots, token_url, key, config)
+    import asyncio
+
     raise typer.Exit(asyncio.run(_run(asked, wanted, program)))
 
 
@@ -98,6 +98,8 @@ def _program(context: typer.Context) -> list[str]:
 
 
 async def _run(asked: _Asked, wanted: ShimWanted | None, program: list[str]) -> int:
+    from proxy.cli.child import relayed
+
     with relayed() as relay:
         account = read_account(asked.user, _server_uid(asked.config)) if asked.user is not None else None
         surroundings = _plain(asked) if wanted is None else _shimmed(asked, wanted, account)

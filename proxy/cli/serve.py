@@ -1,6 +1,5 @@
 """`countersign serve`: the proxy, the control API and the console."""
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,8 @@ def serve(
     \b
     countersign serve --config countersign/countersign.yaml
     """
+    import asyncio
+
     from proxy.app.serve import serve_until_signal
     from proxy.settings import load_settings
 

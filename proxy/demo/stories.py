@@ -115,17 +115,25 @@ def one_byte_changed(stage: Stage) -> None:
 
 
 def owner_removed(stage: Stage) -> None:
-    """Access by agents is somebody's, or it ends."""
+    """Access by agents is somebody's, who says so anew now and then, or it ends."""
     before = stage.agents_file.read_text()
     _edit(stage, re.sub(r"    owner: olivia  .*\n", "", before, count=1))
     line = stage.act("get", "/v1/customers/c-7")
     tell.exchange(line)
     expect(line["status"] == 403, "an agent that nobody answers for is refused", line)
     expect(line["answer"]["reason"] == "agent_owner_missing", "it is told why", line)
+    _edit(stage, re.sub(r"review_due: \S+", "review_due: 2020-01-31", before, count=1))
+    line = stage.act("get", "/v1/customers/c-7")
+    expect(line["status"] == 403, "an agent whose review is overdue is refused", line)
+    overdue = line["answer"]["reason"]
+    expect(overdue == "agent_review_overdue", "it is told why", line)
     _edit(stage, before)
     line = stage.act("get", "/v1/customers/c-7")
-    expect(line["status"] == 200, "with its owner back, it may call again", line)
-    tell.words("Without an owner, no call. With Olivia back in the inventory, calls pass again.")
+    expect(line["status"] == 200, "with its owner back, and a review ahead, it may call again", line)
+    tell.words(
+        f"Without an owner, no call; with Olivia back but its review overdue, none either ({overdue}). With both in "
+        "order, calls pass again."
+    )
 
 
 def _edit(stage: Stage, text: str) -> None:
@@ -154,11 +162,19 @@ def revoked_in_a_stream(stage: Stage) -> None:
     line = stage.act("get", "/v1/customers/c-7")
     tell.exchange(line)
     expect(line["status"] in {403, 407}, "and no other call passes", line)
-    stage.ask("DELETE", f"/v1/revocations?scope={REVOKED}", {"reason": "demo: goes on"})
+    _lift(stage)
+    stage.ask("POST", "/v1/revocations", {"scope": REVOKED, "reason": "demo: frozen", "kind": "freeze"})
+    line = stage.act("get", "/v1/customers/c-7")
+    expect(line["status"] == 428, "frozen, its calls are held", line)
+    _lift(stage)
     tell.words(
-        f"The stream was cut {(end['at'] - at) * 1000:.0f} ms after the operator said "
-        f"`countersign revoke {REVOKED}`; until that is lifted, nothing of this agent passes."
+        f"The stream was cut {(end['at'] - at) * 1000:.0f} ms after `countersign revoke {REVOKED}`; until that is "
+        "lifted, nothing of this agent passes. After `countersign freeze`, the same call was held for Olivia instead."
     )
+
+
+def _lift(stage: Stage) -> None:
+    stage.ask("DELETE", f"/v1/revocations?scope={REVOKED}", {"reason": "demo: goes on"})
 
 
 def traced(stage: Stage) -> None:

@@ -1,14 +1,15 @@
 """A located document into a frozen model, or every mistake in it at once."""
 
 from pathlib import Path
-
-import orjson
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from typing import TYPE_CHECKING
 
 from proxy.documents.tree import At, Document, read_bytes, read_tree, shown
 from proxy.documents.wording import nearest, words_for
 from proxy.errors import ConfigurationError, Mistake
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
 
 __all__ = ["nearest", "read_model", "validate"]
 
@@ -18,6 +19,9 @@ def validate[M: BaseModel](document: Document, model: type[M], mistakes: list[Mi
 
     Strict, as JSON: text is never read as a number or a boolean, nor the reverse.
     """
+    import orjson  # noqa: PLC0415 - who only reads a tree loads no more than that
+    from pydantic import ValidationError  # noqa: PLC0415 - as above
+
     try:
         return model.model_validate_json(orjson.dumps(document.value(at)), strict=True)
     except ValidationError as wrong:
@@ -28,7 +32,7 @@ def validate[M: BaseModel](document: Document, model: type[M], mistakes: list[Mi
         return None
 
 
-def _place(document: Document, at: At, error: ErrorDetails) -> At:
+def _place(document: Document, at: At, error: "ErrorDetails") -> At:
     """Where the mistake is written. The validator also names the member of a union, which is not written down."""
     place = at
     for part in error["loc"][:-1]:

@@ -4,10 +4,11 @@ import difflib
 import re
 from collections.abc import Collection
 from types import UnionType
-from typing import Annotated, TypeAliasType, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, TypeAliasType, Union, get_args, get_origin
 
-from pydantic import BaseModel
-from pydantic_core import ErrorDetails
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
 
 _EMPTY = "is empty; write a value, or remove the line"
 _GROUP = "must be a group of `name: value` lines"
@@ -55,7 +56,7 @@ def nearest(word: str, known: Collection[str]) -> str:
     return ""
 
 
-def words_for(error: ErrorDetails, model: type[BaseModel]) -> str:
+def words_for(error: "ErrorDetails", model: "type[BaseModel]") -> str:
     """One sentence for one finding. Never repeats a value that could be a secret."""
     kind, given, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
@@ -96,7 +97,7 @@ def _not_one_of(given: object, allowed: list[str]) -> str:
     return f"`{given}` is not one of {choices}" + (f"; did you mean `{close[0]}`?" if close else "")
 
 
-def _fields_around(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+def _fields_around(model: "type[BaseModel]", loc: tuple[int | str, ...]) -> list[str]:
     here = [model]
     for part in loc:
         if isinstance(part, str):
@@ -105,14 +106,16 @@ def _fields_around(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[s
     return list(here[0].model_fields) if len(here) == 1 else []
 
 
-def _is_of_kind(model: type[BaseModel], kind: str) -> bool:
+def _is_of_kind(model: "type[BaseModel]", kind: str) -> bool:
     """Whether this is the member of a union that is told from the others by its `kind`."""
     field = model.model_fields.get("kind")
     return field is not None and field.default == kind
 
 
-def _models_in(annotation: object) -> list[type[BaseModel]]:
+def _models_in(annotation: object) -> "list[type[BaseModel]]":
     """The models that a field's type is, or holds: `Route | None`, `tuple[Tool, ...]`."""
+    from pydantic import BaseModel  # noqa: PLC0415 - only who found a mistake in a model needs it
+
     if isinstance(annotation, TypeAliasType):
         return _models_in(annotation.__value__)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

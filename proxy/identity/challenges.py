@@ -10,9 +10,13 @@ CHALLENGES = (
     ("Proxy-Authenticate", 'Bearer realm="countersign"'),
 )
 
+_HOW = (
+    " Start the agent with `countersign run`, or give it a handle:"
+    " the password in its proxy's address, http://AGENT:HANDLE@HOST:PORT, or the bearer token at the gateway."
+)
 _DETAILS = {
-    "identity_missing": "No credential was presented, so it is not known which agent is calling.",
-    "identity_malformed": "What was presented as a credential cannot be read as exactly one credential.",
+    "identity_missing": "No credential was presented, so it is not known which agent is calling." + _HOW,
+    "identity_malformed": "What was presented as a credential cannot be read as exactly one credential." + _HOW,
     "identity_invalid": "The credential that was presented is not valid here.",
     "identity_expired": "The credential that was presented has expired. Get a new one.",
     "identity_revoked": "The credential that was presented has been revoked.",

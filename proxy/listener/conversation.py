@@ -16,7 +16,7 @@ from proxy.errors import Refusal, Refused
 from proxy.listener.agent_reader import MAX_AHEAD, AgentReader, End
 from proxy.listener.answer import own_reply
 from proxy.listener.canonical import Incoming, Place
-from proxy.listener.exchange import Exchange, Passed, fault_refusal
+from proxy.listener.exchange import Exchange, Passed
 from proxy.listener.head import UpstreamFault
 from proxy.listener.permit import Permit
 from proxy.listener.problem import UNAVAILABLE, problem
@@ -358,7 +358,7 @@ class Conversation(layer.Layer):
             self._phase = Phase.OVER
             yield Abort(self._agent)
         else:
-            yield from self._reply(problem(fault_refusal(error, sent=sent), executed=None if sent else False))
+            yield from self._reply(exchange.fault(error, sent=sent))
 
     # --- WebSocket ----------------------------------------------------------------------------------
 

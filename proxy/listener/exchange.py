@@ -1,7 +1,7 @@
 """One released call and its answer: what is sent, and what of the answer may be passed on. No I/O."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mitmproxy.connection import Server
 
@@ -14,9 +14,11 @@ from proxy.listener.answer_reader import AnswerReader
 from proxy.listener.canonical import Incoming
 from proxy.listener.head import ResponseHead, UpstreamFault
 from proxy.listener.outgoing import Unsendable, outgoing_bytes
+from proxy.listener.problem import problem
 from proxy.listener.profile import GovernedServer
 from proxy.listener.session import Session
 from proxy.listener.streaming import BodyGuard, Cut
+from proxy.stages import Reply
 
 WEBSOCKET = Refusal("websocket_not_allowed", 403, "This service may not be called over WebSocket.")
 LATE = "upstream_timeout"
@@ -103,6 +105,12 @@ class Exchange:
             raise UpstreamFault(LATE)
         return self._pass_on(iter([self._reader.closed(), None]).__next__)
 
+    def fault(self, error: str, *, sent: bool) -> Reply:
+        """What the agent is told in place of an answer, with the ids by which people find the call."""
+        arrived = self._released.decided.described.attributed.arrived
+        ids = {"call_id": arrived.call_id, "trace_id": self._released.trace_id}
+        return problem(replace(fault_refusal(error, sent=sent), extra=ids), executed=None if sent else False)
+
     def _pass_on(self, next_item: Callable[[], ResponseHead | bytes | End | None]) -> Passed:
         out: list[bytes] = []
         body: list[bytes] = []  # searched and framed as one: what tiny chunks cost is the upstream's to choose
@@ -172,6 +180,12 @@ def fault_refusal(error: str, *, sent: bool) -> Refusal:
     if error == LATE:
         detail = "The service was called, and did not begin to answer in time. It may have done what it was asked to."
         return Refusal(LATE, 504, detail, internal=error)
+    if not sent and "certificate verify failed" in error.lower():
+        detail = (
+            f"The service's certificate is not trusted here ({error[:200]}). "
+            "Report it: who runs Countersign can name its authority (`ca_bundle`, `trusted_roots`)."
+        )
+        return Refusal("upstream_unreachable", 502, detail, internal=error)
     if not sent:
         detail = f"The service could not be reached: {error[:200]}."
         return Refusal("upstream_unreachable", 502, detail, "retry", internal=error)

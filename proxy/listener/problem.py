@@ -17,12 +17,14 @@ def problem(refusal: Refusal, *, executed: bool | None = False) -> Reply:
     """A problem document. `executed` None says that nobody knows whether the call took effect."""
     standing = {False: "NOT EXECUTED. ", None: "OUTCOME UNKNOWN. ", True: ""}[executed]
     document = {
-        "type": f"urn:countersign:refusal:{refusal.reason}",
-        "title": refusal.reason.replace("_", " "),
+        "type": f"urn:countersign:problem:{refusal.reason}",
+        "title": refusal.reason.replace("_", " ").capitalize(),
         "status": refusal.status,
         "detail": standing + refusal.detail,
         "reason": refusal.reason,
         "next_action": refusal.next_action,
+        "executed": executed,
+        **refusal.extra,
     }
     headers = (("content-type", "application/problem+json"), ("cache-control", "no-store"), *refusal.headers)
     return Reply(refusal.status, headers, json.dumps(document).encode())

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -20,6 +21,7 @@ from proxy.settings.workloads import workload_mistakes
 from proxy.unix_sockets import LONGEST_PATH
 
 MAX_BYTES = 1 << 20
+_NO_FILE = "name yours by `--config` or COUNTERSIGN_CONFIG, or begin one: `countersign init DIRECTORY`"
 
 
 def load_settings(path: Path) -> Settings:
@@ -29,6 +31,8 @@ def load_settings(path: Path) -> Settings:
     """
     mistakes: list[Mistake] = []
     raw = read_bytes(path, mistakes, MAX_BYTES)
+    if raw is None and "no such file" in mistakes[0].text:
+        mistakes = [replace(mistakes[0], text=f"{mistakes[0].text}; {_NO_FILE}")]
     document = None if raw is None else read_tree(raw, shown(path), mistakes)
     settings = None if document is None else validate(document, Settings, mistakes)
     if document is not None and settings is not None:

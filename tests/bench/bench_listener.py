@@ -1,6 +1,6 @@
 """CPU per request of the listener, beside mitmproxy's own master with the fewest add-ons.
 
-Run it with `python -m tests.bench.bench_listener`. Three processes on loopback: nginx as the upstream, the proxy,
+Run it with `python -m tests.bench.bench_listener`. Three processes on loopback: the upstream, the proxy,
 and a load generator that keeps its connections. Printed are requests per second, and processor time of the proxy
 alone per request, which other load on the machine disturbs least.
 """
@@ -10,35 +10,22 @@ import asyncio
 import contextlib
 import multiprocessing
 import os
-import shutil
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
+from proxy.demo.certificates import make_server_files
 from proxy.listener.listener import Listener
 from proxy.listener.options import ListenerOptions
 from proxy.stages import Arrived, Destination, Evidence, Released, Reply
+from tests.bench.bench_throughput import upstream
+from tests.bench.upstream import BODY
 from tests.fakes.gate import FakeGate
-from tests.fakes.upstream import authority, trust_file
-
-NGINX = """
-daemon off; pid {dir}/nginx.pid; error_log /dev/null; worker_processes 1;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off; client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f;
-  uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s; keepalive_requests 100000000;
-  server {{
-    listen 127.0.0.1:{plain}; listen 127.0.0.1:{tls} ssl;
-    ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem; ssl_protocols TLSv1.3;
-    location / {{ default_type application/json; return 200 '{{"ok":true}}'; }}
-  }}
-}}
-"""
 
 
 class OpenGate(FakeGate):
@@ -49,6 +36,9 @@ class OpenGate(FakeGate):
 
     async def admit_call(self, arrived: Arrived, evidence: Evidence | None) -> Released | Reply:
         return self.release(arrived)
+
+    def agent_of(self, connection: str) -> str:
+        return "bench"
 
     def answered(self, answered: Any) -> None:
         pass
@@ -71,7 +61,7 @@ def ours(directory: str, port: int, upstream: tuple[str, int], ready: Event) -> 
             "localhost",
             443 if scheme == "https" else 80,
             connect=("127.0.0.1", upstream_port),
-            ca_bundle=f"{directory}/upstream-ca.pem",
+            ca_bundle=f"{directory}/root.pem",
             allow_private_addresses=True,
         )
         await Listener(gate, ListenerOptions(ca_directory=Path(directory), proxy_port=port)).start()
@@ -139,7 +129,7 @@ async def load(port: int, scheme: str, connections: int, seconds: float) -> int:
         reader, writer = await connect(port, scheme, context)
         while time.perf_counter() < end:
             writer.write(request)
-            await reader.readuntil(b'{"ok":true}')
+            await reader.readuntil(BODY)
             done += 1
         writer.transport.abort()
 
@@ -175,23 +165,11 @@ def measure(
 
 
 @contextlib.contextmanager
-def nginx(directory: str) -> Any:
-    """(plain port, TLS port)."""
-    program = shutil.which("nginx") or "/usr/sbin/nginx"
-    certificate = authority().issue_cert("localhost")
-    certificate.private_key_pem.write_to_path(f"{directory}/key.pem")
-    for index, pem in enumerate(certificate.cert_chain_pems):
-        pem.write_to_path(f"{directory}/cert.pem", append=bool(index))
-    trust_file(Path(directory))
-    ports = free_port(), free_port()
-    Path(f"{directory}/nginx.conf").write_text(NGINX.format(dir=directory, plain=ports[0], tls=ports[1]))
-    process = subprocess.Popen([program, "-p", directory, "-c", f"{directory}/nginx.conf"], stderr=subprocess.DEVNULL)
-    time.sleep(0.5)
-    try:
-        yield ports
-    finally:
-        process.terminate()
-        process.wait()
+def upstreams(directory: Path) -> Iterator[tuple[int, int]]:
+    """The ports of one without TLS, and of one with it."""
+    files = make_server_files(directory, ["localhost"])
+    with upstream(files, "bench", "no-tls") as plain, upstream(files, "bench") as tls:
+        yield plain, tls
 
 
 def main() -> None:
@@ -200,7 +178,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory, nginx(directory) as (plain, tls):
+    with tempfile.TemporaryDirectory() as directory, upstreams(Path(directory)) as (plain, tls):
         for scheme, port in (("http", plain), ("https", tls)):
             rows: dict[str, list[tuple[float, float]]] = {"stock": [], "ours": []}
             for _ in range(options.rounds):

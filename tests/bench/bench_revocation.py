@@ -6,8 +6,9 @@
 In each run an agent has so many things open: two fifths are SSE streams and two fifths WebSockets, on each of which
 something comes every 20 ms, and one fifth are tunnels through which a call has gone and which are idle. On one more
 connection it calls again and again, and another agent makes `--traffic` calls a second. Then the agent is ended, by
-`POST /v1/revocations` over the operator's socket as `countersign revoke` does it; or one of its tools is; or its owner
-leaves: by an edit of the inventory's file (`owner`), by the operator (`person`), by the identity provider (`scim`).
+`POST /v1/revocations` over the operator's socket (`agent`), or by typing `countersign revoke` (`command`); or one of
+its tools is (`tool`); or its owner leaves: by an edit of the inventory's file (`owner`), by the operator (`person`), by
+the identity provider (`scim`).
 Several `--end` take turns on one proxy. Measured, each from the moment that this is begun: its own answer, the last
 byte that any client saw, the cut of the last connection, and the last call that was still answered. Afterwards it is
 taken back for the next run. `--agents` are so many more in the inventory.
@@ -34,6 +35,7 @@ import websockets
 from proxy.cli import api
 from proxy.demo.certificates import make_server_files
 from tests.bench.bench_latency import Opened, at
+from tests.bench.bench_startup import environment
 from tests.bench.bench_throughput import upstream
 from tests.bench.governed import Governed, ask, start_governed
 from tests.bench.load import HOST, Tally, Way, open_connection, request
@@ -41,7 +43,8 @@ from tests.bench.load import ask as call
 
 TARGET = 1000.0
 PATIENCE = 60.0
-SCOPES = {"agent": "agent:bench", "tool": "tool:crm/events"}
+SCOPES = {"agent": "agent:bench", "command": "agent:bench", "tool": "tool:crm/events"}
+ENDS = ["agent", "command", "tool", "owner", "person", "scim"]
 INVENTORY = """\
 agents:
   - {{id: other, owner: alice, purpose: other traffic, expires: {expires}, review_due: {expires}}}
@@ -100,7 +103,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=50)
     parser.add_argument("--runs", type=int, default=15, help="200 for a p99 worth the name; each takes 2 to 5 seconds")
     parser.add_argument("--traffic", type=float, default=0.0, help="calls a second by another agent meanwhile")
-    parser.add_argument("--end", nargs="+", choices=["agent", "tool", "owner", "person", "scim"], default=["agent"])
+    parser.add_argument("--end", nargs="+", choices=ENDS, default=["agent"])
     parser.add_argument("--agents", type=int, default=0, help="so many more in the inventory")
     options = parser.parse_args()
     marker = secrets.token_hex(8)
@@ -254,6 +257,12 @@ async def end(place: Place, client: httpx.AsyncClient, by: str) -> None:
             await api.request(client, "POST", "/v1/people/olivia/deactivate", {"reason": "measured"})
         case "scim":
             await by_scim(client, active=False)
+        case "command":
+            command = ["-m", "proxy.cli", "revoke", SCOPES[by], "--reason", "measured", "-c", str(place.house.config)]
+            typed = await asyncio.create_subprocess_exec(
+                sys.executable, *command, stdout=subprocess.DEVNULL, env=environment()
+            )
+            assert await typed.wait() == 0
         case _:
             await api.request(client, "POST", "/v1/revocations", {"scope": SCOPES[by], "reason": "measured"})
 

@@ -1,15 +1,19 @@
-"""How long `countersign serve` takes from its start to `ready`, and what of that is importing code.
+"""How long `countersign serve` takes from its start to `ready`, and what a command costs that asks it something.
 
     uv run python -m tests.bench.bench_startup [--runs 5] [--imports 15]
 
 Beside it stand the start of the interpreter alone and `import mitmproxy.proxy.layers`, on the same machine in the
 same minute, since machines differ. `--imports N` lists the N packages whose modules cost most to import, as
 `-X importtime` counts them: each module's own time, added up by package.
+
+Of `countersign revoke`, typed while it serves, the processor time is told, beside that of a command line that does
+nothing: on a busy machine its seconds are others'. `bench_revocation --end command` has them to the last byte.
 """
 
 import argparse
 import contextlib
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -24,6 +28,7 @@ from tests.bench.governed import SECRET, write_configuration
 from tests.bench.load import HOST
 
 TARGET = 3.0
+NOTHING = "import typer; app = typer.Typer(); app.command()(lambda: None); app([], standalone_mode=False)"
 ALONE = {"python": "pass", "mitmproxy's layers": "import mitmproxy.proxy.layers", "the gate": "import proxy.app.serve"}
 
 
@@ -39,6 +44,7 @@ def main() -> None:
         command = [sys.executable, "-m", "proxy.cli", "serve", "--config", str(config)]
         took(ALONE["the gate"])
         served = [until_ready(command) for _ in range(options.runs)]
+        typed, nothing = commands(config, command, options.runs)
         alone = {name: [took(code) for _ in range(options.runs)] for name, code in ALONE.items()}
         if options.imports:
             list_imports(command, options.imports)
@@ -47,6 +53,7 @@ def main() -> None:
     first, others = served[0], served[1:] or served
     print(f"{'countersign, first':22}        {first:5.2f} s   keys, database and audit log are made")
     print(f"{'countersign, later':22} median {statistics.median(others):5.2f} s   target <= {TARGET:.0f} s")
+    print(f"{'countersign revoke':22} median {typed:5.2f} s of processor time, doing nothing {nothing:.2f} s")
 
 
 def until_ready(command: list[str]) -> float:
@@ -58,6 +65,27 @@ def until_ready(command: list[str]) -> float:
             if line.strip() == "ready":
                 return time.perf_counter() - began
     raise SystemExit("countersign serve does not start")
+
+
+def commands(config: Path, serve: list[str], count: int) -> tuple[float, float]:
+    """Median processor seconds of `countersign revoke` that a running server answers, and of doing nothing."""
+    revoke = ["-m", "proxy.cli", "revoke", "agent:bench", "--reason", "measured", "--config", str(config)]
+    with running(serve) as process:
+        assert process.stderr is not None
+        while process.stderr.readline().strip() != "ready":
+            pass
+        spent(revoke)
+        pairs = [(spent(revoke), spent(["-c", NOTHING])) for _ in range(count)]
+    typed, nothing = zip(*pairs, strict=True)
+    return statistics.median(typed), statistics.median(nothing)
+
+
+def spent(arguments: list[str]) -> float:
+    """Processor seconds of an interpreter that runs this."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], check=True, env=environment(), stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 @contextlib.contextmanager

@@ -1,4 +1,7 @@
-"""The upstream of the benches: the least that speaks HTTP/1.1 with keep-alive over TLS, in a process of its own."""
+"""The upstream of the benches: the least that speaks HTTP/1.1 with keep-alive, in a process of its own.
+
+Over TLS, unless its kind is `no-tls`.
+"""
 
 import asyncio
 import socket
@@ -63,7 +66,7 @@ async def main(chain: str, key: str, marker: str, kind: str = "plain") -> None:
     context.load_cert_chain(chain, key)
     context.set_alpn_protocols(["http/1.1"])
     server = await asyncio.get_running_loop().create_server(
-        lambda: Upstream(marker, kind), "127.0.0.1", 0, ssl=context, backlog=1024
+        lambda: Upstream(marker, kind), "127.0.0.1", 0, ssl=None if kind == "no-tls" else context, backlog=1024
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

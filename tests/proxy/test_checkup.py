@@ -38,6 +38,14 @@ def test_the_starter_has_neither_mistakes_nor_warnings(folder):
     assert found(folder) == ([], [])
 
 
+def test_without_a_configuration_nothing_else_is_judged(folder):
+    """A wrong path is one mistake, whatever lies in the folder where one stands."""
+    mistakes, warnings = found(folder / "elsewhere")
+    assert len(mistakes) == 1
+    assert mistakes[0].startswith("elsewhere/countersign.yaml: cannot be read: no such file or directory; name yours")
+    assert warnings == []
+
+
 def test_what_the_starter_shows_is_good_once_it_is_uncommented(folder):
     """Deputies, identities, instances, processes and partners, as the comments of the inventory have them."""
     agents = folder / "inventory" / "agents.yaml"
@@ -199,7 +207,10 @@ def test_nothing_at_all_is_mistakes_and_no_traceback(tmp_path, monkeypatch):
     """A directory without any of it says what is missing."""
     monkeypatch.chdir(tmp_path)
     mistakes, warnings = found(tmp_path)
-    assert [mistake.split(": ")[0] for mistake in mistakes] == ["countersign.yaml", "inventory", "policies"]
+    assert [mistake.split(": ")[0] for mistake in mistakes] == ["countersign.yaml"]
+    (tmp_path / "countersign.yaml").touch()
+    mistakes, warnings = found(tmp_path)
+    assert [mistake.split(": ")[0] for mistake in mistakes] == ["inventory", "policies"]
     assert warnings == []
 
 

@@ -16,7 +16,7 @@ from proxy.errors import Refusal, Refused
 from proxy.listener.agent_reader import FREE_CHUNKS, SMALLEST_MEAN, too_large
 from proxy.listener.canonical import Incoming, Place, canonical
 from proxy.listener.conversation import ENDED, LATE
-from proxy.listener.exchange import Passed, fault_refusal
+from proxy.listener.exchange import Passed
 from proxy.listener.head import UpstreamFault, malformed
 from proxy.listener.http2.answer import StreamExchange, reply_block
 from proxy.listener.http2.frames import MAX_STREAMS, Frames
@@ -311,7 +311,7 @@ class Calls:
             self._frames.reset(stream.number, ErrorCodes.INTERNAL_ERROR)
             self._drop(stream, error)
         else:
-            self._reply(stream, problem(fault_refusal(error, sent=sent), executed=None if sent else False))
+            self._reply(stream, exchange.fault(error, sent=sent))
 
     # --- the end of a stream ------------------------------------------------------------------------
 

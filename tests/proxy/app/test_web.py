@@ -50,7 +50,10 @@ def test_a_port_in_use_is_said_in_words():
     """The address, what is wrong with it, and which setting to change."""
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
-        pytest.raises(CountersignError, match=r"cannot listen on 127\.0\.0\.1:\d+: .*; choose another in `listen`"),
+        pytest.raises(
+            CountersignError,
+            match=r"cannot listen on 127\.0\.0\.1:\d+: address already in use; choose another in `listen`",
+        ),
     ):
         bind("127.0.0.1", taken.getsockname()[1])
 

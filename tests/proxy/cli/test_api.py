@@ -32,6 +32,15 @@ def test_with_a_server_that_server_answers(serving: tuple[Path, list[str]]) -> N
     assert call(serving[0], "GET", "/v1/status")["proxy"].startswith("127.0.0.1:")
 
 
+def test_a_running_server_gives_the_whole_list_in_pieces(
+    serving: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each piece is asked of it where the one before ended: nothing is left out, and nothing comes twice."""
+    made = [call(serving[0], "POST", "/v1/handles", {"agent": "support-bot"})["id"] for _ in range(3)]
+    monkeypatch.setattr(module, "_PIECE", 1)
+    assert [row["id"] for row in every_page(serving[0], "/v1/handles?", "handles")][:3] == made[::-1]
+
+
 def test_what_needs_a_server_says_so(config: Path) -> None:
     """Where the state alone is not enough, a missing server is a mistake in words."""
 

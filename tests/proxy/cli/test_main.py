@@ -1,5 +1,6 @@
 """The command as a whole: its help, its exit statuses, and how mistakes are said."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import typer.main
 
+from proxy.cli import at_socket
 from proxy.cli import main as module
 from proxy.cli.main import app
 
@@ -49,7 +51,7 @@ def test_every_answer_that_a_program_would_read_comes_as_json(name: str) -> None
     assert ("--json" in options) is (name not in WITHOUT_JSON)
 
 
-@pytest.mark.parametrize("group", ["", "agent", "task", "handle", "holds", "person", "audit"])
+@pytest.mark.parametrize("group", ["", "agent", "task", "handle", "holds", "review", "person", "inventory", "audit"])
 def test_the_lists_of_commands_are_whole_sentences(give: Any, group: str) -> None:
     """Each command is told in one line that is not cut off."""
     said = give(*group.split(), "--help")
@@ -109,7 +111,7 @@ def test_a_missing_configuration_is_a_mistake_in_words(give: Any, tmp_path: Path
     """Exit status 2, and a sentence that names the file."""
     said = give(*with_config(command, tmp_path / "none.yaml"))
     assert said.status == 2
-    assert "none.yaml: cannot be read: no such file or directory" in said.err
+    assert "none.yaml: cannot be read: no such file or directory; name yours by `--config`" in said.err
 
 
 @pytest.mark.parametrize("what", ["a directory", "not text", "not yaml"])
@@ -137,6 +139,27 @@ def test_a_configuration_that_may_not_be_read_is_a_mistake_in_words(give: Any, c
     said = give("status")
     assert said.status == 2
     assert "permission denied" in said.err
+
+
+@pytest.mark.parametrize(
+    "command", [("status",), ("run", "--agent", "support-bot", "--", "true"), ("audit", "verify"), ("trace", "call_1")]
+)
+def test_another_user_is_told_whose_it_is(
+    give: Any, config: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """The state is closed to everybody but the one who serves: exit status 2, and who may, never a traceback."""
+    real, state = Path.stat, config.parent / "state"
+
+    def closed(path: Path, **how: Any) -> os.stat_result:
+        if state in path.parents:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, **how)
+
+    monkeypatch.setattr(Path, "stat", closed)
+    monkeypatch.setattr(at_socket.socket.socket, "connect", lambda *_: closed(state / "control"))
+    said = give(*command)
+    assert said.status == 2
+    assert "only the user who runs `countersign serve` may open this; give the command as that user" in said.err
 
 
 def with_config(command: tuple[str, ...], path: Path) -> list[str | Path]:

@@ -3,8 +3,15 @@
 import contextlib
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+# `typer` itself has pydantic
+HEAVY = ("asyncio", "httpx", "proxy.settings", "jwt", "cryptography", "mitmproxy", "starlette", "rich", "orjson")
 
 
 def test_what_is_ended_is_listed_until_it_is_lifted(give: Any, config: Path) -> None:
@@ -84,3 +91,44 @@ def test_what_could_not_be_stored_is_in_force_and_said(give: Any, config: Path) 
         other.execute("ROLLBACK")
     assert give("lift", "agent:support-bot", "--reason", "checked").status == 0
     assert give("revocations").out == "nothing is revoked\n"
+
+
+BROKEN = {
+    "an unknown setting": ("mode: enforce", "mode: enforce\nlisen: {}"),
+    "a wrong value": ("mode: enforce", "mode: strict"),
+    "no YAML": ("mode: enforce", "mode: [enforce"),
+    "secrets that are gone": ("trusted_roots:\n", "trusted_roots: gone.pem\n"),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_an_end_is_given_whatever_else_is_broken(
+    give: Any, serving: tuple[Path, list[str]], tmp_path: Path, how: str
+) -> None:
+    """The running server is found by where its state is: an edit that went wrong meanwhile holds no end up."""
+    text = serving[0].read_text().replace("state: state\n", f"state: {serving[0].parent / 'state'}\n")
+    before, after = BROKEN[how]
+    assert before in text
+    broken = tmp_path / "countersign.yaml"
+    broken.write_text(text.replace(before, after))
+    assert give("check", "--config", broken).status == 2
+    scope = ("class:privileged", "--reason", "x", "--config", broken)
+    assert give("revoke", *scope).out == "class:privileged is ended\n"
+    assert give("lift", *scope).out == "class:privileged is lifted\n"
+
+
+def test_without_a_server_a_broken_configuration_is_told(give: Any, config: Path) -> None:
+    """Nobody would hear the end: every mistake is said, with its line, and nothing is done."""
+    config.write_text(config.read_text().replace("mode: enforce", "mode: strict"))
+    said = give("revoke", "global", "--reason", "x")
+    assert (said.status, said.out) == (2, "")
+    assert "countersign.yaml:8: mode: `strict` is not one of" in said.err
+
+
+def test_an_end_waits_for_no_library(serving: tuple[Path, list[str]]) -> None:
+    """What asks a running server loads neither the settings nor what they need: every part of a second counts."""
+    asked = ["revocations", "--config", str(serving[0])]
+    check = f"import sys; from proxy.cli.main import app; app({asked!r}, standalone_mode=False)"
+    check += f"; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout

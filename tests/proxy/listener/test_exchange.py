@@ -1,5 +1,6 @@
 """One released call and its answer, without sockets."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -127,6 +128,21 @@ def test_words_for_faults(error: str, sent: bool, reason: str) -> None:
     """The agent is told what happened, as far as it is known."""
     refusal = fault_refusal(error, sent=sent)
     assert (refusal.reason, refusal.status) == (reason, 502)
+
+
+@pytest.mark.parametrize(("sent", "begins"), [(False, "NOT EXECUTED. "), (True, "OUTCOME UNKNOWN. ")])
+def test_a_fault_is_told_with_the_ids_of_its_call(sent: bool, begins: str) -> None:
+    """The owner and the SOC find the call by what the agent was told."""
+    said = json.loads(exchange(FakeGate()).fault("reset", sent=sent).body)
+    assert (said["call_id"], said["trace_id"], said["executed"]) == ("call_1", "0" * 32, None if sent else False)
+    assert said["detail"].startswith(begins)
+
+
+def test_a_certificate_that_is_not_trusted_is_no_passing_trouble() -> None:
+    """Asking again does not help: somebody must name its authority."""
+    refusal = fault_refusal("Certificate verify failed: self-signed certificate", sent=False)
+    assert (refusal.reason, refusal.next_action) == ("upstream_unreachable", "none")
+    assert "`trusted_roots`" in refusal.detail
 
 
 def test_an_answer_has_a_time_to_begin_in() -> None:

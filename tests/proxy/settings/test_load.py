@@ -159,7 +159,9 @@ def test_every_mistake_is_located_and_worded(tmp_path, monkeypatch, text, expect
 def test_a_missing_file_says_so(tmp_path, monkeypatch):
     """No configuration is a mistake of a person, not a traceback."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigurationError, match=r"^none\.yaml: cannot be read: no such file or directory$"):
+    with pytest.raises(
+        ConfigurationError, match=r"^none\.yaml: cannot be read: no such file or directory; name yours by `--config`"
+    ):
         load_settings(tmp_path / "none.yaml")
 
 
