@@ -17,7 +17,7 @@ OWNERS_KINDS = ("agent", "instance", "task", "handle", "process")
 KINDS = (
     *OWNERS_KINDS,
     *("owner", "team", "class", "principal", "partner"),
-    *("service", "tool", "credential", "token", "connection", "global"),
+    *("service", "tool", "credential", "token", "key", "connection", "global"),
 )
 
 MOST_COUNTED = 20_000  # live handles: twice those of a large house

@@ -1,7 +1,7 @@
 """Verifying the JWTs of configured issuers: every check of RFC 8725 and its successor, none left to a default."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
 from policies.model import Json
@@ -63,9 +63,11 @@ class TokenVerifier:
 
     def epoch_of(self, issuer: str) -> int:
         """Moves whenever a key of this issuer is taken away."""
-        return sum(
-            source.epoch for one, source in zip(self._issuers, self._sources, strict=True) if one.issuer == issuer
-        )
+        return sum(source.epoch for source in self.keys_of(issuer))
+
+    def keys_of(self, issuer: str) -> Iterator[KeySource]:
+        """The keys of this issuer, by all of its profiles."""
+        return (source for one, source in zip(self._issuers, self._sources, strict=True) if one.issuer == issuer)
 
     async def refresh(self, now: float) -> None:
         """Keys that are due are read again, so that their end is noticed even if no token comes."""
@@ -80,8 +82,8 @@ class TokenVerifier:
         check_claims(
             unverified.claims, profile, now, permitted=permitted
         )  # cheap refusals before costly ones; believed only below
-        epoch = await self._signed.check(token, unverified, digest, index, now)
-        verified = believed(unverified, profile, digest)
+        epoch, key = await self._signed.check(token, unverified, digest, index, now)
+        verified = replace(believed(unverified, profile, digest), key=key)
         if not permitted:
             self._signed.remember(verified, index, epoch, now)
         return verified

@@ -56,17 +56,13 @@ class TokenHouse(House):
         profile = IssuerSettings(issuer=ISSUER, audience=AUDIENCE, algorithms=("ES256",), jwks_file=keys)
         self.revocation_feed = self.revocations._feed
         self.revocation_feed.on_standing(self.tasks.forget)
-        self.tokens = tokens = TokenVerifier([profile])
+        self._profile = profile
         self.signer = Signer.open(folder / "keys", NOW)
-        own = TaskTokenReader(OURS, PROXY, self.signer.jwks)
         self.domain = TrustDomain(at=NOW)
-        bundle = folder / "bundle.json"
-        bundle.write_bytes(self.domain.bundle())
-        workloads = Workloads([BundleSource(TrustDomainSettings(DOMAIN, PROXY, bundle))])
-        self.resolver = Resolver(self.handles, tokens, standing, self.tasks.basis, own, workloads, process_standing)
-        verifier = workloads.svids_for(OURS)
-        assert verifier is not None
-        self.svids = AssertionSvids(verifier, self.resolver.of_verified)
+        self.bundle = folder / "bundle.json"
+        self.bundle.write_bytes(self.domain.bundle())
+        own = self._read_anew()
+        tokens = self.tokens
         self.oauth = OAuthDeps(
             issuer=OURS, audience=PROXY, resolver=self.resolver, tokens=tokens,
             assertions=AssertionVerifier(OURS, self.store), own=own, sign=self.signer.sign, tasks=self.tasks,
@@ -77,6 +73,24 @@ class TokenHouse(House):
         )  # fmt: skip
         self._count = 0
         self.serve_tokens()
+
+    def _read_anew(self) -> TaskTokenReader:
+        """Who verifies, knowing nothing yet of any key."""
+        own = TaskTokenReader(OURS, PROXY, self.signer.jwks)
+        self.tokens = TokenVerifier([self._profile])
+        workloads = Workloads([BundleSource(TrustDomainSettings(DOMAIN, PROXY, self.bundle))])
+        self.resolver = Resolver(
+            self.handles, self.tokens, standing, self.tasks.basis, own, workloads, process_standing
+        )
+        verifier = workloads.svids_for(OURS)
+        assert verifier is not None
+        self.svids = AssertionSvids(verifier, self.resolver.of_verified)
+        return own
+
+    def restart(self) -> None:
+        """What was only remembered is gone."""
+        own = self._read_anew()
+        self.serve_tokens(own=own, tokens=self.tokens, resolver=self.resolver, svids=self.svids)
 
     def serve_tokens(self, **changes: Any) -> None:
         """The application, with these parts of the token endpoint changed."""

@@ -92,7 +92,7 @@ class Beginning:
         return await self._deps.tasks.create(new, parent=above, by=f"agent:{agent.id}", now=now)
 
 
-_CREDENTIALS = frozenset({"handle", "token", "principal", "instance"})
+_CREDENTIALS = frozenset({"handle", "token", "principal", "instance", "key"})
 
 
 def credentials(scopes: Iterable[str]) -> tuple[str, ...]:

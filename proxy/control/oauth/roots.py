@@ -11,6 +11,7 @@ from proxy.control.oauth.mistakes import OAuthMistake
 from proxy.control.oauth.needs import OAuthDeps
 from proxy.identity import methods
 from proxy.identity.compact import read
+from proxy.identity.lineage import scope_of_key
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.tokens import SubjectToken
 from proxy.stages import Principal
@@ -102,4 +103,5 @@ def _ends(verified: VerifiedToken, principal: Principal) -> tuple[str, ...]:
         f"token:{verified.issuer}|{verified.token_id}",
         f"principal:{verified.issuer}|{verified.subject}",
         f"{kind}:{principal.id}",
+        *scope_of_key(verified.issuer, verified.key),
     )
