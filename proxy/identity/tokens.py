@@ -22,12 +22,14 @@ class SubjectToken:
     """Whom a token is about, its claims, and for whose earlier actors its issuer's word counts.
 
     `actors` are the agents that may act for people by the client it was issued to; None: any agent may.
+    `uses` is how many tasks may begin with it.
     """
 
     verified: VerifiedToken
     claims: Mapping[str, Json]
     endorses: frozenset[str]
     actors: frozenset[str] | None = frozenset()
+    uses: int = 1
 
 
 class TokenVerifier:
@@ -59,7 +61,7 @@ class TokenVerifier:
         endorses = frozenset(profile.endorses)
         permitted = _OF_A_SUBJECT | {"act"} if endorses else _OF_A_SUBJECT
         shown = await self._judge(token, digest_of(token), now, permitted)
-        return SubjectToken(shown, unverified.claims, endorses, profile.actors_by(shown.client))
+        return SubjectToken(shown, unverified.claims, endorses, profile.actors_by(shown.client), profile.subject_uses)
 
     def epoch_of(self, issuer: str) -> int:
         """Moves whenever a key of this issuer is taken away."""

@@ -146,6 +146,11 @@ class Issuer(Group):
     unsafe_any_actor: bool = Field(
         default=False, description="Every agent that holds a person's token may act for them, whichever client got it."
     )
+    subject_uses: int = Field(
+        1,
+        description="How many tasks may begin with one token of a person or a process, at most 32. Each has its own "
+        "budget; what is begun below a task shares its budget, and is not counted.",
+    )
 
 
 class Identity(Group):

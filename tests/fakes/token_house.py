@@ -147,16 +147,22 @@ class TokenHouse(House):
             "scope": "openid countersign_task",
             "iat": int(self.now),
             "exp": int(self.now) + 600,
+            "jti": self._id(),
         }
         return sign(claims(**(good | changes)), header())
 
+    def _id(self) -> str:
+        """One that no other token has."""
+        self._count += 1
+        return f"j-{self._count}"
+
     def agents_own(self, **changes: Any) -> str:
         """The support bot's access token of the same issuer."""
-        return sign(claims(**({"sub": BOT, "jti": "bot-1"} | changes)), header())
+        return sign(claims(**({"sub": BOT, "jti": self._id()} | changes)), header())
 
     def process(self, **changes: Any) -> str:
         """The nightly schedule's access token for us, without a word of scope."""
-        good = {"sub": CRON, "iat": int(self.now), "exp": int(self.now) + 600, "jti": "cron-1"}
+        good = {"sub": CRON, "iat": int(self.now), "exp": int(self.now) + 600, "jti": self._id()}
         return sign(claims(**(good | changes)), header())
 
     def svid(self, subject: str = CRON_SVID, audience: str = OURS, **changes: Any) -> str:

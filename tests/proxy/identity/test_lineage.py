@@ -1,4 +1,4 @@
-"""A key that vouched for what something was obtained with: it counts while its issuer has it, and not a moment longer."""
+"""A key that vouched for what something was obtained with: it counts while its issuer has it, and no longer."""
 
 import asyncio
 from collections.abc import Iterable

@@ -43,7 +43,7 @@ def test_a_process_shows_itself_by_its_token(house: TokenHouse) -> None:
 
     async def story() -> None:
         await house.revocation_feed.poll(house.now)
-        root = await root_of(house.process(), house.oauth)
+        root = await root_of(house.process(jti="cron-1"), house.oauth)
         assert (root.principal, root.agents, root.scopes, root.method) == (
             NIGHTLY, ("support-bot",), None, "access_token",
         )  # fmt: skip
@@ -51,7 +51,7 @@ def test_a_process_shows_itself_by_its_token(house: TokenHouse) -> None:
         for scope in ("process:nightly", f"principal:{ISSUER}|{CRON}", f"token:{ISSUER}|cron-1"):
             await house.revocations.revoke(scope, "x", "x", house.now)
             with pytest.raises(OAuthMistake) as caught:
-                await root_of(house.process(), house.oauth)
+                await root_of(house.process(jti="cron-1"), house.oauth)
             assert caught.value.error == "invalid_grant"
             await house.revocations.lift(scope)
 
@@ -127,7 +127,7 @@ def test_a_process_of_one_client_is_not_another_clients(house: TokenHouse) -> No
         house.facts = house.facts.model_copy(update={"processes": {"nightly": nightly}})
         assert (await root_of(house.process(client_id="cron"), house.oauth)).principal == NIGHTLY
         with pytest.raises(OAuthMistake, match="nobody in the inventory"):
-            await root_of(house.process(), house.oauth)
+            await root_of(house.process(jti="cron-1"), house.oauth)
 
     asyncio.run(story())
 

@@ -1,4 +1,4 @@
-"""What hangs on an issuer's keys ends when they are withdrawn: the tokens obtained by them, and what began with them."""
+"""What hangs on an issuer's keys ends when they are withdrawn: the tokens obtained by them, and what they began."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
