@@ -10,9 +10,11 @@ from proxy.identity.claims import check_claims, client_of
 from proxy.identity.compact import Unverified, read
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.keys import KeySource
+from proxy.identity.presence import presence_of
 from proxy.identity.signed_tokens import SignedTokens, digest_of
 from proxy.identity.sources import keep_current
 from proxy.identity.token_cache import VerifiedToken
+from proxy.stages import Presence
 
 _OF_A_SUBJECT = frozenset({"may_act", "auth_time", "amr"})
 
@@ -22,7 +24,7 @@ class SubjectToken:
     """Whom a token is about, its claims, and for whose earlier actors its issuer's word counts.
 
     `actors` are the agents that may act for people by the client it was issued to; None: any agent may.
-    `uses` is how many tasks may begin with it.
+    `uses` is how many tasks may begin with it. `presence` is what it tells of their sign-in.
     """
 
     verified: VerifiedToken
@@ -30,6 +32,7 @@ class SubjectToken:
     endorses: frozenset[str]
     actors: frozenset[str] | None = frozenset()
     uses: int = 1
+    presence: Presence | None = None
 
 
 class TokenVerifier:
@@ -61,7 +64,10 @@ class TokenVerifier:
         endorses = frozenset(profile.endorses)
         permitted = _OF_A_SUBJECT | {"act"} if endorses else _OF_A_SUBJECT
         shown = await self._judge(token, digest_of(token), now, permitted)
-        return SubjectToken(shown, unverified.claims, endorses, profile.actors_by(shown.client), profile.subject_uses)
+        presence = presence_of(unverified.claims, profile.leeway_s)
+        return SubjectToken(
+            shown, unverified.claims, endorses, profile.actors_by(shown.client), profile.subject_uses, presence
+        )
 
     def epoch_of(self, issuer: str) -> int:
         """Moves whenever a key of this issuer is taken away."""

@@ -64,7 +64,8 @@ class Exchange:
         self._require_standing(subject, actor.identity)
         end = min(subject.expires, actor.expires)
         levels = hop_levels(subject.through, level_of(actor.identity))
-        *before, last = (Proof(subject.method, level, subject.evidence) for level in levels)
+        first, *others = (Proof(subject.method, level, subject.evidence) for level in levels)
+        *before, last = replace(first, presence=subject.presence), *others
         through = tuple(zip((one.principal for one in subject.through), before, strict=True))
         below = Below(
             actor.identity,

@@ -15,7 +15,7 @@ from proxy.identity.compact import read
 from proxy.identity.lineage import scope_of_key
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.tokens import SubjectToken
-from proxy.stages import Principal
+from proxy.stages import Presence, Principal
 
 # What a subject's token must hold for anything to be done in its name; or else the tools themselves, each.
 ANY_TASK = "countersign_task"
@@ -28,7 +28,7 @@ class Root:
     `scopes` are what may be done in its name; None is for a process alone, where the inventory says which `agents`
     may act for it. `expires` is when its token ends, without any tolerance. `issued_to` are issuer and client of a
     person's token, and `actors` who may act by that; None: any agent. `once` is the token, and how many tasks may begin
-    with it.
+    with it. `presence` is what it tells of a person's sign-in.
     """
 
     principal: Principal
@@ -43,6 +43,7 @@ class Root:
     issued_to: tuple[str, str] = ("", "")
     actors: frozenset[str] | None = frozenset()
     once: tuple[Once, ...] = ()
+    presence: Presence | None = None
 
     def lets(self, tool: str) -> bool:
         """Whether this tool may be used in its name."""
@@ -88,6 +89,7 @@ def _root(shown: SubjectToken, method: str, deps: OAuthDeps) -> Root:
         (verified.issuer, verified.client),
         shown.actors,
         _once(shown, method),
+        shown.presence if agents is None else None,
     )
 
 

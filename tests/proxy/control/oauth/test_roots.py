@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from proxy.control.oauth.mistakes import OAuthMistake
+from proxy.control.oauth.parties import CLIENT
 from proxy.control.oauth.roots import Root, root_of
-from proxy.stages import Principal
+from proxy.stages import Evidence, Presence, Principal
 from tests.fakes.issuer import ISSUER, NOW
-from tests.fakes.token_house import CRON, CRON_SVID, TokenHouse
+from tests.fakes.token_house import CRON, CRON_SVID, TokenHouse, details, error, good
 
 FRANK = Principal("human", "frank")
 NIGHTLY = Principal("business_process", "nightly")
@@ -100,6 +101,34 @@ def test_an_agent_is_no_root(house: TokenHouse) -> None:
         await house.revocation_feed.poll(house.now)
         with pytest.raises(OAuthMistake, match="nobody in the inventory"):
             await root_of(house.agents_own(scope="countersign_task"), house.oauth)
+
+    asyncio.run(story())
+
+
+def test_a_persons_sign_in_goes_with_them_into_the_task(house: TokenHouse) -> None:
+    """Verified with their token: into the root's proof, and before policy, also below and after it is read back."""
+
+    async def story() -> None:
+        signed_in = {"auth_time": int(house.now) - 300, "acr": "gold", "amr": ["pwd", "otp"]}
+        body = good(await house.for_frank(subject_token=house.human(**signed_in)))
+        child = good(await house.exchange(
+            subject_token=body["access_token"], actor_token="support-bot", actor_token_type=CLIENT,
+            authorization_details=details(),
+        ))  # fmt: skip
+        house.tasks.forget()
+        for token in (body["access_token"], child["access_token"]):
+            proven = await house.resolver.prove(Evidence("p", (("bearer", token),)), house.now, house.facts)
+            chain = house.resolver.attribute(proven, house.facts, house.now).chain
+            assert chain.presence == Presence(int(house.now) - 300, "gold", ("pwd", "otp"))
+        silent = house.read(good(await house.for_frank())["access_token"])
+        task = await house.tasks.find(silent["task"])
+        assert task is not None
+        assert task.delegation.chain().presence is None
+        for wrong in ({"auth_time": int(house.now) + 600}, {"amr": "otp"}, {"acr": 2}):
+            assert error(await house.for_frank(subject_token=house.human(**wrong))) in {
+                "invalid_grant",
+                "invalid_request",
+            }
 
     asyncio.run(story())
 
