@@ -52,6 +52,7 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
         origins=origins,
         auditors=frozenset(core.settings.control.auditors),
         responders=frozenset(core.settings.control.responders),
+        operator_may_sign=core.settings.control.operator_may_sign,
         handle_ttl=core.settings.identity.handle_ttl_seconds,
         jwks=_jwks(core),
         reach=core.pipeline.reached_by,

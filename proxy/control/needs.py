@@ -155,7 +155,7 @@ class ControlDeps:
     force; `ready` is None, or why we cannot serve. `record` is durable when it returns. A handle lives for
     `handle_ttl` seconds if nothing else is asked for. `jwks` are the keys that internal services verify the
     accounts of their calls with; None if they are told nothing. `reach` tells what is open under a scope, where
-    calls pass through this process.
+    calls pass through this process. `operator_may_sign`: also in the name of people, who are then not asked.
     """
 
     holds: Holds
@@ -175,6 +175,7 @@ class ControlDeps:
     origins: tuple[str, ...]
     auditors: frozenset[str] = field(default_factory=frozenset)
     responders: frozenset[str] = field(default_factory=frozenset)
+    operator_may_sign: bool = False
     handle_ttl: float = 3600.0
     jwks: Callable[[], Mapping[str, Json]] | None = None
     reach: Callable[[str], Reach] | None = None
