@@ -112,8 +112,8 @@ class Control(Group):
     )
     operator_may_sign: bool = Field(
         default=False,
-        description="Whether the operator votes and attests in the name of people (`--as`), as if it were their word. Handy "
-        "on your own machine; left out, people sign for themselves alone.",
+        description="Whether the operator votes and attests in the name of people (`--as`), as if it were their word. "
+        "Handy on your own machine; left out, people sign for themselves alone.",
     )
 
 
