@@ -65,6 +65,7 @@ type RecordType = Literal[
     "review.attested",
     "ownership.orphaned",
     "ownership.restored",
+    "keys.rotated",
     "inventory.received",
     "inventory.changed",
     "policy.changed",

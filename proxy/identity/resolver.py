@@ -198,7 +198,8 @@ class Resolver:
         )
 
     def _epoch_of(self, issuer: str) -> int:
-        return self._tokens.epoch_of(issuer) + self._workloads.epoch_of(issuer)
+        ours = self._own.epoch if self._own is not None and issuer == self._own.issuer else 0
+        return ours + self._tokens.epoch_of(issuer) + self._workloads.epoch_of(issuer)
 
     async def refresh(self, now: float) -> None:
         """Keys that are due are read again, and who vouches is asked again: what they proved ends with them."""
@@ -221,6 +222,7 @@ class Resolver:
                 *_instance_scope(token.actor, token.instance),
             ),
             evidence=f"sha256:{token.digest}",
+            keys=((self._own.issuer, self._epoch_of(self._own.issuer)),),
             bound_to=token.bound_to,
             made_at=token.issued_at,
         )

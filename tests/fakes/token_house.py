@@ -68,7 +68,7 @@ class TokenHouse(House):
             assertions=AssertionVerifier(OURS, self.store), own=own, sign=self.signer.sign, tasks=self.tasks,
             feed=self.revocation_feed, revoke=self.revocations.revoke, inventory=lambda: self.facts,
             record=self.log.append, clock=lambda: self.now, replays=self.store, jwks=self.signer.jwks,
-            txn_tokens=OwnTxnTokens(DOMAIN, self.signer.jwks), own_host=OWN_HOST,
+            txn_tokens=OwnTxnTokens(DOMAIN, self.signer.jwks, lambda: self.signer.epoch), own_host=OWN_HOST,
             certificates=True,
         )  # fmt: skip
         self._count = 0
@@ -76,7 +76,7 @@ class TokenHouse(House):
 
     def _read_anew(self) -> TaskTokenReader:
         """Who verifies, knowing nothing yet of any key."""
-        own = TaskTokenReader(OURS, PROXY, self.signer.jwks)
+        own = TaskTokenReader(OURS, PROXY, self.signer.jwks, lambda: self.signer.epoch)
         self.tokens = TokenVerifier([self._profile])
         workloads = Workloads([BundleSource(TrustDomainSettings(DOMAIN, PROXY, self.bundle))])
         self.resolver = Resolver(
