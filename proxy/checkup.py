@@ -9,14 +9,15 @@ from pathlib import Path
 from policies.bundle import Bundle, read_policies
 from policies.mistakes import PolicyMistakes
 from policies.model import Mode
+from proxy.credentials.references import loose_permissions
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
-from proxy.facts import Agent, Instances, Process, Subject, TokenExchangeBinding
+from proxy.facts import Agent, AnyBinding, Instances, Inventory, Process, Subject, TokenExchangeBinding
 from proxy.inventory.check import check_inventory
 from proxy.inventory.documents import document_path
 from proxy.inventory.load import Loaded
 from proxy.inventory.read import Entry
-from proxy.settings import Settings, directories, load_settings, ownership_rules, unsafe
+from proxy.settings import Settings, directories, load_settings, ownership_rules, secret_references, unsafe
 from proxy.world import World, build_world, policy_mistakes
 
 
@@ -46,6 +47,8 @@ def check_all(path: Path, today: date | None = None, environment: Container[str]
     bundle = _policies(policies, mistakes)
     world = None if found.loaded is None else _world(found.loaded, bundle, settings, mistakes)
     warnings = [Mistake(shown(path), 0, "", sentence) for sentence in (unsafe(settings) if settings else [])]
+    warnings.extend(_exposed_settings(shown(path), settings) if settings else ())
+    warnings.extend(_exposed(found.loaded) if found.loaded else ())
     if found.loaded is not None and settings is not None:
         warnings.extend(_scim_unset(shown(path), settings, variables))
         warnings.extend(_without_a_team(shown(path), found.loaded, settings))
@@ -55,6 +58,37 @@ def check_all(path: Path, today: date | None = None, environment: Container[str]
         if settings.identity.token_issuer is None:
             warnings.extend(_unminted(found.loaded))
     return Checkup(tuple(mistakes), (*warnings, *found.warnings), None if mistakes else world)
+
+
+def unsafe_here(settings: Settings, inventory: Inventory) -> list[str]:
+    """The sentences for the start-up lines: what the settings leave open, and secrets that others may read here."""
+    exposed = [
+        f"`{service.id}`, `{binding.id}`: {why}"
+        for service in inventory.services.values()
+        for binding in service.bindings
+        for _, why in _loose(binding)
+    ]
+    named = [f"`{one.field}`: {one.text}" for one in _exposed_settings("", settings)]
+    return [*unsafe(settings), *named, *exposed]
+
+
+def _exposed_settings(file: str, settings: Settings) -> Iterator[Mistake]:
+    for field, reference in secret_references(settings):
+        if why := loose_permissions(reference):
+            yield Mistake(file, 0, field, why)
+
+
+def _exposed(loaded: Loaded) -> Iterator[Mistake]:
+    for entry in loaded.reading.services.values():
+        for index, binding in enumerate(loaded.inventory.services[entry.fact.id].bindings):
+            for field, why in _loose(binding):
+                yield entry.mistake(why, "bindings", index, field)
+
+
+def _loose(binding: AnyBinding) -> Iterator[tuple[str, str]]:
+    for field, reference in binding.references.items():
+        if why := loose_permissions(reference):
+            yield field, why
 
 
 def _scim_unset(file: str, settings: Settings, environment: Container[str]) -> Iterator[Mistake]:
@@ -100,16 +134,18 @@ def _unbelieved[F: Agent | Process](
 
 
 def _without_a_client(loaded: Loaded, settings: Settings) -> Iterator[Mistake]:
-    """Agents that an issuer's account of the same name would be taken for, where that issuer also knows people."""
+    """Agents and processes that an account of the same name would be taken for, where the issuer also knows people."""
     people = {one.issuer for person in loaded.inventory.people.values() for one in person.identities}
     people &= {one.issuer for one in settings.identity.issuers if one.subject_format == "opaque"}
-    for agent in loaded.reading.agents.values():
-        for index, each in enumerate(agent.fact.identities):
+    machines: list[Entry[Agent] | Entry[Process]] = [
+        *loaded.reading.agents.values(),
+        *loaded.reading.processes.values(),
+    ]
+    for entry in machines:
+        for index, each in enumerate(entry.fact.identities):
             if each.issuer in people and each.client_id is None:
-                why = (
-                    "without `client_id`, an account of this name that a person has there would be taken for this agent"
-                )
-                yield agent.mistake(why, "identities", index)
+                why = f"without `client_id`, a person's account of this name there would be taken for `{entry.fact.id}`"
+                yield entry.mistake(why, "identities", index)
 
 
 def _actors_of_nobody(file: str, loaded: Loaded, settings: Settings) -> Iterator[Mistake]:

@@ -4,8 +4,9 @@ import logging
 from dataclasses import replace
 
 from policies.model import Inquiry
+from proxy.blame import blame
 from proxy.errors import Refusal, Refused, StoreUnavailable, refuse
-from proxy.protocols.paths import written_alike
+from proxy.path_spelling import written_alike
 from proxy.stages import Decided, Described, Presence, Request
 from telemetry.errors import AuditUnavailable
 
@@ -30,6 +31,13 @@ STALE = Refusal(
     "revocations_stale",
     503,
     "Countersign has not heard of revocations for too long, so this call did not pass.",
+    "retry",
+)
+
+OUT_OF_TIME = Refusal(
+    "judged_too_long",
+    503,
+    "Countersign took too long to judge this call, so it did not pass.",
     "retry",
 )
 
@@ -92,7 +100,7 @@ def denial(decided: Decided) -> Refused:
 
 
 def failure(error: Exception, what: str) -> Refusal:
-    """What the agent is told when this stopped its call. What nobody foresaw goes to the operator, with its trace."""
+    """What the agent is told when this stopped its call. What nobody foresaw goes to the operator, with its place."""
     match error:
         case Refused():
             return error.refusal
@@ -101,8 +109,8 @@ def failure(error: Exception, what: str) -> Refusal:
         case AuditUnavailable():
             return replace(AUDIT_DOWN, internal=str(error))
         case _:
-            log.error("cannot judge %s", what, exc_info=error)
-            return replace(BROKEN, internal=type(error).__name__)  # its text might quote the request
+            log.error("cannot judge %s: %s", what, blame(error))  # its text might quote the request
+            return replace(BROKEN, internal=type(error).__name__)
 
 
 def prefer_wait(request: Request) -> float | None:

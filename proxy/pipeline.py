@@ -23,7 +23,7 @@ from policies.model import Outcome
 from proxy import account
 from proxy.credentials.broker import Broker
 from proxy.crowd import Crowd
-from proxy.deciding import STALE, denial, failure, inquiry, prefer_wait
+from proxy.deciding import OUT_OF_TIME, STALE, denial, failure, inquiry, prefer_wait
 from proxy.downstream.txn_token import Minter, TxnToken
 from proxy.endings import Endings, Reach, call_scopes, today
 from proxy.errors import Refusal, Refused, refuse
@@ -127,8 +127,8 @@ class Pipeline:
         story = _Story(arrived, begin(arrived.traceparent))
         try:
             return await self._walk(story, arrived, evidence)
-        except asyncio.CancelledError:
-            self._abandon(story)
+        except asyncio.CancelledError as cancelled:
+            self._abandon(story, cancelled)
             raise
         except Exception as error:  # noqa: BLE001 - the boundary: whatever breaks on the path, the call does not pass
             return await self._refuse(story, failure(error, arrived.call_id))
@@ -192,7 +192,9 @@ class Pipeline:
     async def drain(self) -> None:
         """Wait for what was begun in the background: outcomes of held calls."""
         while self._background:
-            await asyncio.gather(*self._background, return_exceptions=True)
+            begun = set(self._background)
+            await asyncio.gather(*begun, return_exceptions=True)
+            self._background -= begun  # if all have ended, gather waits for nothing, not even for their callbacks
         await self._parts.tasks.drain()
 
     # --- the path -------------------------------------------------------------------------------
@@ -340,12 +342,14 @@ class Pipeline:
         except Exception:  # whatever it is: the call is refused, and what is reserved is settled by the sweep
             log.exception("the use of hold %s is not given back; the sweep will do it", claim.hold_id)
 
-    def _abandon(self, story: _Story) -> None:
-        """The agent left while its call was judged: nothing went upstream."""
-        if story.claim is not None:
-            self._later(self._give_back(story.claim, "client left", story.void))
-        self._parts.tasks.settle(account.arrived_of(story.reached).call_id, sent=False)
+    def _abandon(self, story: _Story, cancelled: asyncio.CancelledError) -> None:
+        """The agent left while its call was judged, or our own time ran out: nothing went upstream."""
         gone = Refusal("client_left", 499, "The client left before the call was judged.")
+        if OUT_OF_TIME.reason in cancelled.args:
+            gone = OUT_OF_TIME
+        if story.claim is not None:
+            self._later(self._give_back(story.claim, gone.reason, story.void))
+        self._parts.tasks.settle(account.arrived_of(story.reached).call_id, sent=False)
         salt = story.arguments.salt if story.arguments is not None else b""
         self._parts.recorder.append_nowait(self._account(story, gone), salt)
 

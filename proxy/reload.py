@@ -16,19 +16,20 @@ from pathlib import Path
 from policies.bundle import OBSERVED_FOLDER, Bundle, read_policies
 from policies.mistakes import PolicyMistakes
 from policies.model import Json, Mode
+from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
 from proxy.facts import Held, Inventory, OwnershipRules
 from proxy.files import marks
 from proxy.inventory.held import in_force
 from proxy.inventory.load import Examined, Loaded
 from proxy.inventory.narrowing import Narrowed, narrowed
-from proxy.inventory.watch import InventorySource
+from proxy.inventory.watch import RESTLESS, InventorySource
 from proxy.world import World, build_world, policy_mistakes
 from telemetry.errors import AuditUnavailable
 
 log = logging.getLogger("countersign.reload")
 
-LOOK_SECONDS = 0.05  # at what the file system says of the files
+LOOK_SECONDS = 0.1  # at what the file system says of the files
 SETTLE_SECONDS = 0.1  # for so long an edit must stay as it is
 READ_SECONDS = 0.5  # whatever the file system says: it may be wrong, or of another machine
 _USUAL_TURN = sys.getswitchinterval()
@@ -84,7 +85,7 @@ class Keeper:
         self._ended: frozenset[str] = frozenset()  # what files with mistakes have said to be inactive since
         self._lost: tuple[str, ...] = ()  # by both, for the record
         self._handing = False  # while the newest files are being put in force
-        self._unsettled = False
+        self._unsettled = 0  # polls in a row that found other policies than the one before
         self._files = _build(self._used, self._bundle, mode)
         self._compiled = self._used.inventory.version  # for which the policies in force are
         self._world = self._laid()
@@ -161,7 +162,7 @@ class Keeper:
     @property
     def _waiting(self) -> bool:
         stale = self._world.inventory.version != self._compiled
-        return stale or self._unsettled or self._source.waiting
+        return stale or self._unsettled > 0 or self._source.waiting
 
     def _places(self) -> list[Path]:
         return [*self._source.places(), self._policies, self._policies / OBSERVED_FOLDER]
@@ -237,10 +238,12 @@ class Keeper:
         try:
             bundle = await asyncio.to_thread(_read, self._policies)
         except ConfigurationError as wrong:
-            self._wanted, self._seen, self._unsettled = self._bundle, "", False
+            self._wanted, self._seen, self._unsettled = self._bundle, "", 0
             return wrong.mistakes
         settled, self._seen = bundle.version == self._seen, bundle.version
-        self._unsettled = not settled
+        self._unsettled = 0 if settled else self._unsettled + 1
+        if self._unsettled >= RESTLESS:
+            return (Mistake(shown(self._policies), 0, "", "change all the time, so that no edit can be used"),)
         if settled and bundle.version != self._wanted.version:
             self._wanted = bundle
         return ()

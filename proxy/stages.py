@@ -41,7 +41,7 @@ class Evidence:
     """
 
     peer: str
-    credentials: tuple[tuple[str, str], ...] = ()
+    credentials: tuple[tuple[str, str], ...] = field(repr=False, default=())
     malformed: str = ""
     certificates: tuple[bytes, ...] = ()
     local: LocalPeer | None = None
@@ -111,7 +111,8 @@ class Chain:
 class TaskBasis:
     """What a task that is known to us proves: whose it is, for whom and through whom, and what ends it.
 
-    `behind` are the parties before an asserted hop: they prove nothing, and nothing goes on without them.
+    `behind` are the parties before an asserted hop: they prove nothing, and nothing goes on without them. `above` are
+    the tasks above it: of each the agent, and when it began.
     """
 
     agent: str
@@ -120,6 +121,7 @@ class TaskBasis:
     not_after: float
     scopes: tuple[str, ...]
     behind: tuple[Principal, ...] = ()
+    above: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ class Proven:
     anew. `thumbprint` is that of the certificate whose key the connection has proven to hold, `bound_to` the one that
     it must be (RFC 8705 section 3). `made_at` is when the credential itself was issued, however old its task; 0 if only
     `issued_at` is known. `reviews` are the issuers that are asked again whether it is still good, each with the number
-    under which they are.
+    under which they are. `begun` are the task and those above it, if they are known to us: of each the agent, and when
+    it began.
     """
 
     agent: str
@@ -155,6 +158,7 @@ class Proven:
     bound_to: str = ""
     made_at: float = 0.0
     reviews: tuple[tuple[str, int], ...] = ()
+    begun: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +208,9 @@ class Request:
     host: str
     port: int
     path: str
-    query: str
-    headers: Headers
-    body: bytes
+    query: str = field(repr=False)  # what goes upstream has the credential in one of these three
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
 
     def header(self, name: str) -> str | None:
         """The value of the only header of this lower-case name; None if there is none, or several."""
@@ -361,7 +365,7 @@ class Reply:
 
     status: int
     headers: Headers
-    body: bytes
+    body: bytes = field(repr=False)  # our token endpoint answers with one, too
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+from telemetry.errors import AuditDamaged
+
 _TAIL_BYTES = 16 * 1024
 _NOTE = re.compile(rb"[^\n]+\n[0-9]+\n[^\n]+\n\n(?:\xe2\x80\x94 [^\n]+\n)+\n")
 
@@ -23,6 +25,8 @@ class History:
             start = max(0, size - _TAIL_BYTES)
             tail = os.pread(file, _TAIL_BYTES, start)
             notes = list(_NOTE.finditer(tail))
+            if start and not notes:
+                raise AuditDamaged(f"{self._path}: ends in {len(tail)} bytes without a signed head; restore it")
             self._size = start + notes[-1].end() if notes else 0
             if self._size < size:
                 os.ftruncate(file, self._size)

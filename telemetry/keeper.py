@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from telemetry.checkpoint import Checkpoint, sign_checkpoint
+from telemetry.durable import replace_file
 from telemetry.hashes import HashFiles
 from telemetry.history import History
 from telemetry.layout import Layout
@@ -41,10 +42,13 @@ class Keeper:
         self.head: Checkpoint | None = None
         self.unsigned_since: float | None = None
         self.failure = ""
+        self._salts_wait = False
 
     def start(self, head: Checkpoint | None) -> None:
-        """Go on from the last signed head."""
+        """Go on from the last signed head. Raises `OSError` if there is none yet and none can be signed."""
         self.head = head
+        if head is None:
+            self._sign_if_due(final=False)  # before the first record: then records without any head were set back
         self._thread.start()
 
     def add(self, leaves: list[bytes], records: Sequence[Mapping[str, Any]]) -> None:
@@ -79,6 +83,8 @@ class Keeper:
                 _LOG.error("audit log %s: the head cannot be signed: %s", self._layout.directory, error)
             self.failure = str(error)
         else:
+            if self.failure:
+                _LOG.warning("audit log %s: heads are signed again", self._layout.directory)
             self.failure = ""
 
     def _drain(self) -> None:
@@ -92,10 +98,17 @@ class Keeper:
                     _LOG.exception("a listener to the audit log failed")
 
     def _keep_salts(self) -> None:
+        place = self._layout.directory
         try:
             self._salts.flush()
         except OSError as error:  # kept in memory, for the next round; the records themselves are complete
-            _LOG.warning("audit log %s: salts cannot be written yet: %s", self._layout.directory, error)
+            if not self._salts_wait:
+                _LOG.warning("audit log %s: salts cannot be written yet: %s", place, error)
+            self._salts_wait = True
+        else:
+            if self._salts_wait:
+                _LOG.warning("audit log %s: salts are written again", place)
+            self._salts_wait = False
 
     def _extend_tree(self) -> None:
         if self._owed:
@@ -112,9 +125,7 @@ class Keeper:
         note = sign_checkpoint(head, self._signer)
         if grown:
             self._history.append(note, sync=final)
-        fresh = self._layout.checkpoint.with_name("checkpoint.new")
-        fresh.write_text(note, encoding="utf-8")
-        fresh.replace(self._layout.checkpoint)
+        replace_file(self._layout.checkpoint, note)
         if final:
             self._tree.sync()
         self.head, self._signed_at = head, time.monotonic()

@@ -51,6 +51,8 @@ type RecordType = Literal[
     "token.revoked",
     "revocation.put",
     "revocation.lifted",
+    "revocation.forgotten",
+    "history.forgotten",
     "signal.received",
     "signal.refused",
     "signal.silent",

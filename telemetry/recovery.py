@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 
 from telemetry.checkpoint import Checkpoint, Policy, open_checkpoint
+from telemetry.durable import PRIVATE, replace_file
 from telemetry.errors import AuditDamaged, NoteError
 from telemetry.hashes import HashFiles
 from telemetry.history import History
@@ -47,7 +48,7 @@ def load_signer(layout: Layout, origin: str) -> Signer:
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        if layout.checkpoints.exists() or layout.policy.exists():
+        if any(path.exists() for path in (layout.checkpoint, layout.checkpoints, layout.policy)):
             raise AuditDamaged(f"{path}: is missing, but this log was signed with it; put it back") from None
         return _make_signer(layout, origin)
     with os.fdopen(file, encoding="ascii") as stream:
@@ -59,30 +60,34 @@ def load_signer(layout: Layout, origin: str) -> Signer:
             raise AuditDamaged(f"{path}: is not a signer key: {error}") from error
     if signer.name != origin:
         raise AuditDamaged(f"{path}: is the key of `{signer.name}`, but this log is `{origin}`")
-    if not layout.policy.exists():
-        layout.policy.write_text(Policy((Verifier(signer.vkey),)).text)
+    if not (layout.policy.exists() and layout.policy.stat().st_size):
+        _write_policy(layout, signer)
     return signer
 
 
 def _make_signer(layout: Layout, origin: str) -> Signer:
     text = new_signer_key(origin)
-    file = os.open(layout.signer_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(file, "w", encoding="ascii") as stream:
-        stream.write(text + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
+    replace_file(layout.signer_key, text + "\n", PRIVATE)
     signer = Signer(text)
-    layout.policy.write_text(Policy((Verifier(signer.vkey),)).text)
+    _write_policy(layout, signer)
     return signer
 
 
+def _write_policy(layout: Layout, signer: Signer) -> None:
+    replace_file(layout.policy, Policy((Verifier(signer.vkey),)).text)
+
+
 def last_signed(layout: Layout, history: History, signer: Signer) -> Checkpoint | None:
-    """The largest head that we ever signed, as far as this directory remembers."""
+    """The largest head that we ever signed, as far as this directory remembers.
+
+    One of the two files may be missing, or empty, which a power cut can make of a file that was never forced to the
+    disk: the other one tells. What is neither empty nor signed by us is never passed over.
+    """
     policy = Policy((Verifier(signer.vkey),))
     heads: list[Checkpoint] = []
-    newest = layout.checkpoint.read_text() if layout.checkpoint.exists() else None
-    for path, note in ((layout.checkpoint, newest), (layout.checkpoints, history.open())):
-        if note is not None:
+    newest = layout.checkpoint.read_text(errors="replace") if layout.checkpoint.exists() else ""
+    for path, note in ((layout.checkpoint, newest.strip("\0")), (layout.checkpoints, history.open())):
+        if note:
             try:
                 heads.append(open_checkpoint(note, policy))
             except NoteError as error:
@@ -111,6 +116,11 @@ def recover(layout: Layout, tree: HashFiles, history: History, signer: Signer) -
     head = last_signed(layout, history, signer)
     if head is not None:
         _check_head(layout, tree, head)
+    elif size or layout.checkpoint.exists():
+        raise AuditDamaged(
+            f"{layout.directory}: holds {size} records, and no signed head says how many there were: `checkpoint` and "
+            "`checkpoints` are lost. Nothing is signed over that; put them back or start a new log"
+        )
     last_leaf = tree.leaves(size - 1, 1)[0] if size else b""
     return Recovered(size, last_leaf, segments[-1][0], head, cut)
 

@@ -8,7 +8,7 @@ belong together; once the salt is erased nobody can.
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain, islice
@@ -50,7 +50,7 @@ class Redacted:
     commit: str
     shape: list[str]
     length: int
-    salt: bytes
+    salt: bytes = field(repr=False)
 
     @property
     def args(self) -> dict[str, Json]:

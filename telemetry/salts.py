@@ -1,5 +1,6 @@
 """The salts of argument commitments, beside the log and never in it, so that they can be erased."""
 
+import errno
 import os
 import re
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 from telemetry.errors import AuditDamaged
 
 _LINE = re.compile(rb"([!-~]{1,128}) ([0-9a-f]{64})\n")
+_LONGEST_LINE = 128 + 1 + 64 + 1
 _MOST_WAITING = 10_000
 
 
@@ -23,6 +25,7 @@ class Salts:
         self._path = path
         self._waiting: deque[bytes] = deque()
         self._lock = threading.Lock()
+        self._size: int | None = None
 
     def add(self, call: str, salt: bytes) -> None:
         """From any thread; never waits."""
@@ -36,12 +39,24 @@ class Salts:
             if not lines:
                 return
             try:
-                file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-                with os.fdopen(file, "ab") as stream:
-                    stream.write(b"".join(lines))
+                self._append(b"".join(lines))
             except OSError:
                 self._waiting.extendleft(reversed(lines))
                 raise
+
+    def _append(self, data: bytes) -> None:
+        """After an `OSError` what it left is written over: half a line would spoil the one after it."""
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            found = os.fstat(file).st_size
+            if self._size is None or found < self._size:
+                self._size = _whole_lines(file, found)
+            os.ftruncate(file, self._size)
+            if os.pwrite(file, data, self._size) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+            self._size += len(data)
+        finally:
+            os.close(file)
 
     def find(self, call: str) -> bytes | None:
         """The salt of this call's arguments; None if there is none, or it was erased."""
@@ -78,3 +93,10 @@ class Salts:
                     if any(salt):
                         yield offset + found.start(2), salt
                 offset += len(line)
+
+
+def _whole_lines(file: int, end: int) -> int:
+    """Where the file's last whole line ends. What is longer than any line of ours is left as it is."""
+    start = max(0, end - _LONGEST_LINE)
+    newline = os.pread(file, end - start, start).rfind(b"\n")
+    return end if start and newline < 0 else start + newline + 1

@@ -4,6 +4,7 @@ import errno
 import os
 from pathlib import Path
 
+from telemetry.durable import sync_directory
 from telemetry.errors import AuditDamaged
 from telemetry.layout import Layout
 
@@ -29,7 +30,7 @@ class EntryFile:
         self._file = os.open(path, _DURABLE | os.O_CREAT, 0o600)
         self._path = path
         self.size = os.fstat(self._file).st_size
-        _sync_directory(self._layout.entries)
+        sync_directory(self._layout.entries)
 
     def append(self, data: bytes, next_index: int) -> None:
         """Durable when it returns; `next_index` is the index of the first record in `data`."""
@@ -105,11 +106,3 @@ class Reserve:
             os.truncate(self._path, 0)
         except OSError:
             return
-
-
-def _sync_directory(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

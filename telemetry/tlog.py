@@ -113,27 +113,6 @@ def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
     return path[::-1]
 
 
-def consistency_proof(old: int, new: int, node: Node) -> list[bytes]:
-    """That the first `old` leaves of the tree of `new` leaves are unchanged (RFC 6962 2.1.2)."""
-    if not 0 <= old <= new:
-        raise ProofError(f"there is no consistency proof from {old} to {new} leaves")
-    if old in (0, new):
-        return []
-    proof: list[bytes] = []
-    low, high, whole = 0, new, True
-    while old != high:
-        middle = low + _split(high - low)
-        if old <= middle:
-            proof.append(_range(middle, high, node))
-            high = middle
-        else:
-            proof.append(_range(low, middle, node))
-            low, whole = middle, False
-    if not whole:
-        proof.append(_range(low, high, node))
-    return proof[::-1]
-
-
 def _skip(position: int, last: int) -> tuple[int, int]:
     """Up to where the node is a right child: between, it has no sibling."""
     shift = (position & -position).bit_length() - 1 if position else 0
@@ -159,31 +138,3 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
         raise ProofError("the inclusion proof is too short")
     if current != expected_root:
         raise ProofError("the inclusion proof leads to another root")
-
-
-def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> None:
-    """Raise `ProofError` unless the new tree begins with the whole old tree (RFC 9162 2.1.4.2)."""
-    if not 0 <= old <= new:
-        raise ProofError(f"a tree of {new} leaves cannot follow one of {old}")
-    if old in (0, new):
-        if proof or (old == new and old_root != new_root) or (old == 0 and old_root != EMPTY_ROOT):
-            raise ProofError("the two heads are not consistent")
-        return
-    path = list(proof) if old & (old - 1) else [old_root, *proof]
-    if not path:
-        raise ProofError("the consistency proof is empty")
-    shift = (old & -old).bit_length() - 1
-    position, last = old - 1 >> shift, new - 1 >> shift
-    first = second = path[0]
-    for sibling in path[1:]:
-        if last == 0:
-            raise ProofError("the consistency proof is too long")
-        if position & 1 or position == last:
-            first, second = node_hash(sibling, first), node_hash(sibling, second)
-            position, last = _skip(position, last)
-        else:
-            second = node_hash(second, sibling)
-        position >>= 1
-        last >>= 1
-    if last != 0 or first != old_root or second != new_root:
-        raise ProofError("the two heads are not consistent")

@@ -42,11 +42,6 @@ class TraceContext:
         """For the upstream."""
         return f"00-{self.trace}-{self.up}-{SAMPLED_RANDOM}"
 
-    @property
-    def traceresponse(self) -> str:
-        """For the agent's side, so that its people can find ours."""
-        return f"00-{self.trace}-{self.span}-{SAMPLED_RANDOM}"
-
 
 def parse_traceparent(text: str) -> Inbound | None:
     """None for anything malformed: then a new trace is begun, and nothing of it is passed on."""

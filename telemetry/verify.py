@@ -149,10 +149,11 @@ class _Verification:
 
     def _notes(self) -> Iterator[tuple[str, str]]:
         layout = self._layout
-        if layout.checkpoint.exists():
-            yield "the newest head", layout.checkpoint.read_text(errors="replace")
+        newest = layout.checkpoint.read_text(errors="replace").strip("\0") if layout.checkpoint.exists() else ""
+        if newest:
+            yield "the newest head", newest
         else:
-            self._find(None, "the newest head, the file `checkpoint`, is missing", INCOMPLETE)
+            self._find(None, "the newest head, the file `checkpoint`, is missing or empty", INCOMPLETE)
         if layout.checkpoints.exists():
             with layout.checkpoints.open(errors="replace", newline="\n") as lines:
                 for number, note in enumerate(split_notes(lines)):

@@ -106,17 +106,23 @@ class Writer:
 
     def _run(self) -> None:
         while not (self._stopping and (self._trouble or not self.waiting)):
-            with suppress(Empty):
-                self._wake.get(timeout=_MEND_EVERY if self._trouble else _LINGER)
-            self._woken = False
-            self._look()
-            if self._trouble:
-                self._try_to_mend()
-            while self.waiting and not self._trouble:
-                self._commit()
-            if self._trouble:
-                self._turn_away()
+            try:
+                self._round()
+            except Exception as error:  # noqa: BLE001 - without this thread nothing passes until somebody restarts us
+                self._begin_trouble(_reason(error), error)
         refuse(self._take(len(self.waiting)), self._trouble or "the audit log is closed")
+
+    def _round(self) -> None:
+        with suppress(Empty):
+            self._wake.get(timeout=_MEND_EVERY if self._trouble else _LINGER)
+        self._woken = False
+        self._look()
+        if self._trouble:
+            self._try_to_mend()
+        while self.waiting and not self._trouble:
+            self._commit()
+        if self._trouble:
+            self._turn_away()
 
     def _take(self, count: int) -> list[Entry]:
         return [self.waiting.popleft() for _ in range(count)]
@@ -125,14 +131,27 @@ class Writer:
         batch = self._take(min(len(self.waiting), _MAX_BATCH))
         self._busy_since = time.monotonic()
         try:
-            self._write(batch)
-        except OSError as error:
-            self._fail(batch, error)
+            error = self._write_or_keep(batch)
         finally:
             self._busy_since = None
+        if error is not None:
+            self._fail(error)
+
+    def _write_or_keep(self, batch: Sequence[Entry]) -> Exception | None:
+        """Write these. What could not be made durable waits again in its place, and nothing of it stays in the file."""
+        size = self.size
+        try:
+            self._write(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is, what was taken must not be lost with it
+            if self.size == size:
+                self.waiting.extendleft(reversed(batch))
+            with suppress(OSError):
+                self.entries.cut()
+            return error
+        return None
 
     def _write(self, batch: Sequence[Entry]) -> None:
-        """Make these durable and tell their callers; after an `OSError` none of them is."""
+        """Make these durable and tell their callers; if it raises with `size` as before, none of them is."""
         written: list[Entry] = []
         rejected: list[tuple[Entry, str]] = []
         records: list[dict[str, Any]] = []
@@ -140,10 +159,10 @@ class Writer:
         lines: list[bytes] = []
         last = self._last_leaf
         for entry in batch:
-            record = self._stamp(entry.record, self.size + len(lines), last)
             try:
+                record = self._stamp(entry.record, self.size + len(lines), last)
                 line = canonical(record)
-            except (TypeError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one record, those beside it are written
                 rejected.append((entry, f"a record cannot be written as JSON: {error}"))
                 continue
             if len(line) > MAX_RECORD_BYTES:
@@ -159,9 +178,9 @@ class Writer:
             first = self.size
             self.size += len(lines)
             self._last_leaf = last
-            deliver(written, range(first, self.size))
             if self.keeper is not None:
-                self.keeper.add(leaves, records)
+                self.keeper.add(leaves, records)  # first: the tree has every record, whatever becomes of who waits
+            deliver(written, range(first, self.size))
         for entry, reason in rejected:
             self.lost += 1
             _LOG.error("audit log %s: %s", self._layout.directory, reason)
@@ -190,21 +209,22 @@ class Writer:
             if not self.entries.attached():
                 self._begin_trouble("the audit log's file was removed or replaced")
 
-    def _fail(self, batch: Sequence[Entry], error: OSError) -> None:
-        """Nothing of the batch stays. Who waits is refused; outcomes are kept for when the disk works again."""
-        self._begin_trouble(f"the audit log cannot be written: {error.strerror or error}")
-        with suppress(OSError):
-            self.entries.cut()
-        self.waiting.extendleft(reversed(batch))
+    def _fail(self, error: Exception) -> None:
+        """Who waits is refused; outcomes are kept for when the disk works again."""
+        self._begin_trouble(_reason(error), None if isinstance(error, OSError) else error)
         self._turn_away()
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             self._reserve.release()
             self._write_outcomes()
 
-    def _begin_trouble(self, reason: str) -> None:
+    def _begin_trouble(self, reason: str, error: Exception | None = None) -> None:
+        """Tell of it once, with the trace of an `error` that nobody foresaw."""
+        if reason == self._trouble:
+            return
+        if not self._trouble:
+            self._trouble_since = self._clock()
         self._trouble = reason
-        self._trouble_since = self._clock()
-        _LOG.error("%s: %s; calls are refused until it can be", self._layout.directory, reason)
+        _LOG.error("%s: %s; calls are refused until it can be", self._layout.directory, reason, exc_info=error)
 
     def _turn_away(self) -> None:
         """Refuse whose call waits; keep the outcomes, in order."""
@@ -216,20 +236,16 @@ class Writer:
 
     def _write_outcomes(self) -> bool:
         """Write the outcomes of calls already under way, in the space that is left. False: the disk says no."""
-        batch: list[Entry] = []
         try:
             self.entries.mend()
-            while self.waiting:
-                batch = self._take(min(len(self.waiting), _MAX_BATCH))
-                self._write(batch)
-                batch = []
-        except (OSError, AuditDamaged) as error:
-            if isinstance(error, AuditDamaged):
-                self._trouble = str(error)
-            self.waiting.extendleft(reversed(batch))
-            with suppress(OSError):
-                self.entries.cut()
+        except OSError:
             return False
+        except AuditDamaged as error:
+            self._trouble = str(error)
+            return False
+        while self.waiting:
+            if self._write_or_keep(self._take(min(len(self.waiting), _MAX_BATCH))) is not None:
+                return False
         return True
 
     def _try_to_mend(self) -> None:
@@ -240,21 +256,33 @@ class Writer:
         except OSError:
             self._write_outcomes()
             return
+        if self._write_outcomes() and self._write_gap():
+            self._trouble = ""
+            _LOG.warning("audit log %s: written again; the gap is on record", self._layout.directory)
+
+    def _write_gap(self) -> bool:
         refused, lost = self.refused, self.lost
         gap = {
             "refused": refused,
             "lost": lost,
             "since": timestamp(self._trouble_since),
             "until": timestamp(self._clock()),
-            "cause": self._trouble,
+            "cause": self._trouble.encode(errors="backslashreplace").decode(),
         }
-        nobody: concurrent.futures.Future[int] = concurrent.futures.Future()
-        entry = Entry({"type": "audit.gap", "gap": gap}, nobody, None, lazy=True)
-        self.waiting.append(entry)
-        if self._write_outcomes():
-            self.refused -= refused  # who was refused while this was written is told of next time
-            self.lost -= lost
-            self._trouble = ""
-            _LOG.warning("audit log %s: written again; the gap is on record", self._layout.directory)
-        else:
-            self.waiting.remove(entry)
+        told: concurrent.futures.Future[int] = concurrent.futures.Future()
+        entry = Entry({"type": "audit.gap", "gap": gap}, told, None, lazy=True)
+        self._write_or_keep([entry])
+        if self.waiting and self.waiting[0] is entry:
+            self.waiting.popleft()  # the next try tells of the gap as it is then
+        if not told.done() or told.exception() is not None:
+            return False
+        self.refused -= refused  # who was refused while this was written is told of next time
+        self.lost -= lost
+        return True
+
+
+def _reason(error: Exception) -> str:
+    """For the operator. The text of what nobody foresaw may quote a record, so it is not shown."""
+    if isinstance(error, OSError):
+        return f"the audit log cannot be written: {error.strerror or error}"
+    return f"the audit log cannot be written: {type(error).__name__}"

@@ -11,7 +11,10 @@ from proxy.app.ended import Ended, Stands
 from proxy.app.orphans import OrphanWatch
 from proxy.app.sources import SourceWatch
 from proxy.errors import CountersignError
+from proxy.storage.sqlite_history import HISTORIES
 from proxy.tasks.epochs import Epochs
+from proxy.tasks.forgetting import Forgetting, SteadyClock
+from proxy.tasks.history import History
 from proxy.tasks.interfaces import Revocation
 from telemetry.errors import AuditUnavailable
 
@@ -24,6 +27,9 @@ SWEEP_SECONDS = 1.0
 CROWD_SECONDS = 60.0
 KEY_SECONDS = 3600.0
 TIDY_SECONDS = 60.0
+WORKED_SECONDS = 300.0
+"""A step that lasted so long before it failed had worked: some never end of themselves."""
+HISTORY_SECONDS = 3600.0
 
 
 @contextlib.asynccontextmanager
@@ -31,6 +37,10 @@ async def background(core: "Core") -> AsyncIterator[None]:
     """What goes on beside the calls; none of it may end the process, and none of it outlives the core."""
     changes, orphans = _Changes(core), OrphanWatch(core.inventory, core.holds, core.recorder.append, core.clock)
     failures, ended = core.failures, Ended(lambda: core.feed.epochs, _stands(core), core.inventory, core.clock)
+    own = None if core.own_tokens is None else f"token:{core.own_tokens.issuer}|"
+    forget, record = core.store.forget_revocations, core.recorder.append
+    forgetting = Forgetting(core.store, forget, record, SteadyClock(), own_tokens=own)
+    history = History(core.store, HISTORIES, record, SteadyClock(), days=core.settings.history_days)
     tasks = [
         asyncio.create_task(_forever(failures, "hearing of revocations", lambda: core.feed.run(core.clock))),
         asyncio.create_task(_forever(failures, "watching files", lambda: core.keeper.watch(core.recorder.append))),
@@ -39,7 +49,8 @@ async def background(core: "Core") -> AsyncIterator[None]:
         asyncio.create_task(_forever(failures, "sweeping held calls", lambda: _sweep(core))),
         asyncio.create_task(_forever(failures, "counting unknown callers", lambda: _tell_crowd(core))),
         asyncio.create_task(_forever(failures, "ending overdue tasks", lambda: _sweep_tasks(core))),
-        asyncio.create_task(_forever(failures, "forgetting ended tasks", lambda: _tidy_tasks(core))),
+        asyncio.create_task(_forever(failures, "forgetting ended tasks", lambda: _tidy(core, forgetting))),
+        asyncio.create_task(_forever(failures, "forgetting history", lambda: _forget_history(core, history))),
         asyncio.create_task(_forever(failures, "storing revocations", lambda: _store_revocations(core))),
         asyncio.create_task(_forever(failures, "ending obtained credentials", lambda: _end_credentials(core, ended))),
         asyncio.create_task(_forever(failures, "reading keys again", lambda: _refresh_keys(core))),
@@ -62,23 +73,31 @@ async def background(core: "Core") -> AsyncIterator[None]:
 async def _forever(failures: Counter[str], what: str, step: Callable[[], Coroutine[None, None, None]]) -> None:
     """Again and again, whatever happens: a sweep that silently stopped would be missed too late.
 
-    A failure is logged once until it works again; how often it failed is counted, for the status and the metrics.
+    A failure is logged once until it works again, or fails otherwise; how often it failed is counted, for the status
+    and the metrics.
     """
-    failing = False
+    clock = asyncio.get_running_loop().time
+    told = ""
     while True:
+        begun = clock()
         try:
             await step()
-            failing = False
+            told = ""
             continue
-        except (AuditUnavailable, CountersignError) as error:
-            if not failing:
-                log.warning("%s does not work at the moment: %s", what, error)
-        except Exception:
-            if not failing:
-                log.exception("%s failed, and is tried again", what)
-        failing = True
-        failures[what] += 1
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next try is made
+            failures[what] += 1
+            cause = f"{type(error).__name__}: {error}"
+            if cause != told or clock() - begun >= WORKED_SECONDS:
+                _tell(what, error)
+            told = cause
         await asyncio.sleep(SWEEP_SECONDS)
+
+
+def _tell(what: str, error: Exception) -> None:
+    if isinstance(error, AuditUnavailable | CountersignError):
+        log.warning("%s does not work at the moment: %s", what, error)
+    else:
+        log.error("%s failed, and is tried again", what, exc_info=error)
 
 
 class _Changes:
@@ -107,8 +126,10 @@ class _Changes:
         await core.tasks.hear()
         failed: dict[Revocation, Exception] = {}
         if epochs is not self._acted_on:
-            ended = frozenset(epochs.by_scope.values())
-            for revocation in ended - self._ended:
+            ended = frozenset(epochs.rows)
+            for revocation in epochs.rows:  # ends first: what is ended and frozen is told to be ended
+                if revocation in self._ended:
+                    continue
                 try:
                     await self._act_on(revocation)
                 except Exception as error:  # noqa: BLE001 - one that fails must not keep the others waiting
@@ -164,10 +185,14 @@ async def _sweep_tasks(core: "Core") -> None:
     await core.tasks.sweep(core.clock())
 
 
-async def _tidy_tasks(core: "Core") -> None:
+async def _tidy(core: "Core", forgetting: Forgetting) -> None:
     await asyncio.sleep(TIDY_SECONDS)
-    own = None if core.own_tokens is None else f"token:{core.own_tokens.issuer}|"
-    await core.tasks.tidy(core.revocations.in_force(), core.revocations.lift, core.clock(), own_tokens=own)
+    await forgetting.sweep(core.revocations.in_force(), core.clock())
+
+
+async def _forget_history(core: "Core", history: History) -> None:
+    await asyncio.sleep(HISTORY_SECONDS)
+    await history.sweep(core.clock())
 
 
 async def _change_key(core: "Core") -> None:

@@ -11,6 +11,7 @@ from policies.model import Json
 from proxy.app.core import Core
 from proxy.app.inventories import InventoriesInForce
 from proxy.app.signals import signal_gauges
+from proxy.checkup import unsafe_here
 from proxy.console.site import create_console
 from proxy.control.api import create_api
 from proxy.control.door import Door
@@ -25,7 +26,6 @@ from proxy.credentials.references import References
 from proxy.errors import Refused, StoreUnavailable
 from proxy.inventory.orphans import orphans
 from proxy.inventory.ownership import overdue
-from proxy.settings import unsafe
 from telemetry.metrics import Metrics
 
 type Addresses = Callable[[], Mapping[str, str]]
@@ -112,10 +112,10 @@ async def _status(core: Core, addresses: Addresses) -> Mapping[str, Json]:
         "audit_root": recorder.root.hex(),
         "revocations_heard_seconds_ago": round(max(0.0, core.feed.stale_for(core.clock())), 3),
         "revocations": len(core.revocations.in_force()),
-        "revocations_not_stored": [*sorted(core.revocations.unstored())],
+        "revocations_not_stored": [*sorted({row.scope for row in core.revocations.unstored()})],
         **core.signals.status(),
         "background_failures": {**core.failures},
-        "unsafe": [*unsafe(core.settings)],
+        "unsafe": [*unsafe_here(core.settings, world.inventory)],
     }
 
 

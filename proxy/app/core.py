@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -128,7 +129,7 @@ def _assemble(
     revocations = RevocationService(store, feed, record=recorder.append, unstored=unstored)
     handles = HandleService(store, revocations.revoke)
     feed.on_standing(handles.forget)
-    tasks = TaskService(store, revocations.revoke, recorder.append)
+    tasks = TaskService(store, revocations.revoke, recorder.append, lambda: keeper.world.inventory)
     feed.on_standing(tasks.forget)
     holds = _holds(settings, store, recorder, keeper, clock)
     signer = _signer(settings, clock())
@@ -241,13 +242,18 @@ def _alone(state: Path) -> Iterator[None]:
     """The state directory, made if need be, closed to others, and locked: two processes would overwrite each other."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = state.stat()
+        if folder.st_uid != os.getuid() or stat.S_IMODE(folder.st_mode) & 0o077:
+            raise CountersignError(f"{state}: the state directory must be yours and closed to others: chmod 700 it")
         lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise CountersignError(f"{state}: the state directory cannot be used: {error.strerror}") from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            busy = f"{state}: another Countersign runs on this state directory; stop it first"
+            raise CountersignError(busy) from error
         yield
-    except BlockingIOError as error:
-        raise CountersignError(f"{state}: another Countersign runs on this state directory; stop it first") from error
     finally:
         os.close(lock)

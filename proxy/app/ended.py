@@ -68,10 +68,8 @@ class Ended:
 def _ended_bindings(epochs: Epochs, inventory: Inventory) -> frozenset[str]:
     """Those that a person ended, and those of services that a person ended."""
     ended: set[str] = set()
-    for scope, revocation in epochs.by_scope.items():
+    for scope in epochs.ended:
         kind, _, name = scope.partition(":")
-        if revocation.kind != "revoke":
-            continue
         if kind == "credential":
             ended.add(name)
         elif kind == "service" and name in inventory.services:

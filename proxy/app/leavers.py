@@ -44,14 +44,15 @@ class SourceLeavers:
         In force, written down and on record when it returns.
         """
         left = self._left.get(path, _NOBODY)
+        # Whom a document in force has brought back is gone no more: what comes after it does not end them again.
+        earlier = left.people if left.stand(path, self._keeper.loaded) else frozenset()
         if document is not None:
             if left.people:
                 await asyncio.to_thread(_write, _beside(path), frozenset())
-                self._left[path] = Departed(left.people, document)
+                self._left[path] = Departed(earlier, document)
                 self._told.pop(path, None)
                 self._keeper.depart(self._left)
             return
-        earlier = left.people if left.stand(path, self._keeper.loaded) else frozenset()
         self._left[path] = Departed(earlier | people)
         self._keeper.depart(self._left)
         await asyncio.to_thread(_write, _beside(path), earlier | people)

@@ -15,12 +15,13 @@ from proxy.app.gauges import connection_gauges, core_gauges
 from proxy.app.local import operator_socket
 from proxy.app.tracing import spans_to
 from proxy.app.web import bind, web_servers
+from proxy.checkup import unsafe_here
 from proxy.control.operator_socket import bind_operator_socket
 from proxy.errors import CountersignError
 from proxy.listener.ca import Authority
 from proxy.listener.listener import Listener
 from proxy.listener.options import ListenerOptions
-from proxy.settings import Address, Settings, unsafe
+from proxy.settings import Address, Settings
 from telemetry.errors import AuditUnavailable
 from telemetry.metrics import Metrics
 
@@ -153,7 +154,7 @@ def _running(core: Core, listener: Listener, origin: str) -> Running:
         inventory_version=world.inventory.version,
         audit_directory=settings.state / "audit",
         audit_size=core.recorder.size,
-        unsafe=unsafe(settings),
+        unsafe=unsafe_here(settings, world.inventory),
     )
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from policies.model import Json
 from proxy.control.needs import Record
 from proxy.control.signals.endpoints import SignalDeps, Telling
-from proxy.control.signals.ends import Ending
 from proxy.control.signals.following import Teller
 from proxy.control.signals.hearing import Hearing
 from proxy.control.signals.model import Receiver, Transmitter
@@ -77,7 +76,7 @@ class Signals:
         self._hearing = Hearing(
             SetReader(transmitters.values()),
             around.store,
-            Ending(around.revocations.revoke, around.revocations.in_force),
+            around.revocations.revoke,
             record=around.record,
             inventory=around.inventory,
             silence=self.silence,

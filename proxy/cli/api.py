@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import httpx
 
 
+_PIECE = 1000
+
 # What lists the things of which the API knows none by this name.
 _WHERE_TO_LOOK = {
     "agent_unknown": "countersign agent list",
@@ -41,14 +43,7 @@ def call(
 
 def every_page(config: Path, path: str, name: str, *, as_person: str | None = None) -> list[Any]:
     """The whole list that the API gives in pieces; `path` has a query, which may be empty."""
-    rows: list[Any] = []
-    place = ""
-    while True:
-        answer = call(config, "GET", f"{path}&limit=1000{place}", as_person=as_person)
-        rows += answer[name]
-        if "next" not in answer:
-            return rows
-        place = f"&after={quote(answer['next'], safe='')}"
+    return asyncio.run(_every_page(config, path, name, as_person))
 
 
 @contextlib.asynccontextmanager
@@ -66,6 +61,18 @@ async def _call(
 ) -> dict[str, Any]:
     async with control(config) as client:
         return await request(client, method, path, body, as_person=as_person)
+
+
+async def _every_page(config: Path, path: str, name: str, as_person: str | None) -> list[Any]:
+    rows: list[Any] = []
+    async with control(config) as client:
+        place = ""
+        while True:
+            answer = await request(client, "GET", f"{path}&limit={_PIECE}{place}", as_person=as_person)
+            rows += answer[name]
+            if "next" not in answer:
+                return rows
+            place = f"&after={quote(answer['next'], safe='')}"
 
 
 async def request(

@@ -108,7 +108,9 @@ def reconcile(
     config: Config = DEFAULT_CONFIG,
     json: AsJson = False,
 ) -> None:
-    """Say what became of a call whose outcome is unknown; until then the same call is refused.
+    """Say what became of a call whose outcome is unknown.
+
+    Until then the same call is refused.
 
     \b
     countersign holds reconcile hld_01a2... --executed --evidence "refund 77 is in the ledger" --as alice

@@ -11,6 +11,7 @@ from proxy.cli import agent, audit, handle, holds, inventory, keys, person, revi
 from proxy.cli.check import check
 from proxy.cli.demo import demo
 from proxy.cli.init import init
+from proxy.cli.logs import log_lines
 from proxy.cli.revoke import freeze, lift, revocations, revoke
 from proxy.cli.run import run
 from proxy.cli.serve import serve
@@ -69,7 +70,8 @@ def main() -> None:
     """Run one command. A person's mistake is said in words and exits with 2; a bug exits with 70."""
     try:
         try:
-            app()
+            with log_lines():
+                app()
         finally:
             sys.stdout.flush()  # a reader that has left is noticed here, not after us
     except ConfigurationError as error:

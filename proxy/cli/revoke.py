@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 import typer
@@ -19,6 +19,7 @@ Scope = Annotated[
         "process, partner, task, handle, token (ISSUER|ID), service, tool (SERVICE/NAME), credential, connection."
     ),
 ]
+Kind = Literal["revoke", "freeze"]
 _KINDS = {"revoke": "ended", "freeze": "frozen"}
 Why = Annotated[str, typer.Option(help="Why; it is recorded.")]
 
@@ -69,28 +70,37 @@ def _stop(scope: str, reason: str, kind: str, as_person: str | None, config: Pat
 
 
 def lift(
-    scope: Scope, reason: Why, as_person: As = None, config: Config = DEFAULT_CONFIG, json: AsJson = False
+    scope: Scope,
+    reason: Why,
+    only: Annotated[Kind | None, typer.Option(help="Lift the end alone, or the freeze alone.")] = None,
+    as_person: As = None,
+    config: Config = DEFAULT_CONFIG,
+    json: AsJson = False,
 ) -> None:
-    """Lift a revocation or a freeze.
+    """Lift a revocation, a freeze, or both.
 
     What it ended may call again, with the credentials that it had. It needs the store and the audit log.
 
     \b
     countersign lift agent:support-bot --reason "checked, was a test"
+    countersign lift principal:bob --only freeze --reason "it was he"
     """
-    path = f"/v1/revocations?scope={quote(scope, safe='')}"
+    path = f"/v1/revocations?scope={quote(scope, safe='')}{'' if only is None else f'&kind={only}'}"
     answer = call(config, "DELETE", path, {"reason": reason}, as_person=as_person)
-    show.as_json(answer) if json else print(f"{scope} is lifted")
+    lifted = "lifted" if only is None else f"no longer {_KINDS[only]}"
+    show.as_json(answer) if json else print(f"{scope} is {lifted}")
 
 
 def revocations(
-    every: Annotated[bool, typer.Option("--all", help="Also single tasks, handles and tokens that are over.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also single tasks, handles, tokens and sign-ins that are over.")
+    ] = False,
     config: Config = DEFAULT_CONFIG,
     json: AsJson = False,
 ) -> None:
     """List what is ended or frozen at the moment.
 
-    Tasks, handles and tokens end all the time: they are only counted. JSON has them all.
+    Tasks, handles, tokens and people's sign-ins end all the time: they are only counted. JSON has them all.
 
     \b
     countersign revocations
@@ -108,8 +118,14 @@ def revocations(
     columns = {"scope": "scope", "how": "how", "since": "since", "by": "by", "reason": "reason"}
     show.table(rows, columns, empty="nothing is revoked")
     if over:
-        print(f"countersign: {over} single tasks, handles and tokens that are over: --all lists them", file=sys.stderr)
+        print(
+            f"countersign: {over} single tasks, handles, tokens and sign-ins that are over: --all lists them",
+            file=sys.stderr,
+        )
 
 
 def _over(row: Mapping[str, str]) -> bool:
-    return row["kind"] == "revoke" and row["scope"].partition(":")[0] in {"task", "handle", "token"}
+    """Single pieces of work that have ended, and sign-ins whose identity provider said so."""
+    kind = row["scope"].partition(":")[0]
+    single = kind in {"task", "handle", "token"} or (kind == "principal" and row["by"].startswith("transmitter:"))
+    return row["kind"] == "revoke" and single

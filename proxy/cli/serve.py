@@ -4,17 +4,23 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
+from proxy.cli.logs import Format, Level, LogFormat, LogLevel, log_lines
 from proxy.cli.options import DEFAULT_CONFIG, Config
 
 if TYPE_CHECKING:
     from proxy.app.serve import Running
 
 
-def serve(config: Config = DEFAULT_CONFIG) -> None:
+def serve(
+    config: Config = DEFAULT_CONFIG,
+    log_level: Level = LogLevel.INFO,
+    log_format: Format = LogFormat.TEXT,
+) -> None:
     """Serve the proxy, the control API and the console.
 
     Until SIGTERM or SIGINT; calls under way may then end. `ready` on stderr says that all doors are open.
-    Edits of the inventory and the policies take effect while it runs.
+    Edits of the inventory and the policies take effect while it runs. Trouble is told on stderr, a line for each;
+    what happened to calls is in the audit log.
 
     \b
     countersign serve --config countersign/countersign.yaml
@@ -22,7 +28,9 @@ def serve(config: Config = DEFAULT_CONFIG) -> None:
     from proxy.app.serve import serve_until_signal
     from proxy.settings import load_settings
 
-    asyncio.run(serve_until_signal(load_settings(config), announce))
+    settings = load_settings(config)
+    with log_lines(log_level, log_format):
+        asyncio.run(serve_until_signal(settings, announce))
 
 
 def announce(running: "Running") -> None:

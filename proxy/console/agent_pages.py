@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import RedirectResponse, Response
 
 from proxy.console.forms import Form
+from proxy.console.kill_switch_pages import asked_effect
 from proxy.console.pages import Site, Visit
 from proxy.errors import Declined
 
@@ -34,8 +35,12 @@ class AgentPages:
         return await self._act(visit, form, visit.desk.ending.freeze)
 
     async def lift(self, visit: Visit, form: Form) -> Response:
-        """The agent may call again."""
-        return await self._act(visit, form, visit.desk.ending.lift)
+        """The end, or the freeze, that the page showed is lifted."""
+
+        async def lifted(scope: str, reason: str) -> None:
+            await visit.desk.ending.lift(scope, reason, asked_effect(form))
+
+        return await self._act(visit, form, lifted)
 
     async def _act(self, visit: Visit, form: Form, act: Callable[[str, str], Awaitable[object]]) -> Response:
         agent_id = visit.request.path_params["id"]

@@ -1,5 +1,6 @@
 """The kill switch: what is ended or frozen, and stopping more, in two steps of which the first changes nothing."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from starlette.responses import RedirectResponse, Response
@@ -32,7 +33,7 @@ class KillSwitchPages:
         scope = "global" if kind == "global" else f"{kind}:{name}"
         reason = form.get("reason", "").strip()
         try:
-            effect = _effect(form)
+            effect = asked_effect(form)
             if not reason:
                 raise Declined(422, "reason_required", "say why in a few words; it is written down")
             preview = await visit.desk.kill_switch.preview(scope)
@@ -44,11 +45,11 @@ class KillSwitchPages:
         """It stops now, if what stands is still what was looked at."""
         scope, reason = form.get("scope", ""), form.get("reason", "")
         try:
-            effect = _effect(form)
+            effect = asked_effect(form)
             preview = await visit.desk.kill_switch.preview(scope)
             if _done(preview.standing, effect, visit):
                 return RedirectResponse("/kill-switch", 303)  # sent twice: the first did it
-            if form.get("seen") != seen(preview.standing):
+            if form.get("seen") != seen(*preview.standing):
                 stale = Declined(409, "stale", "somebody has changed this meanwhile; look again, and decide then")
                 return self._confirm(visit, preview, effect, reason, declined=stale)
             done = await visit.desk.kill_switch.stop(scope, effect, reason)
@@ -60,13 +61,15 @@ class KillSwitchPages:
         return RedirectResponse("/kill-switch", 303)
 
     async def lift(self, visit: Visit, form: Form) -> Response:
-        """What this scope stopped may go on, if it still stands as it was looked at."""
+        """This end, or this freeze, is lifted, if it still stands as it was looked at."""
         scope = form.get("scope", "")
-        standing = {one.row.scope: one.row for one in await visit.desk.kill_switch.standing()}
+        standing = {(one.row.scope, one.row.kind): one.row for one in await visit.desk.kill_switch.standing()}
         try:
-            if scope in standing and form.get("seen") != seen(standing[scope]):
+            effect = asked_effect(form)
+            row = standing.get((scope, effect))
+            if row is not None and form.get("seen") != seen(row):
                 raise Declined(409, "stale", "somebody has changed this meanwhile; look again, and decide then")
-            await visit.desk.ending.lift(scope, form.get("reason", ""))
+            await visit.desk.ending.lift(scope, form.get("reason", ""), effect)
         except Declined as declined:
             return await self._show(visit, declined=declined)
         return RedirectResponse("/kill-switch", 303)
@@ -106,7 +109,7 @@ class KillSwitchPages:
             preview=preview,
             kind=kind,
             name=name,
-            seen=seen(preview.standing),
+            seen=seen(*preview.standing),
             effect=effect,
             reason=reason,
             most=_SHOWN,
@@ -114,21 +117,27 @@ class KillSwitchPages:
         )
 
 
-def seen(row: Revocation | None) -> str:
+def seen(*rows: Revocation) -> str:
     """What a form says that its sender saw standing."""
-    return "nothing" if row is None else f"{row.kind}@{row.at}@{row.by}"
+    return " ".join(sorted(f"{row.kind}@{row.at}@{row.by}" for row in rows)) or "nothing"
 
 
 def _over(row: Revocation) -> bool:
-    """Single pieces of work that have ended, as each does in time: hardly worth a look, and never lifted."""
-    return row.kind == "revoke" and row.scope.partition(":")[0] in {"task", "handle", "token"}
+    """Single pieces of work that have ended, as each does in time, and sign-ins that their identity provider ended.
+
+    Hardly worth a look, and never lifted here.
+    """
+    kind = row.scope.partition(":")[0]
+    single = kind in {"task", "handle", "token"} or (kind == "principal" and row.by.startswith("transmitter:"))
+    return row.kind == "revoke" and single
 
 
-def _done(row: Revocation | None, effect: Effect, visit: Visit) -> bool:
-    return row is not None and row.kind == effect and row.by == f"person:{visit.person.id}"
+def _done(standing: Iterable[Revocation], effect: Effect, visit: Visit) -> bool:
+    return any(row.kind == effect and row.by == f"person:{visit.person.id}" for row in standing)
 
 
-def _effect(form: Form) -> Effect:
+def asked_effect(form: Form) -> Effect:
+    """Which of the two a form is about."""
     match form.get("effect", ""):
         case "revoke":
             return "revoke"

@@ -9,7 +9,7 @@ from proxy.facts import Agent, Person
 from proxy.holds.model import VoteDecision
 from proxy.holds.view import HoldView
 from proxy.identity.interfaces import HandleRow
-from proxy.tasks.interfaces import Revocation
+from proxy.tasks.interfaces import Revocation, RevocationKind
 from proxy.tasks.task import End, Task
 
 type Story = dict[str, Json]
@@ -146,7 +146,7 @@ class Ending(Protocol):
 
     async def freeze(self, scope: str, reason: str) -> Done: ...
 
-    async def lift(self, scope: str, reason: str) -> None: ...
+    async def lift(self, scope: str, reason: str, kind: RevocationKind | None = None) -> None: ...
 
 
 class TaskView(Protocol):
@@ -205,7 +205,7 @@ class Preview(Protocol):
     @property
     def reach(self) -> Reach: ...
     @property
-    def standing(self) -> Revocation | None: ...
+    def standing(self) -> Sequence[Revocation]: ...
 
 
 class Standing(Protocol):

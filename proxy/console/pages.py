@@ -1,7 +1,7 @@
 """From a request to a page: who is looking, what they are shown, and what a mistake looks like."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -38,7 +38,7 @@ class Visit:
     request: Request
     desk: Desk
     person: Person
-    cookie: str
+    cookie: str = field(repr=False)
 
 
 type Page = Callable[[Visit], Awaitable[Response]]

@@ -1,6 +1,6 @@
 """The agents that one caller may see, with who answers for them and how they stand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -43,8 +43,15 @@ class _Moment:
 
     inventory: Inventory
     today: date
-    by_scope: Mapping[str, Revocation]
+    by_scope: Mapping[str, Sequence[Revocation]]
     levers: Levers
+
+
+def _by_scope(rows: Iterable[Revocation]) -> Mapping[str, Sequence[Revocation]]:
+    found: dict[str, list[Revocation]] = {}
+    for row in rows:
+        found.setdefault(row.scope, []).append(row)
+    return found
 
 
 class AgentDesk:
@@ -80,7 +87,7 @@ class AgentDesk:
         return _Moment(
             inventory=inventory,
             today=datetime.fromtimestamp(now, UTC).date(),
-            by_scope={row.scope: row for row in self._deps.revocations.in_force()},
+            by_scope=_by_scope(self._deps.revocations.in_force()),
             levers=Levers(self._caller, inventory, NOTHING_NAMED, self._deps.responders, now),
         )
 
@@ -88,7 +95,7 @@ class AgentDesk:
         inventory, by_scope, levers = moment.inventory, moment.by_scope, moment.levers
         owner = inventory.people.get(agent.owner) if agent.owner else None
         found = standing(agent, inventory, moment.today)
-        rows = [by_scope[scope] for scope in ends_today(agent, inventory, moment.today) if scope in by_scope]
+        rows = [row for scope in ends_today(agent, inventory, moment.today) for row in by_scope.get(scope, ())]
         ended = next((row for row in rows if row.kind == "revoke"), rows[0] if rows else None)
         frozen = ended is not None and ended.kind == "freeze"
         scope = f"agent:{agent.id}"

@@ -63,9 +63,12 @@ def answers_for(person: Person, agent: Agent, now: float) -> bool:
     """True for the agent's owner, its technical owner, and deputies within their dates."""
     if not person.active:
         return False
+    if person.id in (agent.owner, agent.technical_owner):
+        return True
+    if not agent.deputies:  # as with most, of thousands that a page asks about
+        return False
     today = datetime.fromtimestamp(now, UTC).date()
-    deputies = {deputy.person for deputy in agent.deputies if deputy.start <= today <= deputy.end}
-    return person.id in {agent.owner, agent.technical_owner} | deputies
+    return any(deputy.person == person.id and deputy.start <= today <= deputy.end for deputy in agent.deputies)
 
 
 def may_see_agent(caller: Caller, agent_id: str, inventory: Inventory, auditors: frozenset[str], now: float) -> bool:
@@ -78,6 +81,20 @@ def may_see_agent(caller: Caller, agent_id: str, inventory: Inventory, auditors:
         return True
     agent = inventory.agents.get(agent_id)
     return agent is not None and answers_for(caller.person, agent, now)
+
+
+def seen_agents(
+    caller: Caller, asked: str | None, inventory: Inventory, auditors: frozenset[str], now: float
+) -> list[str] | None:
+    """Of which agents this caller may see anything, of all or of the one that is asked for.
+
+    None: of all there ever were, also those that are gone.
+    """
+    if asked is not None:
+        return [asked] if may_see_agent(caller, asked, inventory, auditors, now) else []
+    if may_see_agent(caller, "", inventory, auditors, now):  # no agent is called so: it is gone
+        return None
+    return [name for name in inventory.agents if may_see_agent(caller, name, inventory, auditors, now)]
 
 
 def may_end(caller: Caller, scope: str, inventory: Inventory, named: Named, now: float) -> bool:

@@ -3,17 +3,16 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from proxy.control.callers import NOTHING_NAMED, Caller, Named, may_see_agent
+from proxy.control.callers import NOTHING_NAMED, Caller, Named, seen_agents
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
-from proxy.control.responders import Levers
+from proxy.control.responders import OWNERS_KINDS, Levers, may_respond
 from proxy.errors import CountersignError, Declined, StoreUnavailable
 from proxy.facts import Inventory, Service
 from proxy.tasks.interfaces import Revocation, RevocationKind
 from proxy.tasks.scopes import checked_scope
 
 _TRANSMITTER = "transmitter:"
-_HOUSE = "countersign"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +41,19 @@ class EndingDesk:
 
     async def list(self) -> list[Revocation]:
         """What is ended or frozen, as far as it concerns this caller."""
-        now, inventory = self._deps.clock(), self._deps.inventory()
-        everything = self._deps.revocations.in_force()
-        if self._caller.is_operator:
+        deps, now = self._deps, self._deps.clock()
+        everything = deps.revocations.in_force()
+        agents = seen_agents(self._caller, None, deps.inventory(), deps.auditors, now)
+        if agents is None or may_respond(self._caller, deps.responders):
             return everything
-        levers = await self.levers([row.scope for row in everything])
-        return [
-            row
-            for row in everything
-            if levers.end(row.scope)
-            or may_see_agent(self._caller, row.scope.removeprefix("agent:"), inventory, self._deps.auditors, now)
-        ]
+        # most are of people and tokens, which are nobody's to see: they are not looked at one by one
+        rows = [row for row in everything if row.scope.partition(":")[0] in OWNERS_KINDS]
+        levers = await self.levers([row.scope for row in rows])
+        own = {f"agent:{name}" for name in agents}
+        return [row for row in rows if row.scope in own or levers.end(row.scope)]
 
-    def unstored(self) -> frozenset[str]:
-        """The scopes that are in force in this process, and not in the store yet."""
+    def unstored(self) -> frozenset[Revocation]:
+        """What is in force in this process, and not in the store yet."""
         return self._deps.revocations.unstored()
 
     async def revoke(self, scope: str, reason: str) -> Done:
@@ -66,35 +64,38 @@ class EndingDesk:
         """Nothing under this scope passes without a person's word when this returns."""
         return await self._stop(scope, reason, "freeze")
 
-    async def lift(self, scope: str, reason: str) -> None:
-        """The scope lives again. What the operator ended, only the operator brings back."""
+    async def lift(self, scope: str, reason: str, kind: RevocationKind | None = None) -> None:
+        """The end and the freeze of this scope are lifted, or the one that is named; both, or neither of them.
+
+        What the operator ended, only the operator brings back.
+        """
         levers = await self._allow(scope)
         why = required_reason(reason)
-        standing = self._standing(scope)
-        if standing is None:
-            raise Declined(404, "not_revoked", "this scope is neither ended nor frozen")
-        if not levers.lift(standing):
-            raise _not_over(standing)
-        await self._journal.write("revocation.lifted", scope, kind="lift", reason=why)
-        if self._standing(scope) != standing:  # writing takes a while, and this is not what was looked at
+        standing = self._standing(scope, kind)
+        if not standing:
+            raise Declined(404, "not_revoked", _NOTHING[kind])
+        for row in standing:
+            if not levers.lift(row):
+                raise _not_over(row)
+        kinds = [row.kind for row in standing]
+        details = [f"lifted={one}" for one in kinds]
+        await self._journal.write("revocation.lifted", scope, kind="lift", reason=why, details=details)
+        if self._standing(scope, kind) != standing:  # writing takes a while, and this is not what was looked at
             raise Declined(409, "stale", "somebody has changed this meanwhile; look again, and decide then")
-        await self._deps.revocations.lift(scope)
+        await self._deps.revocations.lift(scope, kinds)
 
     async def _stop(self, scope: str, reason: str, kind: RevocationKind) -> Done:
         levers = await self._allow(scope)
         await self._require_known(scope)
         why = required_reason(reason)
-        by, standing = self._caller.name, self._standing(scope)
-        if standing is not None and kind == "freeze" and standing.kind == "revoke":
-            raise Declined(409, "ended_already", "this scope is ended, which is more than frozen; lift it first")
-        if standing is not None and not levers.replace(standing):
-            if standing.kind == kind:
-                raise _not_over(standing)
-            by, why = _over(standing, self._caller.name, why)
+        for row in self._standing(scope, kind):
+            if not levers.replace(row):
+                raise _not_over(row)
+        ended = kind == "freeze" and bool(self._standing(scope, "revoke"))
         reach = self._deps.reach(scope) if self._deps.reach is not None else None
         now = self._deps.clock()
         entry = {"at": now, **self._journal.entry("revocation.put", scope, kind=kind, reason=why)}
-        done = await self._deps.revocations.stop(scope, by, why, now, kind=kind, entry=entry)
+        done = await self._deps.revocations.stop(scope, self._caller.name, why, now, kind=kind, entry=entry)
         return Done(
             kind=kind,
             connections=reach.connections if reach is not None else 0,
@@ -102,7 +103,7 @@ class EndingDesk:
             stored=done.stored,
             kept=done.kept,
             recorded=done.recorded,
-            note=_note(stored=done.stored, kept=done.kept, recorded=done.recorded),
+            note=_note(stored=done.stored, kept=done.kept, recorded=done.recorded, ended=ended),
         )
 
     async def require(self, scope: str) -> None:
@@ -151,8 +152,9 @@ class EndingDesk:
         except StoreUnavailable:
             return True  # nobody can say, and what may be right must not wait for the store
 
-    def _standing(self, scope: str) -> Revocation | None:
-        return next((row for row in self._deps.revocations.in_force() if row.scope == scope), None)
+    def _standing(self, scope: str, kind: RevocationKind | None) -> tuple[Revocation, ...]:
+        rows = self._deps.revocations.in_force()
+        return tuple(row for row in rows if row.scope == scope and kind in {None, row.kind})
 
 
 def _listed(kind: str, name: str, deps: ControlDeps) -> bool:
@@ -195,25 +197,26 @@ _NAMES: Mapping[str, Callable[[Inventory], Collection[str]]] = {
 }
 
 
-def _over(row: Revocation, caller: str, why: str) -> tuple[str, str]:
-    """In whose name a freeze becomes an end that its caller may not lift, and why.
-
-    Not in a transmitter's: receivers of events are not told of what transmitters ended, and this is a person's doing.
-    """
-    if row.by.startswith(_TRANSMITTER):
-        return _HOUSE, f"{why} (by {caller}; frozen before by {row.by}: {row.reason})"
-    return row.by, f"{why} (by {caller}; frozen before: {row.reason})"
+_NOTHING: Mapping[RevocationKind | None, str] = {
+    None: "this scope is neither ended nor frozen",
+    "revoke": "this scope is not ended",
+    "freeze": "this scope is not frozen",
+}
 
 
 def _not_over(row: Revocation) -> Declined:
-    """Ending it again would put the caller's name on it, and so let them lift it."""
+    """Doing it again would put the caller's name on it, and so let them lift it."""
+    done = "frozen" if row.kind == "freeze" else "ended"
     if not row.by.startswith("person:"):
-        return Declined(409, "ended_by_operator", "the operator has ended this; only the operator can lift it")
-    return Declined(409, "ended_by_another", f"{row.by} has ended this; only they or the operator can lift it")
+        who = f"{row.by} has" if row.by.startswith(_TRANSMITTER) else "the operator has"
+        return Declined(409, "ended_by_operator", f"{who} {done} this; only the operator can lift it")
+    return Declined(409, "ended_by_another", f"{row.by} has {done} this; only they or the operator can lift it")
 
 
-def _note(*, stored: bool, kept: bool, recorded: bool) -> str:
+def _note(*, stored: bool, kept: bool, recorded: bool, ended: bool) -> str:
     notes = []
+    if ended:
+        notes.append("it is ended as well, and what is ended stays refused until that is lifted")
     if not stored and kept:
         notes.append("in force here, not yet in the store: other processes do not know of it until the store answers")
     elif not stored:

@@ -16,6 +16,7 @@ from proxy.control.paging import asked_limit, asked_place, next_place
 from proxy.errors import Declined
 from proxy.holds.view import HoldView
 from proxy.identity.interfaces import HandleRow
+from proxy.tasks.interfaces import KINDS, RevocationKind
 
 
 def hold_json(view: HoldView) -> dict[str, Any]:
@@ -116,15 +117,23 @@ async def revoke(request: Request, desk: Desk) -> Response:
 
 async def list_revocations(_: Request, desk: Desk) -> Response:
     unstored = desk.ending.unstored()
-    rows = [asdict(row) | {"stored": row.scope not in unstored} for row in await desk.ending.list()]
+    rows = [asdict(row) | {"stored": row not in unstored} for row in await desk.ending.list()]
     return JSONResponse({"revocations": rows})
 
 
 async def lift(request: Request, desk: Desk) -> Response:
     body = await bodies.read(request, bodies.Why)
     scope = request.query_params.get("scope", "")
-    await desk.ending.lift(scope, body.reason)
+    await desk.ending.lift(scope, body.reason, _kind(request.query_params.get("kind")))
     return JSONResponse({"scope": scope, "revoked": False})
+
+
+def _kind(said: str | None) -> RevocationKind | None:
+    """Which of both is lifted, if the query says so."""
+    for kind in (None, *KINDS):
+        if said == kind:
+            return kind
+    raise Declined(422, "kind_invalid", "`kind` is `revoke` or `freeze`; without it both are lifted")
 
 
 # --- people --------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from proxy.blame import blame
 from proxy.control.needs import Holds, Records
 from proxy.control.stories import Story, stories_of
 from proxy.errors import CountersignError, Declined
@@ -66,7 +67,7 @@ class EventFeed:
         self._listeners += 1
         try:
             async with self._beginning:  # two that come at once share one look
-                if self._looking is None:
+                if self._looking is None or self._looking.done():
                     await self.look()
                     self._looking = asyncio.get_running_loop().create_task(self._look_on())
             yield
@@ -133,12 +134,21 @@ class EventFeed:
         return [("call.changed", story) for story in reversed(stories_of(records)) if story["call"] in changed]
 
     async def _look_on(self) -> None:
+        """Whatever fails is told once, and once when it is over: listeners that stay would never hear of it."""
+        told = ""
         while True:
             await asyncio.sleep(LOOK_EVERY)
             try:
                 await self.look()
-            except (CountersignError, AuditUnavailable):
-                log.warning("cannot look for changes; the pages still work by reload", exc_info=True)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look is taken
+                if told != (cause := f"{type(error).__name__}: {error}"):
+                    why = error if isinstance(error, CountersignError | AuditUnavailable) else blame(error)
+                    log.warning("cannot look for changes; the pages still work by reload: %s", why)
+                told = cause
+            else:
+                if told:
+                    log.warning("changes are seen again")
+                told = ""
 
 
 class Subscription:

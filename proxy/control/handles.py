@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from proxy.control.callers import Caller, may_see_agent
+from proxy.control.callers import Caller, seen_agents
 from proxy.control.ending import Done, EndingDesk
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
@@ -76,17 +76,9 @@ class HandleDesk:
         self, *, agent: str | None, live: bool, before: tuple[float, str] | None = None, limit: int = 200
     ) -> list[HandleRow]:
         """The rows that this caller may see, the newest first, from `before` on; they hold no secret."""
-        live_at = self._deps.clock() if live else None
-        return [*await self._deps.handles.list(HandleQuery(self._agents(agent), None, live_at, before, limit))]
-
-    def _agents(self, asked: str | None) -> Sequence[str] | None:
-        """Of which agents this caller may see handles; None: of all, also those that are gone."""
-        now, inventory, auditors = self._deps.clock(), self._deps.inventory(), self._deps.auditors
-        if asked is not None:
-            return [asked] if may_see_agent(self._caller, asked, inventory, auditors, now) else []
-        if may_see_agent(self._caller, "", inventory, auditors, now):  # no agent is called so: it is gone
-            return None
-        return [name for name in inventory.agents if may_see_agent(self._caller, name, inventory, auditors, now)]
+        deps, now = self._deps, self._deps.clock()
+        agents = seen_agents(self._caller, agent, deps.inventory(), deps.auditors, now)
+        return [*await deps.handles.list(HandleQuery(agents, None, now if live else None, before, limit))]
 
     async def revoke(self, handle_id: str, reason: str) -> Done:
         """The handle is dead, and what runs under it is cut, whatever is broken: as ending its scope is."""

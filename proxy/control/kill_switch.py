@@ -8,24 +8,24 @@ from proxy.control.callers import Caller
 from proxy.control.ending import Done, EndingDesk
 from proxy.control.needs import ControlDeps
 from proxy.control.reach import Reach, reach_of
-from proxy.control.responders import may_respond
+from proxy.control.responders import OWNERS_KINDS, may_respond
 from proxy.facts import Inventory
 from proxy.identity.interfaces import HandleQuery
 from proxy.tasks.interfaces import Revocation, RevocationKind
 
-OWNERS_KINDS = ("agent", "instance", "task", "handle", "process")
 KINDS = (
     *OWNERS_KINDS,
     *("owner", "team", "class", "principal", "partner"),
     *("service", "tool", "credential", "token", "key", "connection", "global"),
 )
 
+MOST_TASKS_COUNTED = 2000  # open ones, each of which is read in full
 MOST_COUNTED = 20_000  # live handles: twice those of a large house
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One scope that is ended or frozen, whether this caller may lift it, and whether other processes know of it."""
+    """One end or freeze, whether this caller may lift it, and whether other processes know of it."""
 
     row: Revocation
     may_lift: bool
@@ -34,7 +34,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What stopping this scope means now; `standing` is what holds for it already.
+    """What stopping this scope means now; `standing` is what holds for it already: an end, a freeze, or both.
 
     `connections` are open under it, as far as they pass through this process; None if none do.
     """
@@ -42,7 +42,7 @@ class Preview:
     scope: str
     reach: Reach
     connections: int | None
-    standing: Revocation | None
+    standing: tuple[Revocation, ...]
 
 
 class KillSwitch:
@@ -80,9 +80,10 @@ class KillSwitch:
         await self._ending.require(scope)
         deps = self._deps
         handles = await deps.handles.list(HandleQuery(live_at=deps.clock(), limit=MOST_COUNTED))
+        tasks = await deps.tasks.list(live=True, limit=MOST_TASKS_COUNTED)
         today = datetime.fromtimestamp(deps.clock(), UTC).date()
-        reach = reach_of(scope, deps.inventory(), handles, await deps.tasks.list(live=True), today)
-        standing = next((row for row in deps.revocations.in_force() if row.scope == scope), None)
+        reach = reach_of(scope, deps.inventory(), handles, tasks, today)
+        standing = tuple(row for row in deps.revocations.in_force() if row.scope == scope)
         connections = deps.reach(scope).connections if deps.reach is not None else None
         return Preview(scope, reach, connections, standing)
 
@@ -91,7 +92,7 @@ class KillSwitch:
         unstored = self._ending.unstored()
         rows = await self._ending.list()
         levers = await self._ending.levers([row.scope for row in rows])
-        return [Standing(row, levers.lift(row), row.scope not in unstored) for row in rows]
+        return [Standing(row, levers.lift(row), row not in unstored) for row in rows]
 
     async def stop(self, scope: str, effect: RevocationKind, reason: str) -> Done:
         """The scope is ended, or every call of it held, when this returns."""
@@ -109,7 +110,8 @@ class KillSwitch:
         deps = self._deps
         match kind:
             case "task":
-                return {task.id: f"{task.agent}: {task.purpose}" for task in await deps.tasks.list(live=True)}
+                tasks = await deps.tasks.list(agents=await self._agents(), live=True)
+                return {task.id: f"{task.agent}: {task.purpose}" for task in tasks}
             case "handle":
                 rows = await deps.handles.list(HandleQuery(agents=await self._agents(), live_at=deps.clock()))
                 return {row.id: f"{row.agent} {row.purpose}".strip() for row in rows}

@@ -14,7 +14,7 @@ from proxy.holds.view import HoldView
 from proxy.holds.voting import VoteDetails
 from proxy.identity.interfaces import HandleQuery, HandleRow
 from proxy.inventory.documents import BeforeKept, Kept
-from proxy.tasks.interfaces import Revocation, RevocationKind
+from proxy.tasks.interfaces import KINDS, Revocation, RevocationKind
 from proxy.tasks.revocations import Stopped
 from proxy.tasks.task import End, NewTask, Task
 
@@ -61,7 +61,9 @@ class Tasks(Protocol):
 
     async def family(self, task_id: str) -> Sequence[Task]: ...
 
-    async def list(self, *, agent: str | None = None, live: bool = False) -> Sequence[Task]: ...
+    async def list(
+        self, *, agents: Collection[str] | None = None, live: bool = False, limit: int = 200
+    ) -> Sequence[Task]: ...
 
     async def agents_of(self, task_ids: Collection[str]) -> Mapping[str, str]: ...
 
@@ -83,11 +85,11 @@ class Revocations(Protocol):
         self, scope: str, by: str, reason: str, now: float, *, kind: RevocationKind, entry: Mapping[str, Json]
     ) -> Stopped: ...
 
-    async def lift(self, scope: str) -> bool: ...
+    async def lift(self, scope: str, kinds: Collection[RevocationKind] = KINDS) -> bool: ...
 
     def in_force(self) -> list[Revocation]: ...
 
-    def unstored(self) -> frozenset[str]: ...
+    def unstored(self) -> frozenset[Revocation]: ...
 
 
 class Reach(Protocol):

@@ -18,7 +18,7 @@ _QUERIES: Final = {
     ("GET", "/v1/holds"): ("state",),
     ("GET", "/v1/reviews"): ("all",),
     ("GET", "/v1/calls"): ("limit", "agent", "outcome", "task", "before"),
-    ("DELETE", "/v1/revocations"): ("scope",),
+    ("DELETE", "/v1/revocations"): ("scope", "kind"),
 }
 
 

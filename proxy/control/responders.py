@@ -6,6 +6,9 @@ from proxy.tasks.interfaces import Revocation
 
 _PERSON = "person:"
 
+# What somebody may answer for: only of these may an owner end anything.
+OWNERS_KINDS = ("agent", "instance", "task", "handle", "process")
+
 
 def may_respond(caller: Caller, responders: frozenset[str]) -> bool:
     """May they end anything at all? The operator, and people of these teams."""

@@ -15,8 +15,6 @@ from proxy.control.door import Door
 class Permission(StrEnum):
     """Who gets through the door. What they may see and do behind it is the desk's to say."""
 
-    OPEN = "open"
-    LOCAL = "local"
     MEMBER = "member"
     PERSON = "person"
     OPERATOR = "operator"

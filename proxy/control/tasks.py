@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from proxy.control.callers import Caller, answers_for, may_see_agent
+from proxy.control.callers import Caller, answers_for, may_see_agent, seen_agents
 from proxy.control.journal import required_reason
 from proxy.control.needs import ControlDeps
 from proxy.control.process_roots import process_root
@@ -106,7 +106,9 @@ class TaskDesk:
 
     async def list(self, *, agent: str | None, live: bool) -> list[Task]:
         """The newest tasks that this caller may see."""
-        return [task for task in await self._deps.tasks.list(agent=agent, live=live) if self._sees(task.agent)]
+        deps = self._deps
+        agents = seen_agents(self._caller, agent, deps.inventory(), deps.auditors, deps.clock())
+        return [*await deps.tasks.list(agents=agents, live=live)]
 
     async def get(self, task_id: str) -> Task:
         """This task. Unknown and not visible are the same answer."""

@@ -1,7 +1,7 @@
 """Which binding a request gets: exactly one, or none. Pure.
 
 A path pattern is matched against the whole path. `{name}` stands for exactly one segment, a last `*` for
-everything below, every other segment for itself. `*` as method stands for any method. A binding
+everything below, every other segment for itself in any spelling. `*` as method stands for any method. A binding
 belongs to its service's own scheme, host and port.
 """
 
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from proxy.errors import refuse
 from proxy.facts import Binding, Service
+from proxy.path_spelling import written_alike
 from proxy.stages import Request
 
 _LITERAL, _ONE, _REST = 2, 1, 0
@@ -68,7 +69,7 @@ def _rank(binding: Binding, method: str, path: str) -> _Rank | None:
 
 @lru_cache(maxsize=1024)  # asked more than once for each call: for what may end it, and for what it gets
 def _path_rank(pattern: str, path: str) -> _Rank | None:
-    wanted, given = _segments(pattern), path.split("/")
+    wanted, given = _segments(pattern), _segments(path)
     rest = wanted[-1] == "*"
     if rest:
         wanted = wanted[:-1]
@@ -89,5 +90,6 @@ def _path_rank(pattern: str, path: str) -> _Rank | None:
 
 
 @lru_cache(maxsize=4096)
-def _segments(pattern: str) -> tuple[str, ...]:
-    return tuple(pattern.split("/"))
+def _segments(path: str) -> tuple[str, ...]:
+    # In one spelling: no agent chooses between two credentials by writing `%40` or `%2f`.
+    return tuple(written_alike(path).split("/"))

@@ -9,40 +9,51 @@ from proxy.strict_json import fold
 _MOST_DECODINGS = 4
 _SEPARATORS = re.compile(r"[&;]")
 _CUT = re.compile(r"[\[\x00].*", re.DOTALL)
+_ODD_ESCAPE = re.compile(r"%u00([0-9a-fA-F]{2})", re.IGNORECASE)
 
 
 def without_parameters(query: str, names: frozenset[str]) -> str:
     """The query without these parameters, however they are encoded and in whatever letter case.
 
-    Refused is what only a lax reader takes for one of them: `key[]`, ` key`, `%256bey`, `a;key=...`.
+    Refused is what only a lax reader takes for one of them: `key[]`, ` key`, `%256bey`, `%u006bey`, `a;key=...`.
     """
     folded = frozenset(map(fold, names))
-    lax = frozenset(map(_lax, names))
     kept = [piece for piece in query.split("&") if fold(_decoded(piece)) not in folded]
-    for piece in kept:
-        if any(_lax(each.partition("=")[0]) in lax for each in _SEPARATORS.split(piece)):
-            raise _lookalike(min(names))
-    return "&".join(kept)
+    left = "&".join(kept)
+    for name in sorted(names):
+        if holds(left, name):
+            raise _lookalike(name)
+    return left
 
 
 def holds(query: str, name: str) -> bool:
     """Whether any reader, a lax one too, would find this parameter in the query."""
-    wanted = _lax(name)
-    return any(_lax(piece.partition("=")[0]) == wanted for piece in _SEPARATORS.split(query))
+    wanted = _lax(_unescaped(name))
+    return any(wanted in _names(piece.partition("=")[0]) for piece in _SEPARATORS.split(query))
 
 
 def _decoded(piece: str) -> str:
     return unquote_plus(piece.partition("=")[0])
 
 
-def _lax(name: str) -> str:
-    """The name that the most forgiving of readers finds in this one."""
+def _names(written: str) -> set[str]:
+    """What forgiving readers find in this name: PHP cuts it at `[`, or takes a `[` that nothing closes for `_`."""
+    plain = _unescaped(written)
+    return {_lax(plain), _lax(plain.replace("[", "_", 1))}
+
+
+def _lax(plain: str) -> str:
+    return fold(_CUT.sub("", plain).strip()).replace(" ", "_").replace(".", "_")
+
+
+def _unescaped(name: str) -> str:
+    """The name as it is once nothing in it is encoded any more, if that takes no more than a few steps."""
     for _ in range(_MOST_DECODINGS):
-        decoded = unquote_plus(name)
+        decoded = unquote_plus(_ODD_ESCAPE.sub(r"%\1", name))
         if decoded == name:
             break
         name = decoded
-    return fold(_CUT.sub("", name).strip()).replace(" ", "_").replace(".", "_")
+    return name
 
 
 def _lookalike(name: str) -> Refused:

@@ -3,9 +3,10 @@
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from proxy.documents import shown
 from proxy.errors import Refused, refuse
 from proxy.stages import Secret
 
@@ -21,7 +22,7 @@ MIN_LENGTH = 8
 @dataclass(frozen=True, slots=True)
 class _Read:
     stamp: tuple[int, int, int, int]
-    value: str
+    value: str = field(repr=False)
 
 
 class References:
@@ -71,20 +72,17 @@ class References:
         self._files[reference] = _Read(stamp, value)
         return value
 
-    @staticmethod
-    def loose_permissions(reference: str) -> str | None:
-        """A warning for people if a secret's file can be read by others than its owner; None if all is well."""
-        match = _FILE.fullmatch(reference)
-        if match is None:
+
+def loose_permissions(reference: str) -> str | None:
+    """A warning for people if others may use a secret's file; None if they may not, or it is not there."""
+    match = _FILE.fullmatch(reference)
+    path = Path(match[1]) if match is not None else None
+    try:
+        if path is None or not path.stat().st_mode & 0o077:
             return None
-        path = Path(match[1])
-        try:
-            mode = path.stat().st_mode
-        except OSError as error:
-            return f"{path}: {error.strerror}"
-        if mode & 0o077:
-            return f"{path}: others than its owner may read this secret: run `chmod 600 {path}`"
+    except (OSError, ValueError):
         return None
+    return f"others than its owner may read the secret in `{shown(path)}`; chmod 600 it"
 
 
 def checked(reference: str, value: str) -> Secret:

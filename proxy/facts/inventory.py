@@ -30,3 +30,13 @@ class Inventory(BaseModel):
     attestations: Mapping[str, Attestation] = Field(default_factory=dict)
     left: frozenset[str] = frozenset()
     rules: OwnershipRules = Field(default_factory=OwnershipRules)
+
+    def task_end(self, agent: str, begun_at: float) -> float:
+        """When a task of this agent is over at the latest, whatever its deadline; infinite unless it is privileged.
+
+        By its class now: a task that began before its agent became privileged ends sooner too.
+        """
+        known = self.agents.get(agent)
+        if known is None or known.agent_class != "privileged":
+            return float("inf")
+        return begun_at + self.rules.privileged_task_seconds

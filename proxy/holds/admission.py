@@ -98,7 +98,9 @@ class Admission:
     async def settle(self) -> None:
         """Wait for what was begun in the background: uses given back by calls that went away."""
         while self._background:
-            await asyncio.gather(*self._background, return_exceptions=True)
+            begun = set(self._background)
+            await asyncio.gather(*begun, return_exceptions=True)
+            self._background -= begun  # if all have ended, gather waits for nothing, not even for their callbacks
 
     # --- joining or making a hold ----------------------------------------------------------------------
 

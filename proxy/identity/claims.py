@@ -10,10 +10,11 @@ from proxy.identity.spiffe_id import parse_workload
 
 # Claims that change what a token means, and that we cannot honour as an agent's own credential:
 # delegation (`act`, `may_act`) must never be dropped in silence, a bound key (`cnf`) must be proven,
-# and `events` is a security event, not a credential (RFC 8417). `auth_time` and `amr` tell of a person who signed in
-# (RFC 9068 section 2.2.1): whatever their account is called, they are no agent. `acr` tells the same, but there are
-# providers that put it into the tokens of machines.
-_REFUSED_CLAIMS = frozenset({"act", "may_act", "cnf", "events", "auth_time", "amr"})
+# and `events` is a security event, not a credential (RFC 8417).
+_REFUSED_CLAIMS = frozenset({"act", "may_act", "cnf", "events"})
+# Of a person who signed in (RFC 9068 section 2.2.1): they are no agent and no process, whatever they are called.
+# `acr` tells the same, but there are providers that put it into the tokens of machines.
+SIGN_IN = frozenset({"auth_time", "amr"})
 
 _OPAQUE = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -41,7 +42,7 @@ def check_claims(
 
 def check_kind(claims: Mapping[str, Json], permitted: frozenset[str] = frozenset()) -> None:
     """Refuses claims that make a token something else than an agent's own credential."""
-    if not (_REFUSED_CLAIMS - permitted).isdisjoint(claims):
+    if not ((_REFUSED_CLAIMS | SIGN_IN) - permitted).isdisjoint(claims):
         raise unproven("identity_invalid", "token_claim_refused")
 
 

@@ -249,6 +249,7 @@ class Resolver:
             scopes=tuple(dict.fromkeys(proven.scopes + basis.scopes)),
             chain=basis.chain,
             behind=basis.behind,
+            begun=((basis.agent, basis.since), *basis.above),
         )
 
     def _subjects(self, inventory: Inventory) -> Subjects:
@@ -259,6 +260,14 @@ class Resolver:
 
     def attribute(self, proven: Proven, inventory: Inventory, now: float) -> Identity:
         """The identity under this inventory at `now`; asked for every call, since people and owners change."""
+        if now >= _task_end(proven, inventory):  # asked again below, with all that is an end; this is for the words
+            raise refuse(
+                "task_ended",
+                403,
+                "The task that this call belongs to has ended: tasks of this kind of agent run no longer. "
+                "Stop, and report what is left to do.",
+                internal=f"task {proven.task}, under a privileged agent",
+            )
         if not now < end_of(proven, inventory):
             raise refuse(
                 "identity_expired", 403, "The credential of this connection has expired. Connect with a new one."
@@ -379,12 +388,17 @@ def _require_person(person_id: str, inventory: Inventory) -> None:
 
 def end_of(proven: Proven, inventory: Inventory) -> float:
     """When this credential ends: for a privileged agent sooner, also if it was issued before it became one."""
-    agent = inventory.agents.get(proven.agent)
+    agent, end = inventory.agents.get(proven.agent), min(proven.not_after, _task_end(proven, inventory))
     if agent is None or agent.agent_class != "privileged" or proven.method not in OURS:
-        return proven.not_after
+        return end
     rules = inventory.rules
     most = rules.privileged_token_seconds if proven.method == TASK_TOKEN else rules.privileged_handle_seconds
-    return min(proven.not_after, (proven.made_at or proven.issued_at) + most)
+    return min(end, (proven.made_at or proven.issued_at) + most)
+
+
+def _task_end(proven: Proven, inventory: Inventory) -> float:
+    """When the task, or one above it, is over by the class that its agent has now."""
+    return min((inventory.task_end(agent, begun_at) for agent, begun_at in proven.begun), default=float("inf"))
 
 
 def _instance_scope(agent: str, instance: str) -> tuple[str, ...]:

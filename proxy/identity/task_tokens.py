@@ -23,7 +23,7 @@ from proxy.identity.signed_tokens import check_signature
 
 TYP = "at+jwt"
 ALGORITHM = "ES256"
-MAX_LIFE = 900  # INVARIANT: proxy.tasks.service forgets ends of tokens no sooner
+MAX_LIFE = 900  # INVARIANT: proxy.tasks.forgetting forgets ends of tokens no sooner
 MAX_ACTORS = 8
 MAX_ENDS = 48  # of a chain of eight, each shown by a certificate of one of many copies
 

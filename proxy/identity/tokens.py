@@ -6,7 +6,7 @@ from typing import cast
 
 from policies.model import Json
 from proxy.identity.challenges import unproven
-from proxy.identity.claims import check_claims, client_of
+from proxy.identity.claims import SIGN_IN, check_claims, client_of
 from proxy.identity.compact import Unverified, read
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.keys import KeySource
@@ -16,7 +16,7 @@ from proxy.identity.sources import keep_current
 from proxy.identity.token_cache import VerifiedToken
 from proxy.stages import Presence
 
-_OF_A_SUBJECT = frozenset({"may_act", "auth_time", "amr"})
+_OF_A_SUBJECT = SIGN_IN | {"may_act"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 from proxy.errors import refuse
@@ -15,12 +15,9 @@ _MOST = 1 << 14
 class Question:
     """Whether this token, of this SHA-256 (hex), is good, and of this subject. The token itself is never shown."""
 
-    token: str
+    token: str = field(repr=False)
     subject: str
     digest: str
-
-    def __repr__(self) -> str:
-        return f"Question({self.digest})"
 
 
 @dataclass(slots=True)

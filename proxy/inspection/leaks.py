@@ -8,7 +8,7 @@ import base64
 import html
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
@@ -41,10 +41,10 @@ class _Needles:
     """The disguises of one secret, also in lower case, and what finds where one may begin."""
 
     reference: str
-    forms: tuple[bytes, ...]
-    folded: tuple[bytes, ...]
+    forms: tuple[bytes, ...] = field(repr=False)
+    folded: tuple[bytes, ...] = field(repr=False)
     longest: int
-    starts: re.Pattern[bytes]
+    starts: re.Pattern[bytes] = field(repr=False)
 
 
 class LeakScanner:

@@ -57,6 +57,16 @@ def take_snapshot(root: Path, referenced: Collection[Path] = (), documents: Coll
     return Snapshot(own, others, tuple(mistakes), tuple(unreadable))
 
 
+def settled_only(before: Snapshot, now: Snapshot) -> Snapshot:
+    """What two looks in a row found alike, of files that change all the time; each of the others is a mistake."""
+    own = {path: raw for path, raw in now.own.items() if before.own.get(path) == raw}
+    others = {path: raw for path, raw in now.referenced.items() if before.referenced.get(path) == raw}
+    restless = sorted({*before.own, *before.referenced, *now.own, *now.referenced} - own.keys() - others.keys())
+    why = "changes all the time, so that no edit can be used; it must stay as it is for a moment"
+    told = [Mistake(shown(path), 0, "", why) for path in restless] or [Mistake("the inventory", 0, "", why)]
+    return Snapshot(own, others, (*now.mistakes, *told), now.unreadable)
+
+
 def read_referenced(paths: Collection[Path], mistakes: list[Mistake]) -> dict[Path, bytes]:
     """These files by path, without those that cannot be read."""
     return {

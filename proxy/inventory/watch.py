@@ -6,8 +6,10 @@ from pathlib import Path
 
 from proxy.errors import ConfigurationError, Mistake
 from proxy.facts import Inventory
-from proxy.inventory.files import take_snapshot
+from proxy.inventory.files import Snapshot, settled_only, take_snapshot
 from proxy.inventory.load import Examined, Loaded, build, examine
+
+RESTLESS = 50  # polls: so often files may change from one to the next before that is told
 
 type OnChange = Callable[[Loaded], Awaitable[None]]
 type OnExamined = Callable[[Examined], Awaitable[None]]
@@ -18,7 +20,8 @@ class InventorySource:
     """Holds the last good inventory. Raises `ConfigurationError` if there is none to begin with.
 
     An edit is seen by content, and used only when two polls in a row found the same bytes, so that a file
-    that is still being written is never taken for a finished one.
+    that is still being written is never taken for a finished one. If that never comes, those that do not change
+    still say who is inactive, and which ones change all the time is a mistake.
     """
 
     def __init__(self, path: Path, documents: Sequence[Path] = ()) -> None:
@@ -28,6 +31,8 @@ class InventorySource:
         self._loaded = build(take_snapshot(path, documents=self._documents))
         self._named: Collection[Path] = tuple(self._loaded.snapshot.referenced)
         self._judged = self._seen = self._loaded.snapshot.digest
+        self._found: Snapshot | None = None  # by the look before, while files change
+        self._restless = 0
         self._last: Examined | None = None
         self._told: tuple[Mistake, ...] = ()
 
@@ -59,17 +64,25 @@ class InventorySource:
 
     async def look(self) -> Examined | None:
         """What the files say now, if it is to be used: it has settled, and is not judged yet."""
-        digest, examined = await asyncio.to_thread(self._look)
-        self._seen = digest
-        if examined is not None:
-            self._last = examined
-            self._judged = ""  # until the verdict is reached and told: a failure on the way is tried again
+        snapshot, digest = await asyncio.to_thread(self._take)
+        before, self._found = self._found, None
+        if digest != self._seen:
+            self._seen, self._found, self._restless = digest, snapshot, self._restless + 1
+            if before is None or self._restless % RESTLESS:
+                return None
+            self._judged = ""
+            return await asyncio.to_thread(examine, settled_only(before, snapshot))
+        self._restless = 0
+        if digest == self._judged:
+            return None
+        examined = await asyncio.to_thread(examine, snapshot)
+        self._last = examined
+        self._judged = ""  # until the verdict is reached and told: a failure on the way is tried again
         return examined
 
-    def _look(self) -> tuple[str, Examined | None]:
+    def _take(self) -> tuple[Snapshot, str]:
         snapshot = take_snapshot(self._path, self._named, self._documents)
-        digest = snapshot.digest
-        return digest, None if digest != self._seen or digest == self._judged else examine(snapshot)
+        return snapshot, snapshot.digest
 
     async def use(self, examined: Examined, on_change: OnChange, on_mistakes: OnMistakes) -> None:
         """Brings into force what the last look found.
@@ -83,6 +96,8 @@ class InventorySource:
         if mistakes != self._told:
             await on_mistakes(mistakes)
             self._told = mistakes
+        if self._restless:
+            return  # it was not all of them: whatever they say in the end is still to be judged
         if examined.named == frozenset(self._named):
             self._judged = self._seen
         else:

@@ -15,10 +15,10 @@ from mitmproxy.connection import Client, Connection, ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers import tls
 
+from proxy.blame import blame
 from proxy.errors import Refusal, Refused
 from proxy.listener.accepted import accepted
 from proxy.listener.answer import own_reply
-from proxy.listener.blame import blame
 from proxy.listener.canonical import Place
 from proxy.listener.conversation import Conversation
 from proxy.listener.dial import DialRefused, dial

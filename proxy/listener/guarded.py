@@ -4,8 +4,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from proxy.blame import blame
+from proxy.deciding import OUT_OF_TIME
 from proxy.errors import Refusal, Refused
-from proxy.listener.blame import blame
 from proxy.listener.interfaces import Destination, Gate
 from proxy.listener.problem import UNAVAILABLE, problem
 from proxy.stages import Answered, Arrived, Evidence, Released, Reply
@@ -13,8 +14,9 @@ from telemetry.patience import Patience
 
 log = logging.getLogger("countersign.listener")
 
-# Stands for no verdict at all. Not None, because for a tunnel None is a yes.
+# Stand for no verdict at all. Not None, because for a tunnel None is a yes.
 _FAILED = object()
+_TOO_LATE = object()
 
 
 class GuardedGate:
@@ -74,7 +76,13 @@ class GuardedGate:
             return await question()
         except Refused as refused:
             return problem(refused.refusal)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the listener's boundary
+        except asyncio.CancelledError as cancelled:
+            if OUT_OF_TIME.reason not in cancelled.args:
+                _report(name, cancelled)
+                return _FAILED
+            task.uncancel()
+            return _TOO_LATE
+        except Exception as error:  # noqa: BLE001 - the listener's boundary
             _report(name, error)
             return _FAILED
         finally:
@@ -89,14 +97,17 @@ class GuardedGate:
 
 
 def _give_up(task: asyncio.Task[object]) -> None:
+    """Not as `asyncio.timeout` does it: the gate is to put on record why it was stopped."""
     log.error("the gate did not answer in time")
-    task.cancel()
+    task.cancel(OUT_OF_TIME.reason)
 
 
 def _refusal(verdict: object) -> Reply:
     """The verdict if it is a reply, else a refusal: an unexpected verdict is not a yes."""
     if isinstance(verdict, Reply):
         return verdict
+    if verdict is _TOO_LATE:
+        return problem(OUT_OF_TIME)
     if verdict is not _FAILED:
         log.error("the gate answered with a %s", type(verdict).__name__)
     return problem(UNAVAILABLE)
@@ -104,6 +115,6 @@ def _refusal(verdict: object) -> Reply:
 
 def _report(name: str, error: BaseException) -> None:
     if isinstance(error, asyncio.CancelledError):
-        log.info("%s was cancelled", name)
+        log.debug("%s was cancelled", name)
     else:
         log.error("%s failed with %s", name, blame(error))

@@ -1,5 +1,10 @@
-"""TLS once its handshake is over: the same as mitmproxy's layer does, with fewer steps for each event and command."""
+"""TLS once its handshake is over: the same as mitmproxy's layer does, with fewer steps for each event and command.
 
+But for its end: a peer that ends TLS with an alert (it wants a client certificate, say) has closed the connection.
+mitmproxy tells nobody of that, nor of the closing that follows: whoever waited for an answer would wait for ever.
+"""
+
+from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.tls import TLSLayer
 from mitmproxy.proxy.tunnel import TunnelState
@@ -23,6 +28,37 @@ class OpenTls(TLSLayer):
             yield from self.receive_data(event.data)
         else:
             yield from super().handle_event(event)
+
+    _child_knows = False
+
+    def receive_data(self, data: bytes) -> layer.CommandGenerator[None]:
+        if data:
+            self.tls.bio_write(data)
+        plaintext = bytearray()
+        closed = broken = False
+        try:
+            while True:
+                plaintext += self.tls.recv(READ)
+        except SSL.WantReadError:
+            pass
+        except SSL.ZeroReturnError:
+            closed = True
+        except SSL.Error:
+            broken = True  # nothing can be read or written any more
+            self.conn.state = ConnectionState.CLOSED
+        yield from self.tls_interact()  # also what reading led to, as an answer to a new key, or an alert of ours
+        if plaintext:
+            yield from self.event_to_child(events.DataReceived(self.conn, bytes(plaintext)))
+        if closed:
+            self.conn.state &= ~ConnectionState.CAN_READ
+            yield from self.receive_close()
+        elif broken:
+            yield commands.CloseConnection(self.conn)
+
+    def receive_close(self) -> layer.CommandGenerator[None]:
+        if not self._child_knows:
+            self._child_knows = True
+            yield from self.event_to_child(events.ConnectionClosed(self.conn))
 
     def event_to_child(self, event: events.Event) -> layer.CommandGenerator[None]:
         if self.tunnel_state is not TunnelState.OPEN:

@@ -14,9 +14,9 @@ from typing import Any, cast
 
 from OpenSSL import SSL
 
+from proxy.blame import blame
 from proxy.errors import Refusal
 from proxy.listener.answer import own_reply
-from proxy.listener.blame import blame
 from proxy.listener.connection import AgentConnection
 from proxy.listener.evidence import CERTIFICATES
 from proxy.listener.outer_context import OuterTls, chain_of, resumed

@@ -55,12 +55,3 @@ class BodyGuard:
             return self._scanner.end()
         except Leaked:
             raise Cut("secret_leaked") from None
-
-
-def check_whole(secrets: tuple[Secret, ...], data: bytes) -> None:
-    """Raises Cut if a secret appears in data that is complete: a head, a message."""
-    if not secrets:
-        return
-    guard = BodyGuard(secrets, lambda: None, lambda: 0.0)
-    guard.feed(data)
-    guard.end()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mitmproxy.connection import Server
@@ -91,7 +91,7 @@ class Outgoing(events.Event):
     """Bytes for the upstream, and the permit under which they go."""
 
     permit: Permit
-    data: bytes
+    data: bytes = field(repr=False)
 
 
 @dataclass

@@ -11,7 +11,6 @@ _RAW = re.compile(r"(?:/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*)+")
 # An encoded letter, digit, `-`, `.` or `_` (section 6.2.2.2: the same as the character itself) serves only
 # to make a path look different to a rule than to the server. `~` is left out: old clients encode it.
 _NEEDLESS = re.compile(r"%(?:2[dDeE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|5[fF])")
-_ESCAPE = re.compile(r"%[0-9a-fA-F]{2}")
 _FORBIDDEN = re.compile(r"[\\%\x00-\x1f\x7f-\x9f]")
 
 
@@ -36,11 +35,6 @@ def _segments(path: str, slashes: bool) -> tuple[str, ...]:  # noqa: FBT001 - a 
     if "" in raw[:-1]:
         raise _ambiguous("an empty segment")
     return tuple([_decoded(segment, slashes=slashes) for segment in raw])
-
-
-def written_alike(path: str) -> str:
-    """The path with every percent-encoding in capitals: `%2f` and `%2F` are one (RFC 3986 section 6.2.2.1)."""
-    return _ESCAPE.sub(lambda match: match[0].upper(), path) if "%" in path else path
 
 
 def split_at_slashes(found: tuple[str, ...]) -> tuple[str, ...]:

@@ -291,6 +291,9 @@ class Settings(Group):
         Mode.ENFORCE, description="`enforce`, or `observe`: record what policy would refuse, refuse nothing."
     )
     state: Path = Field(Path("state"), description="Database, audit log and keys. Back it up; keep it private.")
+    history_days: int = Field(
+        30, ge=7, le=3650, description="Days that the database keeps what has ended. The audit log keeps it for good."
+    )
     inventory: Path = Field(Path("inventory"), description="People, teams, agents, services and datasets.")
     policies: Path = Field(Path("policies"), description="What is allowed, in Cedar.")
     trusted_roots: Path | None = Field(

@@ -7,6 +7,7 @@ from proxy.storage.database import Database
 from proxy.storage.migrations import VERSION, prepare
 from proxy.storage.sqlite_bundles import SqliteBundles
 from proxy.storage.sqlite_handles import SqliteHandles
+from proxy.storage.sqlite_history import SqliteHistory
 from proxy.storage.sqlite_holds import SqliteHolds
 from proxy.storage.sqlite_ownership import SqliteOwnership
 from proxy.storage.sqlite_people import SqlitePeople
@@ -28,6 +29,7 @@ class SqliteStore(
     SqliteOwnership,
     SqliteSignals,
     SqliteBundles,
+    SqliteHistory,
 ):
     """Every store of the house in one file. Several processes may have it open at once."""
 

@@ -1,38 +1,54 @@
 """Revocations in SQLite, and the number that tells that anything changed."""
 
+import json
 import sqlite3
+from collections.abc import Collection, Sequence
 
 from proxy.storage.sqlite_area import SqliteArea
-from proxy.tasks.interfaces import Counts, Revocation
+from proxy.tasks.interfaces import KINDS, Counts, Revocation, RevocationKind
 
 
 class SqliteRevocations(SqliteArea):
     """A `RevocationStore`."""
 
     async def put_revocation(self, revocation: Revocation) -> None:
-        # a clock that is behind must not bring back what was issued before an earlier revocation, and a freeze must
-        # not loosen an end that another process has just made
+        # a clock that is behind must not bring back what was issued before an earlier revocation
         def put(connection: sqlite3.Connection) -> None:
             connection.execute(
                 """INSERT INTO revocations (scope, at, by, reason, kind) VALUES (?, ?, ?, ?, ?)
-                   ON CONFLICT (scope) DO UPDATE
-                   SET at = max(revocations.at, excluded.at), by = excluded.by, reason = excluded.reason,
-                       kind = excluded.kind
-                   WHERE NOT (revocations.kind = 'revoke' AND excluded.kind = 'freeze')""",
+                   ON CONFLICT (scope, kind) DO UPDATE
+                   SET at = max(revocations.at, excluded.at), by = excluded.by, reason = excluded.reason""",
                 (revocation.scope, revocation.at, revocation.by, revocation.reason, revocation.kind),
             )
 
         await self._writer.run(put)
 
-    async def lift_revocation(self, scope: str) -> bool:
+    async def lift_revocation(self, scope: str, kinds: Collection[RevocationKind] = KINDS) -> bool:
+        lifted = json.dumps([*kinds])
+
         def lift(connection: sqlite3.Connection) -> bool:
-            return connection.execute("DELETE FROM revocations WHERE scope = ?", (scope,)).rowcount == 1
+            found = connection.execute(
+                "DELETE FROM revocations WHERE scope = ? AND kind IN (SELECT value FROM json_each(?))", (scope, lifted)
+            )
+            return found.rowcount > 0
 
         return await self._writer.run(lift)
 
+    async def forget_revocations(self, revocations: Sequence[Revocation]) -> int:
+        def forget(connection: sqlite3.Connection) -> int:
+            return sum(
+                connection.execute(
+                    "DELETE FROM revocations WHERE scope = ? AND at = ? AND by = ? AND reason = ? AND kind = ?",
+                    (one.scope, one.at, one.by, one.reason, one.kind),
+                ).rowcount
+                for one in revocations
+            )
+
+        return await self._writer.run(forget)
+
     async def all_revocations(self) -> list[Revocation]:
         def rows(connection: sqlite3.Connection) -> list[Revocation]:
-            found = connection.execute("SELECT scope, at, by, reason, kind FROM revocations ORDER BY scope")
+            found = connection.execute("SELECT scope, at, by, reason, kind FROM revocations ORDER BY scope, kind")
             return [Revocation(*row) for row in found]
 
         return await self._watcher.run(rows)

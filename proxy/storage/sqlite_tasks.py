@@ -52,11 +52,17 @@ class SqliteTasks(SqliteArea):
 
         return await self._reader.run(one)
 
-    async def tasks(self, *, agent: str | None = None, live: bool = False, limit: int = 200) -> list[Task]:
+    async def tasks(self, *, agents: Collection[str] | None = None, live: bool = False, limit: int = 200) -> list[Task]:
+        # only what is asked for is in the statement: the live ones are few and have an index of their own
+        conditions, values = ["1"], dict[str, object]()
+        if agents is not None:
+            conditions.append("agent IN (SELECT value FROM json_each(:agents))")
+            values["agents"] = json.dumps(sorted(agents))
+        if live:
+            conditions.append(_LIVE)
+        first = "+created_at" if live else "created_at"
         return await self._tasks(
-            f"""(:agent IS NULL OR agent = :agent) AND (NOT :live OR {_LIVE})
-                ORDER BY created_at DESC, id DESC LIMIT :limit""",
-            {"agent": agent, "live": live, "limit": limit},
+            f"{' AND '.join(conditions)} ORDER BY {first} DESC, id DESC LIMIT :limit", {**values, "limit": limit}
         )
 
     async def agents_of_tasks(self, task_ids: Collection[str]) -> dict[str, str]:
@@ -69,6 +75,19 @@ class SqliteTasks(SqliteArea):
             return {row["id"]: row["agent"] for row in found}
 
         return await self._reader.run(agents)
+
+    async def over_before(self, task_ids: Collection[str], deadline: float) -> frozenset[str]:
+        named = json.dumps(sorted(task_ids))
+
+        def over(connection: sqlite3.Connection) -> frozenset[str]:
+            found = connection.execute(
+                f"""SELECT id FROM tasks WHERE id IN (SELECT value FROM json_each(?))
+                    AND deadline < ? AND NOT {_LIVE}""",  # noqa: S608 - ours
+                (named, deadline),
+            )
+            return frozenset(row["id"] for row in found)
+
+        return await self._reader.run(over)
 
     async def suspended_tasks(self) -> list[str]:
         def ids(connection: sqlite3.Connection) -> list[str]:
@@ -90,8 +109,11 @@ class SqliteTasks(SqliteArea):
 
     async def live_via(self) -> frozenset[str]:
         def scopes(connection: sqlite3.Connection) -> frozenset[str]:
+            # a row that cannot be read is no task that could go on, and keeps nothing from being forgotten
             rows = connection.execute(
-                f"SELECT DISTINCT one.value FROM tasks, json_each(tasks.body, '$.via') AS one WHERE {_LIVE}"  # noqa: S608 - ours
+                f"""SELECT DISTINCT one.value
+                    FROM tasks, json_each(iif(json_valid(tasks.body), tasks.body, '{{}}'), '$.via') AS one
+                    WHERE {_LIVE}"""  # noqa: S608 - ours
             )
             return frozenset(row[0] for row in rows)
 
@@ -99,6 +121,14 @@ class SqliteTasks(SqliteArea):
 
     async def overdue_tasks(self, now: float) -> list[Task]:
         return await self._tasks(f"{_LIVE} AND deadline <= :now ORDER BY deadline, id LIMIT 500", {"now": now})
+
+    async def tasks_begun(self, agents: Collection[str], after: float, by: float) -> list[Task]:
+        # by agent and time, not by state: what an agent began in a few hours is less than all that lives
+        begun = "agent IN (SELECT value FROM json_each(:agents)) AND created_at > :after AND created_at <= :by"
+        return await self._tasks(
+            f"{begun} AND {_LIVE} ORDER BY created_at, id LIMIT 500",
+            {"agents": json.dumps([*agents]), "after": after, "by": by},
+        )
 
     async def move_task(self, task: Task, expected: TaskState) -> bool:
         def move(connection: sqlite3.Connection) -> bool:

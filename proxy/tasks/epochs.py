@@ -1,9 +1,9 @@
 """What is dead or frozen: one immutable snapshot, asked on every call and every piece of a stream."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
-from proxy.tasks.interfaces import Revocation
+from proxy.tasks.interfaces import KINDS, Revocation, RevocationKind
 
 # Ended up to a moment, because whom it names may show themselves anew: a person who signs in again. Every other scope
 # is ended until it is lifted: an agent that fetches itself a fresh token must not bring itself back, a handle, a token
@@ -12,19 +12,32 @@ _SINCE = "principal:"
 
 
 class Epochs:
-    """Revocations by scope. A scope is either revoked, and what is under it is dead, or frozen."""
+    """Revocations by scope. A scope may be ended, frozen, or both: each stands by itself until it is lifted.
 
-    __slots__ = ("_by_scope", "_dead", "_frozen")
+    Who signs in again lives in spite of an end, and is still held by a freeze; so neither may take the other's place.
+    """
+
+    __slots__ = ("_dead", "_frozen")
 
     def __init__(self, revocations: Iterable[Revocation] = ()) -> None:
-        self._by_scope = {revocation.scope: revocation for revocation in revocations}
-        self._dead = {scope: row for scope, row in self._by_scope.items() if row.kind != "freeze"}
-        self._frozen = {scope: row for scope, row in self._by_scope.items() if row.kind == "freeze"}
+        self._dead: dict[str, Revocation] = {}
+        self._frozen: dict[str, Revocation] = {}
+        for row in revocations:
+            (self._frozen if row.kind == "freeze" else self._dead)[row.scope] = row
 
     @property
-    def by_scope(self) -> Mapping[str, Revocation]:
-        """A read-only view of every revocation in force."""
-        return MappingProxyType(self._by_scope)
+    def ended(self) -> Mapping[str, Revocation]:
+        """A read-only view of every end in force, by scope."""
+        return MappingProxyType(self._dead)
+
+    @property
+    def rows(self) -> tuple[Revocation, ...]:
+        """Everything in force, ends first."""
+        return (*self._dead.values(), *self._frozen.values())
+
+    def of(self, scope: str, kind: RevocationKind) -> Revocation | None:
+        """The end, or the freeze, of exactly this scope."""
+        return (self._frozen if kind == "freeze" else self._dead).get(scope)
 
     def dead(self, scopes: tuple[str, ...], issued_at: float) -> Revocation | None:
         """The first revocation that ends what was issued at `issued_at` under these scopes; None if it lives.
@@ -49,22 +62,19 @@ class Epochs:
         return tuple(row for scope in scopes if (row := self._frozen.get(scope)) is not None)
 
     def with_revocation(self, revocation: Revocation) -> "Epochs":
-        """A snapshot in which this is in force too. An older end is never moved back, and no end becomes a freeze."""
-        known = self._by_scope.get(revocation.scope)
-        if known is not None and not replaces(revocation, known):
+        """A snapshot in which this is in force too. No end is moved back in time, and none touches a freeze."""
+        if not replaces(revocation, self.of(revocation.scope, revocation.kind)):
             return self
-        return Epochs((*self._by_scope.values(), revocation))
+        return Epochs((*self.rows, revocation))
 
-    def without(self, scope: str) -> "Epochs":
-        """A snapshot in which this scope is lifted."""
-        return Epochs(revocation for revocation in self._by_scope.values() if revocation.scope != scope)
+    def without(self, scope: str, kinds: Collection[RevocationKind] = KINDS) -> "Epochs":
+        """A snapshot in which what is of these kinds is lifted from this scope."""
+        return Epochs(row for row in self.rows if row.scope != scope or row.kind not in kinds)
 
 
-def replaces(new: Revocation, known: Revocation) -> bool:
-    """Whether `new` takes the place of what is known of the same scope: it is no weaker, and no older."""
-    if new.kind != known.kind:
-        return new.kind == "revoke"
-    return not known.at > new.at
+def replaces(new: Revocation, known: Revocation | None) -> bool:
+    """Whether `new` takes the place of what is known of the same scope and kind: it is no older."""
+    return known is None or not known.at > new.at
 
 
 _UNSCOPED = Revocation("unscoped", float("inf"), "countersign", "a credential without revocation scopes")

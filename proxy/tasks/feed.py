@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Literal
 
 from proxy.errors import StoreUnavailable
 from proxy.tasks.epochs import Epochs, replaces
-from proxy.tasks.interfaces import Counts, Revocation, RevocationStore
+from proxy.tasks.interfaces import KINDS, Counts, Revocation, RevocationKind, RevocationStore
 
 log = logging.getLogger("countersign.revocations")
 
@@ -34,7 +34,7 @@ class RevocationFeed:
         self._counts: Counts | None = None
         self._heard_at: float | None = None
         self._latest = float("-inf")
-        self._unstored: dict[str, Revocation] = {}
+        self._unstored: dict[tuple[str, RevocationKind], Revocation] = {}
         self._local_changes = 0
         self._on_change: list[Callable[[], None]] = []
         self._on_standing: list[Callable[[], None]] = []
@@ -86,20 +86,21 @@ class RevocationFeed:
 
     def hold(self, revocation: Revocation) -> None:
         """Put a revocation in force here that the store does not have yet: no poll takes it back until `stored`."""
-        known = self._unstored.get(revocation.scope)
-        if known is None or replaces(revocation, known):
-            self._unstored[revocation.scope] = revocation
+        key = (revocation.scope, revocation.kind)
+        if replaces(revocation, self._unstored.get(key)):
+            self._unstored[key] = revocation
         self.apply(revocation)
 
     def stored(self, revocation: Revocation) -> None:
         """The store has what was held here."""
-        if self._unstored.get(revocation.scope) == revocation:
-            del self._unstored[revocation.scope]
+        key = (revocation.scope, revocation.kind)
+        if self._unstored.get(key) == revocation:
+            del self._unstored[key]
             self._local_changes += 1  # rows that were read before that are read again
 
-    def apply_lift(self, scope: str) -> None:
-        """Lift a scope here that is durably lifted already."""
-        self._swap(self._epochs.without(scope))
+    def apply_lift(self, scope: str, kinds: Collection[RevocationKind] = KINDS) -> None:
+        """Lift here what is durably lifted already."""
+        self._swap(self._epochs.without(scope, kinds))
 
     def _swap(self, epochs: Epochs) -> None:
         self._local_changes += 1

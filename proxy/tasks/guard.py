@@ -76,7 +76,9 @@ class TaskGuard:
     async def drain(self) -> None:
         """Wait until everything is given back."""
         while self._background:
-            await asyncio.gather(*self._background)
+            begun = set(self._background)
+            await asyncio.gather(*begun)
+            self._background -= begun  # if all have ended, gather waits for nothing, not even for their callbacks
 
     async def _give_back(self, charges: tuple[Charge, ...]) -> None:
         try:

@@ -9,14 +9,18 @@ from proxy.tasks.task import Task, TaskState
 
 type RevocationKind = Literal["revoke", "freeze"]
 
+KINDS: tuple[RevocationKind, ...] = ("revoke", "freeze")
+
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
     """Everything under `scope` is dead until lifted, or frozen: then nothing goes on without a person's word.
 
+    A scope may have one of each: what is not dead of it is then frozen.
+
     Scopes: `global`, `team:x`, `owner:x`, `principal:x`, `process:x`, `partner:x`, `agent:x`, `instance:agent/x`,
     `class:x`, `task:x`, `token:iss|jti`, `handle:x`, `credential:x`, `service:x`, `tool:service/name`,
-    `connection:x`. Of a principal or a task only what was issued at or before `at` is dead.
+    `connection:x`. Of a principal only what was issued at or before `at` is dead.
     """
 
     scope: str
@@ -42,10 +46,16 @@ class RevocationStore(Protocol):
     """Every method raises `StoreUnavailable` when the store cannot answer."""
 
     async def put_revocation(self, revocation: Revocation) -> None:
-        """Durable when it returns. One row a scope: a later one replaces an earlier one, but no freeze an end."""
+        """Durable when it returns. One row a scope and kind: a later one replaces an earlier one of its kind."""
         ...
 
-    async def lift_revocation(self, scope: str) -> bool: ...
+    async def lift_revocation(self, scope: str, kinds: Collection[RevocationKind] = KINDS) -> bool:
+        """Everything of these kinds is gone from this scope when it returns; False if nothing was there."""
+        ...
+
+    async def forget_revocations(self, revocations: Sequence[Revocation]) -> int:
+        """Take these out, each only if it is as it was read; says how many were."""
+        ...
 
     async def all_revocations(self) -> list[Revocation]: ...
 
@@ -67,12 +77,16 @@ class TaskStore(Protocol):
 
     async def task(self, task_id: str) -> Task | None: ...
 
-    async def tasks(self, *, agent: str | None = None, live: bool = False, limit: int = 200) -> list[Task]:
-        """The newest first; of one agent, or those that have not ended, if asked."""
+    async def tasks(self, *, agents: Collection[str] | None = None, live: bool = False, limit: int = 200) -> list[Task]:
+        """The newest first; of these agents, or those that have not ended, if asked."""
         ...
 
     async def agents_of_tasks(self, task_ids: Collection[str]) -> dict[str, str]:
         """The agent of each; one that is unknown is not in the answer."""
+        ...
+
+    async def over_before(self, task_ids: Collection[str], deadline: float) -> frozenset[str]:
+        """Which of these have ended, and had a deadline before this."""
         ...
 
     async def suspended_tasks(self) -> list[str]: ...
@@ -91,6 +105,10 @@ class TaskStore(Protocol):
 
     async def overdue_tasks(self, now: float) -> list[Task]:
         """Tasks that have not ended, and whose deadline has come."""
+        ...
+
+    async def tasks_begun(self, agents: Collection[str], after: float, by: float) -> list[Task]:
+        """Tasks of these agents that have not ended, and began later than `after` and not later than `by`."""
         ...
 
     async def move_task(self, task: Task, expected: TaskState) -> bool:

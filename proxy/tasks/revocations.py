@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from policies.model import Json
 from proxy.errors import CountersignError, Declined, StoreUnavailable
-from proxy.tasks.epochs import replaces
 from proxy.tasks.feed import RevocationFeed
-from proxy.tasks.interfaces import Revocation, RevocationKind, RevocationStore
+from proxy.tasks.interfaces import KINDS, Revocation, RevocationKind, RevocationStore
 from proxy.tasks.scopes import checked_scope
 from proxy.tasks.unstored import Unstored, UnstoredFile
 from telemetry.errors import AuditUnavailable
@@ -59,8 +58,8 @@ class RevocationService:
         self._settling = asyncio.Lock()  # one at a time
         self._writing = asyncio.Lock()  # of the file, held for no longer than that takes
         self._lifts = asyncio.Lock()  # one at a time
-        self._lifting = ""
-        self._anew: Revocation | None = None  # what was ended while it was being lifted
+        self._lifting: frozenset[tuple[str, RevocationKind]] = frozenset()
+        self._anew: dict[RevocationKind, Revocation] = {}  # what was ended while it was being lifted
 
     async def revoke(
         self, scope: str, by: str, reason: str, now: float, *, kind: RevocationKind = "revoke"
@@ -89,34 +88,35 @@ class RevocationService:
         kept = not row.done and await self._kept_open(row)
         return Stopped(revocation, stored, kept, recorded)
 
-    async def lift(self, scope: str) -> bool:
-        """Let what is under it live again; false if the scope was not revoked. Never without the store.
+    async def lift(self, scope: str, kinds: Collection[RevocationKind] = KINDS) -> bool:
+        """Lift the end, the freeze, or both; false if there was none. Never without the store.
 
         What is lifted is what stood when this was called: what is ended anew meanwhile stays ended.
         """
-        standing = self._feed.epochs.by_scope.get(checked_scope(scope))
+        standing = self._standing(checked_scope(scope), kinds)
+        if standing:  # the other kind may be put meanwhile, and is not what was to be lifted
+            kinds = tuple(row.kind for row in standing)
         async with self._lifts:
-            if self._feed.epochs.by_scope.get(scope) != standing:
+            if self._standing(scope, kinds) != standing:
                 raise _ended_anew()
-            self._lifting = scope
+            self._lifting = frozenset((scope, kind) for kind in kinds)
             try:
-                lifted = await self._lift_stored(scope)
+                lifted = await self._lift_stored(scope, kinds)
             finally:  # however it went: the store may have lost what it was given meanwhile
                 anew = self._ended_meanwhile()
-                if anew is not None:
-                    await self._put_back(anew)
-            if anew is not None:
+                await self._put_back(anew)
+            if anew:
                 raise _ended_anew()
-            self._feed.apply_lift(scope)
+            self._feed.apply_lift(scope, kinds)
         return lifted
 
     def in_force(self) -> list[Revocation]:
         """Every revocation that this process knows of, the latest first."""
-        return sorted(self._feed.epochs.by_scope.values(), key=lambda revocation: -revocation.at)
+        return sorted(self._feed.epochs.rows, key=lambda revocation: -revocation.at)
 
-    def unstored(self) -> frozenset[str]:
-        """The scopes of which the store does not know yet."""
-        return frozenset(row.revocation.scope for row in self._open if not row.stored)
+    def unstored(self) -> frozenset[Revocation]:
+        """Those of which the store does not know yet."""
+        return frozenset(row.revocation for row in self._open if not row.stored)
 
     def recall(self) -> None:
         """Put in force what an earlier process could not store. Before anything is served."""
@@ -173,33 +173,35 @@ class RevocationService:
     def _next(self, scope: str, by: str, reason: str, now: float, kind: RevocationKind) -> Revocation:
         if not by:
             raise CountersignError("a revocation needs the one who asks for it")
-        known = self._feed.epochs.by_scope.get(checked_scope(scope))
+        known = self._feed.epochs.of(checked_scope(scope), kind)
         at = now + self._feed.behind
-        if known is not None:
-            at = max(at, known.at)
-        revocation = Revocation(scope, at, by, reason, kind)
-        return revocation if known is None or replaces(revocation, known) else known
+        return Revocation(scope, at if known is None else max(at, known.at), by, reason, kind)
+
+    def _standing(self, scope: str, kinds: Collection[RevocationKind]) -> list[Revocation]:
+        return [row for kind in kinds if (row := self._feed.epochs.of(scope, kind)) is not None]
 
     def _note(self, revocation: Revocation) -> None:
-        if revocation.scope == self._lifting:
-            self._anew = revocation
+        if (revocation.scope, revocation.kind) in self._lifting:
+            self._anew[revocation.kind] = revocation
 
-    def _ended_meanwhile(self) -> Revocation | None:
-        anew, self._anew, self._lifting = self._anew, None, ""
+    def _ended_meanwhile(self) -> list[Revocation]:
+        anew, self._anew, self._lifting = [*self._anew.values()], {}, frozenset()
         return anew
 
-    async def _lift_stored(self, scope: str) -> bool:
+    async def _lift_stored(self, scope: str, kinds: Collection[RevocationKind]) -> bool:
         waiting = any(row.revocation.scope == scope and not row.stored for row in self._open)
         if waiting or self._file_differs:  # the next start would bring back what the file still has
             await self.settle()
-        return await self._store.lift_revocation(scope)
+        return await self._store.lift_revocation(scope, kinds)
 
-    async def _put_back(self, revocation: Revocation) -> None:
-        """In force and stored, or at least kept, although its scope was lifted in the store after it was put there."""
-        self._feed.hold(revocation)
-        row = Unstored(revocation, None, await self._stored(revocation))
-        if not row.done:
-            await self._kept_open(row)
+    async def _put_back(self, anew: list[Revocation]) -> None:
+        """In force and stored, or at least kept, although their scope was lifted in the store after they were put."""
+        for revocation in anew:
+            self._feed.hold(revocation)  # all of them, before anything can fail
+        for revocation in anew:
+            row = Unstored(revocation, None, await self._stored(revocation))
+            if not row.done:
+                await self._kept_open(row)
 
     async def _recorded(self, entry: Mapping[str, Json]) -> bool:
         """Whether the log has taken it within two seconds: a disk that hangs must not keep the store from it.

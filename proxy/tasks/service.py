@@ -2,34 +2,37 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 
 from policies.model import Json
 from proxy.errors import StoreUnavailable
+from proxy.facts import Inventory
 from proxy.stages import TaskBasis
 from proxy.tasks.interfaces import Revocation, TaskStore
 from proxy.tasks.mistakes import TaskMistake
-from proxy.tasks.task import End, NewTask, Task, TaskState, begin
+from proxy.tasks.task import MAX_LIFE, End, NewTask, Task, TaskState, begin
 from telemetry.ids import new_id
 
 _CACHED = 1 << 14  # above the 10,000 live ones of a large house: cycled through, a smaller cache misses every time
 _HOUSE = "countersign"
-MAX_TOKEN_LIFE = 900.0  # INVARIANT: proxy.identity.task_tokens takes none that lives longer
-_KEPT_AFTER = 300.0  # seconds after a task's deadline: more than any clock tolerance of a token
 
 type Record = Callable[[Mapping[str, Json]], Awaitable[int]]
 type RevokeScope = Callable[[str, str, str, float], Awaitable[object]]
-type LiftScope = Callable[[str], Awaitable[object]]
 
 
 class TaskService:
     """Begins tasks and ends them. Every transition is on record before it takes effect.
 
     `revoke_scope(scope, by, reason, now)` makes a revocation durable and effective everywhere: it ends what was
-    issued under a task and cuts its connections. The state in the store keeps it from beginning anew.
+    issued under a task and cuts its connections. The state in the store keeps it from beginning anew. By `inventory`
+    tasks of privileged agents end sooner: every deadline that is told here is what holds now, not what was asked for.
     """
 
-    def __init__(self, store: TaskStore, revoke_scope: RevokeScope, record: Record) -> None:
+    def __init__(
+        self, store: TaskStore, revoke_scope: RevokeScope, record: Record, inventory: Callable[[], Inventory]
+    ) -> None:
+        self._inventory = inventory
         self._store = store
         self._revoke_scope = revoke_scope
         self._record = record
@@ -42,6 +45,10 @@ class TaskService:
 
     async def find(self, task_id: str) -> Task | None:
         """The task of this id; None for one that was never begun here, such as a name that somebody made up."""
+        return next(iter(await self.family(task_id)), None)
+
+    async def _read(self, task_id: str) -> Task | None:
+        """As it was stored, from memory if it is there."""
         if task_id in self._cache:
             self._cache.move_to_end(task_id)
             return self._cache[task_id]
@@ -55,21 +62,31 @@ class TaskService:
 
     async def family(self, task_id: str) -> tuple[Task, ...]:
         """The task and its ancestors, itself first; nothing for a task that was never begun here."""
-        task = await self.find(task_id)
+        task = await self._read(task_id)
         if task is None:
             return ()
-        above = [await self.find(one) for one in reversed(task.lineage)]
+        above = [await self._read(one) for one in reversed(task.lineage)]
         if any(one is None for one in above):
             raise StoreUnavailable(f"an ancestor of task `{task_id}` is not in the store")
-        return (task, *(one for one in above if one is not None))
+        return self._as_they_stand((task, *(one for one in above if one is not None)))
+
+    def _as_they_stand(self, family: tuple[Task, ...]) -> tuple[Task, ...]:
+        """With the deadlines that hold by the classes of now: no task outlives the one above it."""
+        inventory, end, found = self._inventory(), float("inf"), list[Task]()
+        for task in reversed(family):
+            end = min(end, inventory.task_end(task.agent, task.created_at))
+            found.append(task if task.deadline <= end else replace(task, deadline=end))
+        return tuple(reversed(found))
 
     async def basis(self, task_id: str) -> TaskBasis | None:
         """What this task proves of who acts under it, and for whom; None for a task that was never begun here."""
-        task = await self.find(task_id)
-        if task is None:
+        family = await self.family(task_id)
+        if not family:
             return None
+        task, *parents = family
         chain, behind = task.delegation.chain(), task.delegation.behind()
-        return TaskBasis(task.agent, chain, task.created_at, task.deadline, task.scopes, behind)
+        above = tuple((one.agent, one.created_at) for one in parents)
+        return TaskBasis(task.agent, chain, task.created_at, task.deadline, task.scopes, behind, above)
 
     def suspended(self, scopes: tuple[str, ...]) -> bool:
         """Whether one of these scopes is a task that is suspended, as far as this process has heard."""
@@ -86,11 +103,12 @@ class TaskService:
 
     async def below(self, task_id: str) -> list[Task]:
         """The tasks below this one, those that have ended too, the oldest first."""
-        return await self._store.tasks_below(task_id)
+        return [one for task in await self._store.tasks_below(task_id) for one in self._as_they_stand((task,))]
 
-    async def list(self, *, agent: str | None = None, live: bool = False) -> list[Task]:
-        """The newest tasks: of one agent, or those that have not ended, if asked."""
-        return await self._store.tasks(agent=agent, live=live)
+    async def list(self, *, agents: Collection[str] | None = None, live: bool = False, limit: int = 200) -> list[Task]:
+        """The newest tasks: of these agents, or those that have not ended, if asked."""
+        tasks = await self._store.tasks(agents=agents, live=live, limit=limit)
+        return [one for task in tasks for one in self._as_they_stand((task,))]
 
     async def agents_of(self, task_ids: Collection[str]) -> dict[str, str]:
         """The agent of each of these tasks that was begun here."""
@@ -117,7 +135,8 @@ class TaskService:
     async def _parent(self, task_id: str | None) -> Task | None:
         if task_id is None:
             return None
-        found = await self._store.task(task_id)
+        self.forget()  # what another process has just ended has no children
+        found = await self.find(task_id)
         if found is None:
             raise TaskMistake("task_unknown", "the parent task is not known")
         return found
@@ -163,31 +182,20 @@ class TaskService:
         await self._end_below(task_id, "revoked", by=revocation.by, now=revocation.at)
 
     async def sweep(self, now: float) -> None:
-        """Tasks whose deadline has come are expired."""
+        """Tasks whose deadline has come are expired, and those that a privileged agent may not have any longer."""
         for task in await self._store.overdue_tasks(now):
             await self._move_if_there(task, "expired", by=_HOUSE, reason="its deadline has come", now=now)
-
-    async def tidy(
-        self, in_force: Iterable[Revocation], lift: LiftScope, now: float, *, own_tokens: str | None = None
-    ) -> None:
-        """Ends of what could not live any longer are forgotten: else every process reads them for ever.
-
-        `own_tokens` is how the scopes of our own task tokens begin, which are short-lived all; tasks that were begun
-        with one may live longer.
-        """
-        needed: frozenset[str] | None = None
-        for revocation in in_force:
-            if own_tokens is not None and revocation.scope.startswith(own_tokens):
-                if revocation.at + MAX_TOKEN_LIFE + _KEPT_AFTER < now:
-                    # INVARIANT: nothing begins with a token that has ended, so that none is needed later than now
-                    needed = await self._store.live_via() if needed is None else needed
-                    if revocation.scope not in needed:
-                        await lift(revocation.scope)
-                continue
-            kind, _, task_id = revocation.scope.partition(":")
-            task = await self._store.task(task_id) if kind == "task" and revocation.kind == "revoke" else None
-            if task is not None and task.ended and task.deadline + _KEPT_AFTER < now:
-                await lift(revocation.scope)
+        inventory = self._inventory()
+        agents = [one.id for one in inventory.agents.values() if one.agent_class == "privileged"]
+        begun_by = now - inventory.rules.privileged_task_seconds
+        if not agents or begun_by <= now - MAX_LIFE:  # then their deadline came first
+            return
+        for task in await self._store.tasks_begun(agents, now - MAX_LIFE, begun_by):
+            try:
+                # What is below may be of others, and end later by itself: it is cut with this one.
+                await self.end(task.id, "expired", by=_HOUSE, reason="its agent is privileged by now", now=now)
+            except TaskMistake:
+                self.forget()  # it has ended otherwise meanwhile
 
     # --- transitions --------------------------------------------------------------------------------
 

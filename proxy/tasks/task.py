@@ -18,7 +18,6 @@ type End = Literal["completed", "expired", "revoked", "failed"]
 
 STATES: frozenset[TaskState] = frozenset(get_args(TaskState.__value__))
 ENDS: frozenset[TaskState] = frozenset(get_args(End.__value__))
-LIVE = STATES - ENDS
 
 _NEXT: dict[TaskState, frozenset[TaskState]] = {
     "created": ENDS | {"active"},

@@ -47,7 +47,7 @@ def test_a_handle_of_a_task_begins_nothing_beside_it(house: TokenHouse) -> None:
         bounded = await house.handle(task=task.id)
         for subject in (house.human(), house.process()):
             assert error(await with_handle(house, bounded, subject)) == "invalid_grant"
-        assert len(await house.tasks.list(agent="support-bot")) == 1
+        assert len(await house.tasks.list(agents=["support-bot"])) == 1
         assert good(await with_handle(house, await house.handle(), house.human()))["access_token"]
 
     asyncio.run(story())

@@ -4,17 +4,21 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from websockets.utils import accept_key
 
+from proxy.facts import Attestation, Held, OwnershipRules
 from proxy.identity.clusters import ClusterSettings
 from proxy.identity.workloads import Workloads
 from proxy.listener.listener import Listener
 from proxy.listener.options import ListenerOptions
+from proxy.stages import Principal
+from proxy.tasks.delegation import Proof
+from proxy.tasks.task import NewTask
 from tests.fakes.agents import Rig, Wire
 from tests.fakes.cluster import ACCOUNT, CLUSTER, US, ApiServer, account_token
 from tests.fakes.gate import FakeGate
@@ -79,50 +83,101 @@ async def _governed(
     async with upstream(handler, names=("crm.test",)) as server:
         more = f"127.0.0.1:{server.port}\n    allow_websocket: true\n    ca_bundle: {trust_file(folder)}"
         inventory = INVENTORY.replace("127.0.0.1:8443", more).replace("team: support, purpose", f"{KNOWN}, purpose")
-        async with world(folder, inventory=inventory, wait=wait, workloads=Workloads([], [settings])) as house:
+        rules = OwnershipRules(privileged_task_seconds=60)
+        workloads = Workloads([], [settings])
+        async with world(folder, inventory=inventory, wait=wait, rules=rules, workloads=workloads) as house:
             listener = Listener(house.pipeline, ListenerOptions(ca_directory=folder, **options))  # type: ignore[arg-type]  # as given
             await listener.start()
-            revoke = asyncio.Event()
-            delete = asyncio.Event()
-            tasks = [asyncio.create_task(_revoke(house, revoke)), asyncio.create_task(_delete(house, cluster, delete))]
+            wanted = asyncio.Event()
+            act = {
+                "revoked": _revoke(house),
+                "reclassified": _reclassify(house, inventory),
+                "pod deleted": _delete(house, cluster),
+            }.get(how)
+            acting = asyncio.create_task(_when(wanted, act))
 
             def expire() -> None:
                 house.clock.now += 3601
                 house.feed._heard_at = house.clock.now  # the feed is not what this is about
 
-            end, reason, in_force = {
-                "expires": (expire, "identity_expired", lambda: True),
-                "revoked": (revoke.set, "agent_revoked", lambda: bool(house.feed.epochs.by_scope)),
-                "pod deleted": (delete.set, "identity_revoked", tasks[1].done),
+            end = expire if how == "expires" else wanted.set
+            in_force = {
+                "expires": lambda: True,
+                "revoked": lambda: bool(house.feed.epochs.rows),
+                "reclassified": lambda: _class_of(house) == "privileged",
+                "pod deleted": acting.done,
             }[how]
             try:
-                shown = account_token(**OF_NOW) if how == "pod deleted" else await house.handle()
+                task = "task-1" if how != "reclassified" else await _begun(house)
+                shown = account_token(**OF_NOW) if how == "pod deleted" else await house.handle(task=task)
                 cluster.good.add(shown)
-                credential = f"Proxy-Authorization: Bearer {shown}"
-                yield Governed(
-                    Rig(listener, FakeGate(), server, folder, credential), house, end, reason, in_force, cluster
-                )
+                rig = Rig(listener, FakeGate(), server, folder, f"Proxy-Authorization: Bearer {shown}")
+                yield Governed(rig, house, end, _REASONS[how], in_force, cluster)
             finally:
-                for task in tasks:
-                    task.cancel()
+                acting.cancel()
+                await asyncio.gather(acting, return_exceptions=True)
                 await listener.stop(0)
 
 
-async def _revoke(house: World, wanted: asyncio.Event) -> None:
+async def _when(wanted: asyncio.Event, act: Callable[[], Awaitable[object]] | None) -> None:
     await wanted.wait()
-    await house.revocations.revoke("agent:support-bot", "operator", "test", house.clock())
+    if act is not None:
+        await act()
 
 
-async def _delete(house: World, cluster: ApiServer, wanted: asyncio.Event) -> None:
+def _revoke(house: World) -> Callable[[], Awaitable[object]]:
+    return lambda: house.revocations.revoke("agent:support-bot", "operator", "test", house.clock())
+
+
+def _reclassify(house: World, inventory: str) -> Callable[[], Awaitable[object]]:
+    """The files call it privileged, and Olivia has attested it as such."""
+
+    async def act() -> None:
+        said = Attestation(
+            id="a1", what="agent:support-bot", owner="olivia", agent_class="privileged", digest="sha256:1",
+            person="olivia", at=house.clock(),
+        )  # fmt: skip
+        house.keeper.hold(Held(attestations={"agent:support-bot": said}))
+        await house.edit(inventory=inventory.replace("{id: support-bot,", "{id: support-bot, agent_class: privileged,"))
+
+    return act
+
+
+async def _begun(house: World) -> str:
+    """A task of a minute ago, for an hour: more than a privileged agent may have here."""
+    asked = NewTask(
+        agent="support-bot", purpose="refunds", deadline=house.clock() + 3600, principal=Principal("human", "alice"),
+        proof=Proof("personal_token", "verified", "sha256:aa"), tools=("crm/*",), datasets=("read:customers",),
+    )  # fmt: skip
+    task = await house.tasks.create(asked, by="test", now=house.clock())
+    house.clock.now += 61
+    await house.hear()
+    return task.id
+
+
+def _class_of(house: World) -> str:
+    return house.keeper.world.inventory.agents["support-bot"].agent_class
+
+
+def _delete(house: World, cluster: ApiServer) -> Callable[[], Awaitable[object]]:
     """The API server knows no such pod any more; half a minute later it is asked."""
-    await wanted.wait()
-    cluster.good.clear()
-    house.clock.now += 30
-    house.feed._heard_at = house.clock.now
-    await house.parts.resolver.refresh(house.clock())
+
+    async def act() -> None:
+        cluster.good.clear()
+        house.clock.now += 30
+        house.feed._heard_at = house.clock.now
+        await house.parts.resolver.refresh(house.clock())
+
+    return act
 
 
-every_way = pytest.mark.parametrize("how", ["expires", "revoked", "pod deleted"])
+_REASONS = {
+    "expires": "identity_expired",
+    "revoked": "agent_revoked",
+    "reclassified": "task_ended",
+    "pod deleted": "identity_revoked",
+}
+every_way = pytest.mark.parametrize("how", _REASONS)
 
 
 async def refused_and_closed(made: Governed, wire: Wire, head: str = GET) -> None:

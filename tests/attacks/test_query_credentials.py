@@ -44,6 +44,7 @@ LOOKALIKES = {
     "encoded twice": "?%256bey=own",
     "NUL": "?key%00=own",
     "a semicolon": "?a=1;key=own",
+    "encoded as in old servers of Microsoft": "?%u006bey=own",
 }
 
 

@@ -1,12 +1,17 @@
 """Upstreams that take a call and never answer it: each call ends, and nobody claims to know what it did."""
 
 import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
 
 import pytest
 
 from tests.fakes.agents import rig
 from tests.fakes.h2_agent import h2_agent
-from tests.fakes.upstream import Handler, Seen, answer
+from tests.fakes.upstream import Handler, Seen, answer, authority
 
 GET = "GET /slow HTTP/1.1\nHost: a.test"
 QUICK = {"answer_timeout": 1.0, "sweep_interval": 0.02}
@@ -90,3 +95,48 @@ def test_a_service_may_have_its_own_time() -> None:
             await wire.close()
 
     asyncio.run(run())
+
+
+@contextlib.contextmanager
+def strict_server() -> Iterator[int]:
+    """An upstream that wants a client certificate, and says so with the alert of TLS 1.3: after our handshake."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority().issue_cert("a.test").configure_cert(context)
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                with listening.accept()[0] as one, contextlib.suppress(OSError):
+                    context.wrap_socket(one, server_side=True).close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@pytest.mark.parametrize("http2", [False, True])
+def test_an_upstream_that_ends_tls_with_an_alert_leaves_nobody_waiting(http2: bool) -> None:
+    """The call ends at once, and not when the agent has had enough: no deadline would end it."""
+
+    async def run(port: int) -> None:
+        async with rig(http2=http2, place={"connect": ("127.0.0.1", port)}) as r, asyncio.timeout(10):
+            if http2:
+                async with h2_agent(r) as agent:
+                    status = (await agent.answer(agent.get("/"))).status
+            else:
+                wire = await r.tunnel()
+                status = (await wire.ask(GET))[0]
+                await wire.close()
+            assert status == 502
+            assert [(a.status, a.sent, a.error) for a in r.gate.answers] == [
+                (0, True, "the upstream closed the connection without an answer")
+            ]
+
+    with strict_server() as port:
+        asyncio.run(run(port))

@@ -42,7 +42,7 @@ async def one(a: Core, b: Core, scope: str) -> float:
     ended = asyncio.Event()
 
     def look() -> None:
-        if scope in b.feed.epochs.by_scope:
+        if scope in b.feed.epochs.ended:
             ended.set()
 
     b.feed.on_change(look)

@@ -31,8 +31,8 @@ class RevocationStoreConformance(ABC):
 
         asyncio.run(story())
 
-    def test_a_scope_has_one_row(self, tmp_path: Path) -> None:
-        """A later revocation of the same scope replaces the earlier one."""
+    def test_a_scope_has_one_end(self, tmp_path: Path) -> None:
+        """A later revocation of the same scope and kind replaces the earlier one."""
 
         async def story() -> None:
             later = Revocation(ONE.scope, 2000.0, "person:carol", "again")
@@ -43,8 +43,8 @@ class RevocationStoreConformance(ABC):
 
         asyncio.run(story())
 
-    def test_a_freeze_never_loosens_an_end(self, tmp_path: Path) -> None:
-        """A freeze of what is ended changes nothing; an end of what is frozen takes its place."""
+    def test_an_end_and_a_freeze_stand_beside_each_other(self, tmp_path: Path) -> None:
+        """Neither takes the other's place, whichever comes first, and either is lifted alone, or both at once."""
 
         async def story() -> None:
             frozen = Revocation(ONE.scope, 2000.0, "person:carol", "look", "freeze")
@@ -52,11 +52,18 @@ class RevocationStoreConformance(ABC):
             async with self.opened(tmp_path) as store:
                 await store.put_revocation(ONE)
                 await store.put_revocation(frozen)
-                assert await store.all_revocations() == [ONE]
-                await store.lift_revocation(ONE.scope)
-                await store.put_revocation(frozen)
+                assert set(await store.all_revocations()) == {ONE, frozen}
+                assert await store.lift_revocation(ONE.scope, ["revoke"]) is True
+                assert await store.lift_revocation(ONE.scope, ["revoke"]) is False
+                assert await store.all_revocations() == [frozen]
                 await store.put_revocation(ended)
+                assert set(await store.all_revocations()) == {ended, frozen}
+                assert await store.lift_revocation(ONE.scope, ["freeze"]) is True
                 assert await store.all_revocations() == [ended]
+                await store.put_revocation(frozen)
+                assert await store.lift_revocation(ONE.scope, []) is False
+                assert await store.lift_revocation(ONE.scope) is True
+                assert await store.all_revocations() == []
 
         asyncio.run(story())
 
@@ -82,6 +89,21 @@ class RevocationStoreConformance(ABC):
                 assert await store.lift_revocation(ONE.scope) is True
                 assert await store.lift_revocation(ONE.scope) is False
                 assert await store.all_revocations() == []
+
+        asyncio.run(story())
+
+    def test_what_is_forgotten_is_what_was_read(self, tmp_path: Path) -> None:
+        """All in one go; but not what was ended anew meanwhile, and every process hears of it."""
+
+        async def story() -> None:
+            async with self.opened(tmp_path) as mine, self.opened(tmp_path) as other:
+                await mine.put_revocation(ONE)
+                await mine.put_revocation(TWO)
+                await other.put_revocation(Revocation(ONE.scope, ONE.at + 1, "person:carol", "again"))
+                before = await other.counts()
+                assert await mine.forget_revocations([ONE, TWO, Revocation("agent:x", 1.0, "x", "y")]) == 1
+                assert [row.scope for row in await other.all_revocations()] == [ONE.scope]
+                assert (await other.counts()).revocations != before.revocations
 
         asyncio.run(story())
 

@@ -40,6 +40,21 @@ class TaskStoreConformance(ABC):
 
         asyncio.run(story())
 
+    def test_tasks_that_are_long_over_are_known(self, tmp_path: Path) -> None:
+        """Ended, and with a deadline before the moment that is asked about; neither alone is enough."""
+
+        async def story() -> None:
+            async with self.opened(tmp_path) as store:
+                await store.add_task(PARENT)
+                await store.add_task(OTHER)
+                await store.move_task(OTHER.moved("completed", at=NOW, by="x", reason=""), "active")
+                named = ["task_p", "task_o", "task_x"]
+                assert await store.over_before(named, OTHER.deadline) == frozenset()
+                assert await store.over_before(named, PARENT.deadline + 1000) == {"task_o"}
+                assert await store.over_before(["task_p"], PARENT.deadline + 1000) == frozenset()
+
+        asyncio.run(story())
+
     def test_tasks_name_their_agents(self, tmp_path: Path) -> None:
         """Of those that were begun, whether or not they have ended."""
 
@@ -101,12 +116,16 @@ class TaskStoreConformance(ABC):
                 for one in (PARENT, CHILD, GRANDCHILD, OTHER):
                     assert await store.add_task(one)
                 assert {one.id for one in await store.tasks()} == {"task_p", "task_c", "task_g", "task_o"}
-                assert [one.id for one in await store.tasks(agent="builder")] == ["task_o"]
+                assert [one.id for one in await store.tasks(agents=["builder"])] == ["task_o"]
                 assert len(await store.tasks(limit=2)) == 2
                 assert [one.id for one in await store.live_below("task_p")] == ["task_c", "task_g"]
                 assert [one.id for one in await store.live_below("task_c")] == ["task_g"]
                 assert await store.overdue_tasks(NOW + 99) == []
                 assert await store.overdue_tasks(NOW + 100) == [OTHER]
+                assert await store.tasks_begun(["builder", "none"], NOW - 1, NOW) == [OTHER]
+                assert await store.tasks_begun(["builder"], NOW - 2, NOW - 1) == []
+                assert await store.tasks_begun(["builder"], NOW, NOW + 1) == []
+                assert await store.tasks_begun([], NOW - 1, NOW) == []
                 await store.move_task(CHILD.moved("suspended", at=NOW, by="x", reason=""), "active")
                 await store.move_task(OTHER.moved("failed", at=NOW, by="x", reason=""), "active")
                 assert await store.suspended_tasks() == ["task_c"]
@@ -116,6 +135,8 @@ class TaskStoreConformance(ABC):
                 assert await store.tasks_below("task_none") == []
                 assert {one.id for one in await store.tasks(live=True)} == {"task_p", "task_c"}
                 assert await store.overdue_tasks(NOW + 100) == []
+                begun = await store.tasks_begun([PARENT.agent, OTHER.agent], NOW - 1, NOW)
+                assert {one.id for one in begun} == {"task_p", "task_c"}
 
         asyncio.run(story())
 

@@ -19,13 +19,13 @@ from proxy.tasks.revocations import RevocationService
 async def main(path: Path) -> None:
     store = SqliteStore.open(path)
     feed = RevocationFeed(store)
-    known: dict[str, str] = {}
+    known: set[tuple[str, str]] = set()
 
     def changed() -> None:
-        now = {scope: row.kind for scope, row in feed.epochs.by_scope.items()}
-        for scope, kind in now.items() - known.items():
+        now = {(row.scope, row.kind) for row in feed.epochs.rows}
+        for scope, kind in now - known:
             print(f"heard {scope} {kind} {time.time()}", flush=True)
-        for scope in known.keys() - now.keys():
+        for scope, _ in known - now:
             print(f"lost {scope} {time.time()}", flush=True)
         known.clear()
         known.update(now)

@@ -17,6 +17,7 @@ import httpx
 from proxy.app.core import open_core
 from proxy.app.serve import serving
 from proxy.errors import StoreUnavailable
+from proxy.tasks.interfaces import KINDS
 from tests.fakes.serving import configured, on_loopback
 from tests.fakes.upstream import upstream
 from tests.fakes.waiting import until
@@ -66,14 +67,13 @@ def test_two_processes_hear_each_other(tmp_path: Path) -> None:
         settings = configured(tmp_path)
         async with open_core(settings) as core:
             with other(settings.state / "countersign.db") as there:
-                for verb, kind in (("freeze", "freeze"), ("revoke", "revoke")):
-                    done = await asyncio.to_thread(there.tell, f"{verb} agent:support-bot")
-                    rows = core.feed.epochs.by_scope
-                    await until(lambda: core.feed.epochs.by_scope.get("agent:support-bot") is not None)
-                    await until(lambda k=kind: core.feed.epochs.by_scope["agent:support-bot"].kind == k)
-                    assert time.time() - done < WITHIN, rows
+                for kind in KINDS:
+                    done = await asyncio.to_thread(there.tell, f"{kind} agent:support-bot")
+                    await until(lambda k=kind: core.feed.epochs.of("agent:support-bot", k) is not None)
+                    assert time.time() - done < WITHIN
+                assert len(core.feed.epochs.rows) == len(KINDS)
                 done = await asyncio.to_thread(there.tell, "lift agent:support-bot")
-                await until(lambda: not core.feed.epochs.by_scope)
+                await until(lambda: not core.feed.epochs.rows)
                 assert time.time() - done < WITHIN
                 began = time.time()
                 await core.revocations.revoke("global", "operator:here", "x", began)

@@ -169,7 +169,7 @@ class House:
             self.store, RevocationFeed(self.store), record=self.log.append, unstored=UnstoredFile(folder)
         )
         self.handles = HandleService(self.store, self.revocations.revoke)
-        self.tasks = TaskService(self.store, self.revocations.revoke, self.log.append)
+        self.tasks = TaskService(self.store, self.revocations.revoke, self.log.append, lambda: self.facts)
         self.people = PeopleService(self.store, lambda: self.facts)
         self.held = Held()
         self.overlay = Overlay(self.store, self._hold)

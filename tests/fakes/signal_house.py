@@ -9,7 +9,6 @@ import httpx
 
 from proxy.control.api import create_api
 from proxy.control.signals.endpoints import SignalDeps, signal_routes
-from proxy.control.signals.ends import Ending
 from proxy.control.signals.hearing import Hearing
 from proxy.control.signals.model import Transmitter
 from proxy.control.signals.set_keys import open_set_signer
@@ -92,7 +91,7 @@ class SignalHouse(House):
         self.facts = self.facts.model_copy(update={"people": people, "agents": agents})
         self.idp = transmitter(folder, **changes)
         self.silence = Silence([self.idp], self.log.append, NOW)
-        self.ending: Any = Ending(self.revocations.revoke, self.revocations.in_force)
+        self.revoke: Any = self.revocations.revoke
         self.hearing = self._hearing()
         self._routed()
 
@@ -100,16 +99,16 @@ class SignalHouse(House):
         return Hearing(
             SetReader([self.idp]),
             self.store,
-            self.ending,
+            self.revoke,
             record=self.log.append,
             inventory=lambda: self.facts,
             silence=self.silence,
             clock=lambda: self.now,
         )
 
-    def rebuilt(self, ending: Any = None) -> None:
+    def rebuilt(self, revoke: Any = None) -> None:
         """As after a restart; with another way to end things, if given."""
-        self.ending = ending or self.ending
+        self.revoke = revoke or self.revoke
         self.hearing = self._hearing()
         self._routed()
 

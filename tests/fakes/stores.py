@@ -1,11 +1,11 @@
 """Stores in memory, for tests. They pass the same conformance suites as the real ones."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from proxy.errors import StoreUnavailable
 from proxy.identity.interfaces import EVERY_HANDLE, HandleQuery, HandleRow
-from proxy.tasks.interfaces import Counts, Revocation
+from proxy.tasks.interfaces import KINDS, Counts, Revocation, RevocationKind
 
 
 @dataclass
@@ -98,12 +98,19 @@ class MemoryRevocationStore:
     `others` are commits of anything else; `reads` counts how often all rows were read.
     """
 
-    rows: dict[str, Revocation] = field(default_factory=dict)
+    by_kind: dict[tuple[str, RevocationKind], Revocation] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
     others: int = 0
     reads: int = 0
     failing: bool = False
     before_rows: Callable[[], None] | None = None
+
+    @property
+    def rows(self) -> dict[str, Revocation]:
+        """By scope, where each has one row."""
+        rows = {row.scope: row for row in self.by_kind.values()}
+        assert len(rows) == len(self.by_kind), "a scope is ended and frozen"
+        return rows
 
     def _check(self) -> None:
         if self.failing:
@@ -111,22 +118,29 @@ class MemoryRevocationStore:
 
     async def put_revocation(self, revocation: Revocation) -> None:
         self._check()
-        known = self.rows.get(revocation.scope)
-        if known is not None and known.kind == "revoke" and revocation.kind == "freeze":
-            return
+        key = (revocation.scope, revocation.kind)
+        known = self.by_kind.get(key)
         at = max(revocation.at, known.at) if known is not None else revocation.at
-        self.rows[revocation.scope] = replace(revocation, at=at)
+        self.by_kind[key] = replace(revocation, at=at)
         self.changes.append(revocation.scope)
 
-    async def lift_revocation(self, scope: str) -> bool:
+    async def lift_revocation(self, scope: str, kinds: Collection[RevocationKind] = KINDS) -> bool:
         self._check()
         self.changes.append(scope)
-        return self.rows.pop(scope, None) is not None
+        return len([self.by_kind.pop((scope, kind)) for kind in kinds if (scope, kind) in self.by_kind]) > 0
+
+    async def forget_revocations(self, revocations: Sequence[Revocation]) -> int:
+        self._check()
+        gone = [one.scope for one in revocations if self.rows.get(one.scope) == one]
+        for scope in gone:
+            del self.rows[scope]
+        self.changes += gone
+        return len(gone)
 
     async def all_revocations(self) -> list[Revocation]:
         self._check()
         self.reads += 1
-        rows = list(self.rows.values())
+        rows = list(self.by_kind.values())
         if self.before_rows is not None:
             act, self.before_rows = self.before_rows, None
             act()

@@ -308,7 +308,7 @@ def _assemble(
         options=options,
         clock=clock,
     )
-    tasks = TaskService(store, revocations.revoke, recorder.append)
+    tasks = TaskService(store, revocations.revoke, recorder.append, lambda: keeper.world.inventory)
     feed.on_standing(tasks.forget)
     parts = Parts(
         world=lambda: keeper.world,

@@ -1,11 +1,13 @@
 """Configuration, inventory and policies, read together."""
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from proxy.checkup import check_all
+from proxy.checkup import check_all, unsafe_here
+from proxy.settings import load_settings
 from proxy.starter import write_starter
 
 TODAY = date(2026, 12, 1)
@@ -75,6 +77,34 @@ def test_a_scim_token_that_is_not_set_is_told(folder):
     assert found(folder, ("CRM_API_KEY", "SCIM_TOKEN")) == ([], [])
 
 
+def test_a_secret_that_others_may_read_is_told(folder):
+    """Of the settings and of the inventory, each where it is named, until its file is closed."""
+    spoil(folder / "inventory" / "services.yaml", "env:CRM_API_KEY", "file:crm.key")
+    spoil(folder / "countersign.yaml", "  scim_token:\n", "  scim_token: file:scim.key\n")
+    loose = "others than its owner may read the secret in `{}`; chmod 600 it"
+    for name in ("inventory/crm.key", "crm.key", "scim.key"):
+        (folder / name).write_text("long enough")
+        (folder / name).chmod(0o644)
+    mistakes, warnings = found(folder)
+    assert mistakes == []
+    assert len(warnings) == 2
+    assert warnings[0] == f"countersign.yaml: control.scim_token: {loose.format('scim.key')}"
+    assert re.match(r"inventory/services\.yaml:\d+: services\[", warnings[1])
+    assert "crm.key`; chmod 600 it" in warnings[1]
+    settings, world = (
+        load_settings(folder / "countersign.yaml"),
+        check_all(folder / "countersign.yaml", TODAY, ()).world,
+    )
+    assert world is not None
+    told = unsafe_here(settings, world.inventory)
+    assert told[0] == f"`control.scim_token`: {loose.format('scim.key')}"
+    assert told[1].startswith("`crm`, `")
+    for path in folder.rglob("*.key"):
+        path.chmod(0o400)
+    assert found(folder) == ([], [])
+    assert unsafe_here(settings, world.inventory) == []
+
+
 def test_identities_that_nothing_verifies_are_told(folder):
     """An identity of an issuer, a trust domain or a socket that the settings do not have is worth nothing."""
     agents = folder / "inventory" / "agents.yaml"
@@ -109,7 +139,7 @@ def test_accounts_that_would_be_taken_for_agents_are_told(folder):
     (inventory / "people.yaml").write_text(people.replace("  - id: alice\n", "  - id: alice\n" + shown, 1))
     mistakes, (first, second) = found(folder)
     assert (mistakes, second) == ([], unknown)
-    assert "agents[support-bot].identities[0]: without `client_id`, an account of this name" in first
+    assert "agents[support-bot].identities[0]: without `client_id`, a person's account of this name" in first
     spoil(inventory / "agents.yaml", "subject: bot}", "subject: bot, client_id: bot}")
     assert found(folder) == ([], [unknown])
 

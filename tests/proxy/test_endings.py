@@ -131,6 +131,34 @@ def test_what_is_frozen_is_held_and_cut_until_it_is_lifted(tmp_path, scope):
     run(tmp_path, scenario, inventory=STRANGER)
 
 
+@pytest.mark.parametrize("first", ["revoke", "freeze"])
+@pytest.mark.parametrize("scope", ["principal:alice", "agent:support-bot", "service:crm"])
+def test_what_is_ended_and_frozen_is_both_in_whatever_order(tmp_path, scope, first):
+    """A person's handle of before is dead, one of after is held; all else is dead, and held once the end is lifted."""
+
+    async def scenario(house):
+        before = await house.evidence()
+        for kind in (first, "freeze" if first == "revoke" else "revoke"):
+            await stop(house, scope, kind)
+        house.clock.now += 1
+        await house.hear()
+        ended, frozen = f"{kind_of(scope)}_revoked", f"{kind_of(scope)}_frozen"
+        assert (await house.refused(refund(5), evidence=before))["reason"] == ended
+        after = await house.evidence()
+        told = await house.refused(refund(5), evidence=after, connection="conn_2")
+        if kind_of(scope) == "principal":
+            assert (told["reason"], told["reason_code"]) == ("approval_pending", frozen)
+        else:
+            assert told["reason"] == ended
+        await house.revocations.lift(scope, ["revoke"])
+        told = await house.refused(refund(6), evidence=before, connection="conn_3")
+        assert (told["reason"], told["reason_code"]) == ("approval_pending", frozen)
+        await house.revocations.lift(scope, ["freeze"])
+        house.answer(await house.released(refund(7), evidence=before, connection="conn_4"))
+
+    run(tmp_path, scenario)
+
+
 @pytest.mark.parametrize("kind", ["revoke", "freeze"])
 @pytest.mark.parametrize("scope", EVERY)
 def test_what_comes_between_decision_and_release_refuses(tmp_path, scope, kind):

@@ -7,6 +7,7 @@ import pytest
 
 from proxy import pipeline as module
 from proxy.errors import StoreUnavailable
+from proxy.listener.guarded import GuardedGate
 from proxy.stages import Evidence, Released, Reply
 from telemetry.errors import AuditUnavailable
 from tests.fakes.waiting import until
@@ -46,7 +47,7 @@ def break_part(house, monkeypatch, name: str, error: BaseException) -> None:
 
 @pytest.mark.parametrize("name", PARTS)
 def test_a_fault_in_any_part_is_a_refusal(tmp_path, monkeypatch, name, caplog):
-    """A bug in a part refuses with 503, tells the operator with its trace, and the agent nothing of it."""
+    """A bug in a part refuses with 503, tells the operator where, and nobody its text."""
 
     async def scenario(house):
         given = await house.evidence()
@@ -61,7 +62,8 @@ def test_a_fault_in_any_part_is_a_refusal(tmp_path, monkeypatch, name, caplog):
         known = set(record) | {f"action.{key}" for key in record["action"]}
         assert KNOWS[name] <= known
         assert await house.records("call.decided") == ([await house.last("call.decided")] if name == "outgoing" else [])
-        assert "broken on purpose" in caplog.text
+        assert "RuntimeError at " in caplog.text
+        assert "broken on purpose" not in caplog.text
 
     run(tmp_path, scenario)
 
@@ -185,6 +187,29 @@ def test_an_agent_that_leaves_ends_its_call(tmp_path, where):
         if where == "sent":
             assert gone["approval"]["id"] == hold
             assert await house.state(hold) == "approved"
+
+    run(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("where", ["holds", "sent"])
+def test_a_call_that_is_judged_for_too_long_is_said_to_be(tmp_path, where):
+    """When our own time runs out, agent and log are told so, and not that the client left; a use is given back."""
+
+    async def scenario(house):
+        given, never = await house.evidence(), asyncio.Event()
+        hold = await house.held(refund(), evidence=given)
+        if where == "sent":
+            await house.approve(hold)
+
+        async def wait(*_, **__):
+            await never.wait()
+
+        house.broken(holds=Waiting(house.parts.holds, "sent" if where == "sent" else "admit", wait))
+        reply = await GuardedGate(house.pipeline, 0.2).admit_call(arrived(refund()), given)
+        assert problem(reply)["reason"] == "judged_too_long"
+        told = await house.last("call.refused")
+        assert (told["error"]["reason"], told["error"]["status"]) == ("judged_too_long", 503)
+        assert await house.state(hold) == ("approved" if where == "sent" else "pending")
 
     run(tmp_path, scenario)
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from proxy.facts import Attestation, Held, OwnershipRules
 from proxy.stages import Principal
 from proxy.tasks.budget import UNIT, Budget, Spend
 from proxy.tasks.delegation import Proof
@@ -152,6 +153,40 @@ def test_nothing_lives_longer_than_the_task(tmp_path):
         assert problem(await house.pipeline.admit_call(arrived(get()), None))["reason"] == "identity_expired"
 
     run(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("whose", ["its own", "above"])
+def test_reclassification_ends_what_runs_under_older_tasks(tmp_path, whose):
+    """The agent is privileged now, or that of the task above: what runs is cut, and a new handle is no help."""
+
+    async def scenario(house):
+        above = await begun(house, agent="other-bot") if whose == "above" else None
+        task = await begun(house, above.id if above is not None else None)
+        assert await house.pipeline.admit_tunnel("conn_1", await house.evidence(task=task.id), "crm.test", 443) is None
+        released = await house.pipeline.admit_call(arrived(get()), None)
+        house.clock.now += 61
+        await house.hear()
+        assert house.pipeline.still_allowed("conn_1", released) is None
+        await reclassify(house, "support-bot" if whose == "its own" else "other-bot")
+        assert house.pipeline.still_allowed("conn_1", released) == "task_ended"
+        assert problem(await house.pipeline.admit_call(arrived(get()), None))["reason"] == "task_ended"
+        assert await reason(house, get(), task) == "task_ended"
+        assert house.feed.epochs.rows == ()  # none of that is the sweep's doing, which may be late
+        await house.tasks.sweep(house.clock())
+        assert house.pipeline.still_allowed("conn_1", released) in {"task_ended", "task_revoked"}
+        assert (await house.tasks.find(task.id)).state == "expired"
+
+    run(tmp_path, scenario, rules=OwnershipRules(privileged_task_seconds=60))
+
+
+async def reclassify(house, agent):
+    """The files call it privileged, and Olivia has attested it as such."""
+    said = Attestation(
+        id="a1", what=f"agent:{agent}", owner="olivia", agent_class="privileged", digest="sha256:1", person="olivia",
+        at=house.clock(),
+    )  # fmt: skip
+    house.keeper.hold(Held(attestations={f"agent:{agent}": said}))
+    await house.edit(inventory=INVENTORY.replace(f"{{id: {agent},", f"{{id: {agent}, agent_class: privileged,"))
 
 
 def test_only_calls_that_go_upstream_are_spent(tmp_path):

@@ -10,6 +10,7 @@ from policies.model import Mode
 from proxy import reload as module
 from proxy.errors import ConfigurationError
 from proxy.facts import Held
+from proxy.inventory.watch import RESTLESS
 from proxy.reload import Departed, Keeper
 from telemetry.errors import AuditUnavailable
 from tests.conformance.ownership_store import attestation
@@ -178,6 +179,22 @@ def test_half_a_policy_file_is_never_in_force(house):
     house.look(3)
     assert house.keeper.world is before
     assert house.records == []
+
+
+def test_files_that_never_come_to_rest_are_told_and_hide_no_end(house):
+    """That nothing can be edited is on record once; whom a file beside says to be inactive, is."""
+    house.write(inventory=LEFT)
+    beside, policy = house.folder / "inventory" / "zz.yaml", house.folder / "policies" / "zz.cedar"
+    for number in range(RESTLESS * 2):
+        beside.write_text(f"# {number}\n")
+        policy.write_text(f"// {number}\n")
+        house.look(1)
+    assert not active(house)
+    assert house.types().count("config.mistake") == 2
+    policy.unlink()
+    house.write(inventory=INVENTORY)
+    house.look()
+    assert active(house)
 
 
 def test_what_cannot_be_recorded_waits(house):

@@ -3,6 +3,7 @@
 import pytest
 
 from telemetry.checkpoint import Checkpoint, sign_checkpoint, split_notes
+from telemetry.errors import AuditDamaged
 from telemetry.history import History
 from telemetry.note import Signer, new_signer_key
 
@@ -52,3 +53,14 @@ def test_a_failed_append_leaves_nothing(tmp_path, monkeypatch):
             history.append(NOTES[2], sync=False)
     history.append(NOTES[2], sync=False)
     assert path.read_bytes() == before + NOTES[2].encode() + b"\n"
+
+
+def test_an_end_without_a_head_is_not_cut_off(tmp_path):
+    """A file whose end holds no head at all is left as it is, for a person to look at."""
+    path = tmp_path / "checkpoints"
+    written(path, NOTES)
+    whole = path.read_bytes() + bytes(20_000)
+    path.write_bytes(whole)
+    with pytest.raises(AuditDamaged, match="without a signed head"):
+        History(path).open()
+    assert path.read_bytes() == whole

@@ -88,9 +88,69 @@ def test_a_forged_head(log):
     refused(log, "cannot be trusted")
 
 
+@pytest.mark.parametrize("left", [b"", bytes(160)])
+@pytest.mark.parametrize("of", ["checkpoint", "checkpoints"])
+def test_a_head_that_a_power_cut_emptied(log, of, left):
+    """A file of heads that was never forced to the disk is empty, or all zeros: the other one tells, and both go on."""
+    (log.directory / of).write_bytes(left)
+    with recording(log.directory) as recorder:
+        assert recorder.append_blocking(decided("call_5")) == 5
+    report = verify(log.directory)
+    assert (report.findings, report.size, report.signed) == ([], 6, 6)
+
+
+@pytest.mark.parametrize("of", ["checkpoint", "checkpoints"])
+def test_an_emptied_head_excuses_no_missing_record(log, of):
+    """With one of the two emptied, a log that was set back behind the head in the other one is refused."""
+    (log.directory / of).write_bytes(b"")
+    lines = log.segment(0).read_bytes().splitlines(keepends=True)
+    log.segment(0).write_bytes(b"".join(lines[:3]))
+    refused(log, "a head of 5 was signed")
+
+
+@pytest.mark.parametrize("checkpoint", ["empty", "gone"])
+@pytest.mark.parametrize("checkpoints", ["empty", "gone"])
+@pytest.mark.parametrize("records", ["all", "none"])
+def test_records_without_any_head(log, checkpoint, checkpoints, records):
+    """If no signed head is left, nobody can say that no record is missing: nothing is signed over that."""
+    for path, how in ((log.checkpoint, checkpoint), (log.checkpoints, checkpoints)):
+        if how == "empty":
+            path.write_bytes(b"")
+        else:
+            path.unlink()
+    if records == "none":
+        log.segment(0).write_bytes(b"")
+        log.checkpoint.touch()
+    refused(log, "no signed head says how many")
+
+
+def test_the_first_head_is_signed_before_the_first_record(tmp_path):
+    """A log that was killed right after it was opened has a head, so that its records are never without one."""
+    with recording(tmp_path) as recorder:
+        head = recorder.checkpoint
+        assert (head.size, Layout(tmp_path).checkpoint.exists()) == (0, True)
+
+
+def test_a_head_that_is_no_text(log):
+    """A file of the newest head with other bytes in it stops the opening, in words."""
+    log.checkpoint.write_bytes(b"\xff\xfe\n5\n")
+    refused(log, "cannot be trusted")
+
+
+def test_a_policy_that_a_power_cut_emptied(log):
+    """The public half of the key is written again from the private one."""
+    text = log.policy.read_text()
+    log.policy.write_text("")
+    with recording(log.directory):
+        assert log.policy.read_text() == text
+
+
 def test_the_key_is_not_replaced_in_silence(log):
     """A log that was signed and has lost its key is not given another."""
     log.signer_key.unlink()
+    refused(log, "put it back")
+    log.policy.unlink()
+    log.checkpoints.unlink()
     refused(log, "put it back")
 
 

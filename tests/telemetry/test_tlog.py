@@ -8,12 +8,10 @@ from telemetry.errors import ProofError
 from telemetry.tlog import (
     EMPTY_ROOT,
     Frontier,
-    consistency_proof,
     fold,
     inclusion_proof,
     leaf_hash,
     root,
-    verify_consistency,
     verify_inclusion,
 )
 
@@ -62,35 +60,6 @@ INCLUSION = [
         ],
     ),
 ]
-CONSISTENCY = [
-    (1, 1, []),
-    (
-        1,
-        8,
-        [
-            "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
-            "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
-            "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
-        ],
-    ),
-    (
-        6,
-        8,
-        [
-            "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
-            "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
-            "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-        ],
-    ),
-    (
-        2,
-        5,
-        [
-            "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
-            "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
-        ],
-    ),
-]
 
 
 def node_of(leaves):
@@ -123,14 +92,6 @@ def test_inclusion_vectors(index, size, path):
     verify_inclusion(index, size, leaf_hash(LEAVES[index]), proof, bytes.fromhex(ROOTS[size - 1]))
 
 
-@pytest.mark.parametrize(("old", "new", "path"), CONSISTENCY)
-def test_consistency_vectors(old, new, path):
-    """The consistency proof is the published one, and verifies."""
-    proof = consistency_proof(old, new, VECTOR_NODE)
-    assert [sibling.hex() for sibling in proof] == path
-    verify_consistency(old, new, proof, bytes.fromhex(ROOTS[old - 1]), bytes.fromhex(ROOTS[new - 1]))
-
-
 @st.composite
 def trees(draw):
     size = draw(st.integers(1, 70))
@@ -161,23 +122,6 @@ def test_every_leaf_is_proven_and_no_other(leaves, data):
 
 
 @given(trees(), st.data())
-def test_a_grown_tree_is_consistent_and_a_changed_one_is_not(leaves, data):
-    """A consistency proof holds between two sizes of one tree, and not if an old leaf was changed."""
-    new = len(leaves)
-    old = data.draw(st.integers(1, new))
-    node = node_of(leaves)
-    proof = consistency_proof(old, new, node)
-    verify_consistency(old, new, proof, root(old, node), root(new, node))
-    changed = list(leaves)
-    changed[data.draw(st.integers(0, old - 1))] = leaf_hash(b"changed")
-    other = node_of(changed)
-    with pytest.raises(ProofError):
-        verify_consistency(old, new, consistency_proof(old, new, other), root(old, node), root(new, other))
-    with pytest.raises(ProofError):
-        verify_consistency(old, new, [*proof, root(old, node)], root(old, node), root(new, node))
-
-
-@given(trees(), st.data())
 def test_a_frontier_can_be_taken_up_anywhere(leaves, data):
     """A frontier made from stored nodes grows to the same root as one that saw every leaf."""
     size = data.draw(st.integers(0, len(leaves)))
@@ -197,13 +141,13 @@ def test_a_frontier_reports_completed_tiles():
     assert completed[-1] == (2, fold(leaves))
 
 
-@pytest.mark.parametrize(("old", "new"), [(-1, 3), (4, 3)])
-def test_no_proof_from_more_to_fewer(old, new):
-    """Sizes that cannot follow one another have no proof, and none verifies."""
+@pytest.mark.parametrize(("index", "size"), [(-1, 3), (3, 3), (0, 0)])
+def test_a_leaf_that_is_not_in_the_tree_has_no_proof(index, size):
+    """Beyond the tree there is none, and none verifies."""
     with pytest.raises(ProofError):
-        consistency_proof(old, new, VECTOR_NODE)
+        inclusion_proof(index, size, VECTOR_NODE)
     with pytest.raises(ProofError):
-        verify_consistency(old, new, [], EMPTY_ROOT, EMPTY_ROOT)
+        verify_inclusion(index, size, EMPTY_ROOT, [], EMPTY_ROOT)
 
 
 def test_a_frontier_needs_its_whole_edge():

@@ -169,6 +169,14 @@ def test_an_older_copy_put_back(original, tmp_path):
     assert (report.status, report.first_bad) == (TAMPERED, 2)
 
 
+def test_a_head_that_a_power_cut_emptied(log):
+    """An empty file of the newest head is as good as none: not a forgery, but not complete either."""
+    log.checkpoint.write_bytes(b"")
+    report = verify(log.directory)
+    assert (report.status, report.size) == (INCOMPLETE, report.signed)
+    assert "missing or empty" in str(report.findings[0])
+
+
 def test_two_heads_of_one_size(log):
     """A second head of the same size with another root, even properly signed, is a contradiction."""
     signer = Signer(log.signer_key.read_text().strip())

@@ -1,6 +1,7 @@
 """The writer thread: in subprocesses that are killed, and against limits of the operating system."""
 
 import asyncio
+import errno
 import os
 import random
 import signal
@@ -10,11 +11,14 @@ import textwrap
 import time
 from pathlib import Path
 
+import pytest
+
 from telemetry import reader
+from telemetry.errors import AuditUnavailable
 from telemetry.layout import Layout
 from telemetry.segments import EntryFile
 from telemetry.verify import verify
-from telemetry.writer import MAX_UNSIGNED_AGE
+from telemetry.writer import MAX_UNSIGNED_AGE, Writer
 from tests.fakes.audit_records import decided, recording, write_log
 
 ROOT = Path(__file__).parents[2]
@@ -182,6 +186,91 @@ def test_a_full_queue_is_refused(tmp_path, monkeypatch):
         assert "too many" in recorder.trouble
         assert recorder.append_nowait(decided()).exception(0) is not None
         assert recorder._writer.lost == 1
+
+
+def test_the_disk_fails_again_after_the_gap_was_written(tmp_path, monkeypatch):
+    """A disk that fails again just when the gap is on record is one more trouble, and ends without a restart."""
+    append, failures = EntryFile.append, iter([True, True, False, True])
+
+    def fails(entries, data, next_index):
+        if next(failures, False):
+            raise OSError(errno.EIO, "no")
+        append(entries, data, next_index)
+        if b"audit.gap" in data and not late:
+            late.append(recorder.append_nowait(decided("call_2")))
+
+    late = []
+    monkeypatch.setattr(EntryFile, "append", fails)
+    with recording(tmp_path) as recorder:
+        first = recorder.append_nowait(decided("call_1"))
+        wait_for(lambda: late and late[0].done() and recorder.healthy)
+        assert first.result(0) < late[0].result(0)
+    assert verify(tmp_path).ok
+
+
+@pytest.mark.parametrize("broken", ["_look", "_try_to_mend", "_commit"])
+def test_what_nobody_foresaw_does_not_end_the_writer(tmp_path, monkeypatch, caplog, broken):
+    """A bug in the writer refuses calls, is told of once, and is over when it is: no thread dies of it."""
+
+    def fails(*_):
+        raise RuntimeError("card 4111")
+
+    with recording(tmp_path) as recorder:
+        with monkeypatch.context() as patched:
+            patched.setattr(Writer, broken, fails)
+            if broken == "_try_to_mend":
+                recorder._writer._begin_trouble("the audit log cannot be written: no")
+            outcome = recorder.append_nowait(decided("call_1"))
+            wait_for(lambda: "RuntimeError" in recorder.trouble)
+            with pytest.raises(AuditUnavailable, match="RuntimeError"):
+                recorder.append_blocking(decided("call_2"))
+        wait_for(lambda: recorder.healthy)
+        assert outcome.result(5) == 0
+        assert recorder.append_blocking(decided("call_3")) >= 1
+    assert [record.getMessage() for record in caplog.records if "RuntimeError" in record.getMessage()] == [
+        f"{tmp_path}: the audit log cannot be written: RuntimeError; calls are refused until it can be"
+    ]
+    assert verify(tmp_path).ok
+
+
+def test_what_nobody_foresaw_while_writing_loses_no_outcome(tmp_path, monkeypatch):
+    """A bug beside the disk refuses whose call waits, and keeps the outcomes for when it is over."""
+
+    def fails(*_):
+        raise RuntimeError("a bug")
+
+    with recording(tmp_path) as recorder:
+        with monkeypatch.context() as patched:
+            patched.setattr(EntryFile, "append", fails)
+            outcome = recorder.append_nowait(decided("call_1"))
+            wait_for(lambda: "RuntimeError" in recorder.trouble)
+        wait_for(lambda: recorder.healthy)
+        assert outcome.result(0) == 0
+    assert verify(tmp_path).ok
+
+
+def test_who_cannot_be_told_is_written_once(tmp_path, monkeypatch):
+    """A durable record whose caller could not be told is neither written again nor missing in the tree."""
+
+    def fails(entries, results):
+        monkeypatch.undo()
+        raise RuntimeError("a bug")
+
+    with recording(tmp_path) as recorder:
+        monkeypatch.setattr("telemetry.writer.deliver", fails)
+        recorder.append_nowait(decided("call_1"))
+        wait_for(lambda: recorder.size == 2)
+    assert [record["type"] for record in reader.records(tmp_path)] == ["call.decided", "audit.gap"]
+    assert verify(tmp_path).ok
+
+
+def test_a_time_that_is_none_fails_alone(tmp_path):
+    """A record whose time cannot be written is refused to its own caller; those after it are written."""
+    with recording(tmp_path) as recorder:
+        with pytest.raises(AuditUnavailable, match="cannot be written"):
+            recorder.append_blocking(decided() | {"at": float("nan")})
+        assert recorder.append_blocking(decided()) == 0
+        assert recorder.healthy
 
 
 def wait_for(true):

@@ -32,7 +32,7 @@ class Sent:
 class Form:
     """Each parameter once; `resource` and `audience` as often as they came. What has no value was not sent."""
 
-    single: Mapping[str, str]
+    single: Mapping[str, str] = field(repr=False)
     resources: tuple[str, ...]
     audiences: tuple[str, ...]
 

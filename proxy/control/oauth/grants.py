@@ -48,7 +48,7 @@ class Grants:
             human = client.chain.root if client.chain.root.kind == "human" and own is None else None
             proof = Proof(proven.method, "endorsed", proven.evidence) if human else None
             # Its own key is the agent itself; anything else is one credential, and what it began ends with it.
-            shown = () if proven.method in OWN_KEY else proven.scopes
+            shown = () if proven.method in OWN_KEY and human is None else proven.scopes
             below = Below(client, own, human, proof, "consent", end, targets_of(form), shown=shown)
             return Granted(await self._beginning.begin(asked, below), end, proven.scopes)
         task = own if asked.task is None else await self._deps.tasks.find(asked.task)

@@ -32,7 +32,7 @@ class Mint:
         family = await self._deps.tasks.family(task.id)
         if not family or not all(one.runs_at(now) for one in family):
             raise OAuthMistake("invalid_grant", "the task, or one above it, is suspended or over")
-        expires = int(min(now + self._life(task), what.not_after, task.deadline))
+        expires = int(min(now + self._life(task), what.not_after, family[0].deadline))
         issued = int(now)
         if expires <= issued:
             raise OAuthMistake("invalid_grant", "what was shown ends now")

@@ -11,6 +11,7 @@ from proxy.control.oauth.mistakes import OAuthMistake
 from proxy.control.oauth.needs import OAuthDeps
 from proxy.control.oauth.one_time import Once
 from proxy.identity import methods
+from proxy.identity.claims import SIGN_IN
 from proxy.identity.compact import read
 from proxy.identity.lineage import scope_of_key
 from proxy.identity.token_cache import VerifiedToken
@@ -70,6 +71,8 @@ def _root(shown: SubjectToken, method: str, deps: OAuthDeps) -> Root:
     if principal.kind == "human" and claims.get("client_id") == verified.subject:
         # A client that is registered under a person's name must not become that person (RFC 9068 section 5).
         raise OAuthMistake("invalid_grant", "the `subject_token` is a client's own, and stands for no person")
+    if principal.kind == "business_process" and not SIGN_IN.isdisjoint(claims):
+        raise OAuthMistake("invalid_grant", "the `subject_token` tells of a sign-in, and stands for no process")
     agents = inventory.processes[principal.id].agents if principal.kind == "business_process" else None
     if agents is None and not inventory.people[principal.id].active:
         raise OAuthMistake("invalid_grant", "nobody in the inventory has this `subject_token`")

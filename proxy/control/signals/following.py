@@ -45,8 +45,8 @@ class Teller:
             raise
 
     async def tidy(self) -> None:
-        """What is not in force need not be known as told."""
-        await self._outbox.forget_told([one.scope for one in self._in_force()])
+        """Of ends that are not in force need not be known that they were told."""
+        await self._outbox.forget_told([one.scope for one in self._in_force() if one.kind == "revoke"])
 
     async def _put(self, in_force: frozenset[Revocation]) -> None:
         new = sorted(in_force - self._seen, key=lambda one: (one.at, one.scope))

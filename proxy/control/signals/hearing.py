@@ -10,7 +10,7 @@ from functools import partial
 from policies.model import Json
 from proxy.control.needs import Record
 from proxy.control.signals.effects import Effect, effect_of, ends_at, said_reason
-from proxy.control.signals.ends import Ending
+from proxy.control.signals.interfaces import Revoke
 from proxy.control.signals.model import Event, Heard, Transmitter
 from proxy.control.signals.sets import LEEWAY, MAX_AGE, Presented, SetReader
 from proxy.control.signals.silence import Silence
@@ -49,7 +49,7 @@ class Hearing:
         self,
         reader: SetReader,
         store: ReplayStore,
-        ending: Ending,
+        revoke: Revoke,
         *,
         record: Record,
         inventory: Callable[[], Inventory],
@@ -58,7 +58,7 @@ class Hearing:
     ) -> None:
         self._reader = reader
         self._store = store
-        self._ending = ending
+        self._revoke = revoke
         self._record = record
         self._inventory = inventory
         self._silence = silence
@@ -127,7 +127,9 @@ class Hearing:
             log.info("%s: `%s` is about nobody whom we know", transmitter.name, act.effect.name)
         reason = _reason(act, transmitter)
         for scope in act.scopes:
-            await self._ending.end(scope, transmitter.name, reason, act.at, freeze=act.effect.what == "freeze")
+            await self._revoke(
+                scope, transmitter.name, reason, act.at, kind="freeze" if act.effect.what == "freeze" else "revoke"
+            )
 
     async def _write(self, type_: str, heard: Heard, kind: str, reason: str, details: Iterable[str]) -> None:
         said: list[Json] = [f"jti={heard.token_id}", f"subject={shown(heard.subject)}"[:2000], *details]

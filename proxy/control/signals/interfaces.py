@@ -1,9 +1,17 @@
-"""What signals need from a store."""
+"""What signals need from a store, and from the kill switch."""
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from proxy.control.signals.model import Outgoing, Telling
+
+
+class Revoke(Protocol):
+    """Durable and in force in this process when it returns."""
+
+    async def __call__(
+        self, scope: str, by: str, reason: str, now: float, *, kind: Literal["revoke", "freeze"] = "revoke"
+    ) -> object: ...
 
 
 class Outbox(Protocol):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from policies.model import Json
@@ -34,7 +34,7 @@ class Presented:
     """A token and the transmitter that it claims to be of. Nothing in it is proven."""
 
     transmitter: Transmitter
-    token: str
+    token: str = field(repr=False)
     unverified: Unverified
 
 

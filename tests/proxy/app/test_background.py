@@ -155,6 +155,39 @@ def test_what_goes_on_beside_the_calls_never_stops(error, monkeypatch, caplog):
     assert failures == {"sweeping": 4}
 
 
+def told_of_a_step_that_never_ends(errors, monkeypatch, caplog):
+    """How often a step that works for a moment and then fails with the next of these was told of."""
+    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.0)
+    waiting, failures = iter(errors), Counter()
+
+    async def step():
+        await asyncio.sleep(0)
+        for error in waiting:
+            raise error
+        await asyncio.Event().wait()
+
+    async def main():
+        task = asyncio.create_task(module._forever(failures, "watching", step))
+        await until(lambda: failures["watching"] == len(errors))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+    return caplog.text.count("watching")
+
+
+def test_a_second_cause_is_told_too(monkeypatch, caplog):
+    """A step that never ends of itself, and fails for another reason than before, is told of again."""
+    errors = [OSError("one"), OSError("one"), OSError("two"), CountersignError("two"), CountersignError("two")]
+    assert told_of_a_step_that_never_ends(errors, monkeypatch, caplog) == 3
+
+
+def test_what_had_worked_for_long_is_told_again(monkeypatch, caplog):
+    """A step that never ends of itself, and had worked for minutes, is told of again though the cause is the same."""
+    monkeypatch.setattr(module, "WORKED_SECONDS", 0.0)
+    assert told_of_a_step_that_never_ends([OSError("one")] * 3, monkeypatch, caplog) == 3
+
+
 def test_the_signing_key_changes_while_we_run(tmp_path, monkeypatch):
     """A server that runs for months does not sign with one key for months."""
     monkeypatch.setattr(module, "KEY_SECONDS", 0.01)

@@ -69,6 +69,51 @@ def test_a_state_that_cannot_be_used_is_named(tmp_path):
         asyncio.run(main())
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o750, 0o701])
+def test_a_state_that_others_may_enter_is_refused(tmp_path, mode):
+    """What others may enter holds no secrets of ours: it is named, with what to do, and nothing is put into it."""
+    settings = configured(tmp_path)
+    settings.state.mkdir()
+    settings.state.chmod(mode)
+
+    async def main():
+        with pytest.raises(CountersignError, match=r"state: the state directory must be yours and closed.*chmod 700"):
+            async with open_core(settings):
+                pass
+        assert not list(settings.state.iterdir())
+        settings.state.chmod(0o700)
+        async with open_core(settings):
+            pass
+
+    asyncio.run(main())
+
+
+def test_a_state_of_somebody_else_is_refused(tmp_path, monkeypatch):
+    """A state directory that another user made is not used: they may change it."""
+    settings = configured(tmp_path)
+    settings.state.mkdir(mode=0o700)
+    monkeypatch.setattr("os.getuid", lambda: settings.state.stat().st_uid + 1)
+
+    async def main():
+        with pytest.raises(CountersignError, match="must be yours"):
+            async with open_core(settings):
+                pass
+
+    asyncio.run(main())
+
+
+def test_what_would_block_while_it_runs_is_not_another_countersign(tmp_path):
+    """An error of the work done inside is told as it is, though the lock would fail in the same way."""
+    settings = configured(tmp_path)
+
+    async def main():
+        with pytest.raises(BlockingIOError, match="some socket"):
+            async with open_core(settings):
+                raise BlockingIOError(11, "some socket")
+
+    asyncio.run(main())
+
+
 def test_a_damaged_audit_log_is_not_written_on(tmp_path):
     """Where the log was changed, we do not start: a person must look."""
     settings = configured(tmp_path)

@@ -85,6 +85,26 @@ def test_a_newer_document_ends_what_an_older_one_said(tmp_path) -> None:
     asyncio.run(main())
 
 
+def test_who_came_back_stays(tmp_path) -> None:
+    """A document that names them as the one before did ends nobody, not even until it is in force."""
+
+    async def main() -> None:
+        async with open_core(configured(tmp_path, more=SOURCES)) as core:
+            await begin(core)
+            await accepted(core, BAD)
+            assert await accepted(core, GOOD) == []
+            await until(lambda: active(core))
+            seen: list[bool] = []
+            depart = core.keeper.depart
+            core.keeper.depart = lambda left: (depart(left), seen.append(active(core)))  # type: ignore[method-assign]
+            assert await accepted(core, document("zoe", "yan", "ann")) == []
+            assert active(core)
+            assert all(seen)
+            await until(lambda: active(core, "ann"))
+
+    asyncio.run(main())
+
+
 class Log:
     """Takes records, unless it is full."""
 

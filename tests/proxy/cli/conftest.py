@@ -70,9 +70,9 @@ def add_stranger(config: Path) -> str:
     return "mallory"
 
 
-def start_serve(config: Path) -> tuple[subprocess.Popen[str], list[str]]:
+def start_serve(config: Path, *options: str) -> tuple[subprocess.Popen[str], list[str]]:
     """`countersign serve`, ready, and its start-up lines."""
-    command = [sys.executable, "-m", "proxy.cli", "serve", "--config", str(config)]
+    command = [sys.executable, "-m", "proxy.cli", "serve", "--config", str(config), *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     lines: list[str] = []
     assert process.stderr is not None

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from proxy.cli.api import ApiError, call, control, request
+from proxy.cli import api as module
+from proxy.cli.api import ApiError, call, control, every_page, request
 from proxy.errors import CountersignError
 
 
@@ -16,6 +17,14 @@ def test_without_a_server_the_state_itself_answers(config: Path) -> None:
     made = call(config, "POST", "/v1/handles", {"agent": "support-bot"})
     (listed,) = call(config, "GET", "/v1/handles")["handles"]
     assert listed["id"] == made["id"]
+
+
+def test_a_list_in_pieces_is_put_together(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the size of a piece, each row is there once."""
+    made = [call(config, "POST", "/v1/handles", {"agent": "support-bot"})["id"] for _ in range(3)]
+    for piece in (1, 2, 3, 4):
+        monkeypatch.setattr(module, "_PIECE", piece)
+        assert [row["id"] for row in every_page(config, "/v1/handles?", "handles")] == made[::-1]
 
 
 def test_with_a_server_that_server_answers(serving: tuple[Path, list[str]]) -> None:

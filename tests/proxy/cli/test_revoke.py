@@ -25,7 +25,7 @@ def test_single_handles_that_are_over_are_only_counted(give: Any, config: Path) 
     give("handle", "revoke", handle, "--reason", "lost")
     listed = give("revocations")
     assert listed.out == "nothing is revoked\n"
-    assert "1 single tasks, handles and tokens that are over: --all lists them" in listed.err
+    assert "1 single tasks, handles, tokens and sign-ins that are over: --all lists them" in listed.err
     assert f"handle:{handle}" in give("revocations", "--all").out
     assert len(json.loads(give("revocations", "--json").out)) == 1
     give("freeze", f"handle:{handle}", "--reason", "x")
@@ -40,15 +40,24 @@ def test_nothing_is_ended_without_a_reason(give: Any, config: Path) -> None:
 
 
 def test_what_is_frozen_is_told_from_what_is_ended(give: Any, config: Path) -> None:
-    """A freeze is said and listed as one; ending it is more, and freezing what is ended is refused."""
+    """A freeze is said and listed as one; what is ended besides is listed as both, and either is lifted alone."""
     assert give("freeze", "agent:support-bot", "--reason", "look").out == "agent:support-bot is frozen\n"
     assert "frozen" in give("revocations").out
     assert json.loads(give("revocations", "--json").out)[0]["kind"] == "freeze"
     assert give("revoke", "agent:support-bot", "--reason", "bad").out == "agent:support-bot is ended\n"
     again = give("freeze", "agent:support-bot", "--reason", "look")
-    assert (again.status, "is ended, which is more than frozen" in again.err) == (2, True)
-    assert "ended" in give("revocations").out
-    assert give("lift", "agent:support-bot", "--reason", "checked").status == 0
+    assert (again.status, "is ended as well" in again.err) == (0, True)
+    rows = json.loads(give("revocations", "--json").out)
+    assert sorted(row["kind"] for row in rows) == ["freeze", "revoke"]
+    listed = give("revocations").out
+    assert ("ended" in listed, "frozen" in listed) == (True, True)
+    only = give("lift", "agent:support-bot", "--only", "revoke", "--reason", "checked")
+    assert only.out == "agent:support-bot is no longer ended\n"
+    assert "ended" not in give("revocations").out
+    assert give("lift", "agent:support-bot", "--only", "revoke", "--reason", "x").status == 2
+    assert give("lift", "agent:support-bot", "--only", "all", "--reason", "x").status == 2
+    assert give("lift", "agent:support-bot", "--reason", "checked").out == "agent:support-bot is lifted\n"
+    assert give("revocations").out == "nothing is revoked\n"
 
 
 def test_what_does_not_exist_is_not_frozen(give: Any, config: Path) -> None:

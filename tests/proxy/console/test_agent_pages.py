@@ -2,7 +2,10 @@
 
 import asyncio
 
-from tests.fakes.console_house import ConsoleHouse
+import pytest
+
+from proxy.console import agent_pages
+from tests.fakes.console_house import ConsoleHouse, hidden
 
 
 def test_agents_are_listed_with_who_answers_and_how_they_stand(house: ConsoleHouse) -> None:
@@ -23,6 +26,23 @@ def test_agents_are_listed_with_who_answers_and_how_they_stand(house: ConsoleHou
     asyncio.run(scenario())
 
 
+def test_many_agents_are_several_pages(house: ConsoleHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each leads to the next, and the last to none."""
+    monkeypatch.setattr(agent_pages, "MOST", 2)
+
+    async def scenario() -> None:
+        async with await house.visitor("carol") as client:
+            first = (await client.get("/agents")).text
+            assert "builder" in first
+            assert "support-bot" not in first
+            assert 'href="/agents?after=stray"' in first
+            last = (await client.get("/agents?after=stray")).text
+            assert "support-bot" in last
+            assert "?after=" not in last
+
+    asyncio.run(scenario())
+
+
 def test_an_owner_ends_an_agent_and_brings_it_back(house: ConsoleHouse) -> None:
     """With a reason, in force at once, on record, and shown with who and why."""
 
@@ -38,7 +58,8 @@ def test_an_owner_ends_an_agent_and_brings_it_back(house: ConsoleHouse) -> None:
             page = (await client.get("/agents/support-bot")).text
             assert "Ended by a person" in page
             assert "&lt;b&gt;odd&lt;/b&gt;" in page
-            assert (await client.post("/agents/support-bot/lift", data=fields | {"reason": "fine"})).status_code == 303
+            lifting = hidden(page) | {"reason": "fine"}
+            assert (await client.post("/agents/support-bot/lift", data=lifting)).status_code == 303
         assert house.revocations.in_force() == []
         assert [kind for kind in house.log.types() if kind.startswith("revocation")] == [
             "revocation.put",
@@ -60,6 +81,8 @@ def test_nobody_ends_anothers_agent(house: ConsoleHouse) -> None:
         await house.revocations.revoke("agent:support-bot", "operator:uid=0", "incident", house.now)
         async with await house.visitor("alice") as client:
             fields = await house.form(client, "/agents") | {"reason": "x"}
+            assert (await client.post("/agents/support-bot/lift", data=fields)).status_code == 422
+            fields |= {"effect": "revoke"}
             assert (await client.post("/agents/support-bot/lift", data=fields)).status_code == 409
         assert len(house.revocations.in_force()) == 1
 
@@ -84,7 +107,11 @@ def test_an_owner_freezes_an_agent_and_ends_it_after_all(house: ConsoleHouse) ->
             assert 'action="/agents/support-bot/lift"' in page
             ended = await client.post("/agents/support-bot/end", data=fields | {"reason": "it is bad"})
             assert ended.status_code == 303
-            assert "Ended by a person" in (await client.get("/agents/support-bot")).text
-        assert [row.kind for row in house.revocations.in_force()] == ["revoke"]
+            for stands, left in (("Ended by a person", ["freeze"]), ("Frozen by a person", [])):
+                page = (await client.get("/agents/support-bot")).text
+                assert stands in page
+                lifting = hidden(page) | {"reason": "checked"}
+                assert (await client.post("/agents/support-bot/lift", data=lifting)).status_code == 303
+                assert [row.kind for row in house.revocations.in_force()] == left
 
     asyncio.run(scenario())

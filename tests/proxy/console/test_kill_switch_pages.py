@@ -136,7 +136,7 @@ def test_a_responder_stops_anything_and_lifts_their_own(house: ConsoleHouse, sco
             assert (await client.post("/kill-switch/stop", data=fields)).status_code == 303
             assert in_force(house) == [(scope, "freeze", "person:carol")]
             row = house.revocations.in_force()[0]
-            lifting = {"csrf": fields["csrf"], "scope": scope, "seen": seen(row), "reason": "over"}
+            lifting = {"csrf": fields["csrf"], "scope": scope, "effect": "freeze", "seen": seen(row), "reason": "over"}
             assert (await client.post("/kill-switch/lift", data=lifting)).status_code == 303
         assert in_force(house) == []
 
@@ -144,7 +144,7 @@ def test_a_responder_stops_anything_and_lifts_their_own(house: ConsoleHouse, sco
 
 
 def test_a_responder_does_not_lift_what_the_operator_ended(house: ConsoleHouse) -> None:
-    """Nor what another responder ended, and nobody's end is taken over to lift it."""
+    """Nor what another responder ended, and nobody's end is taken over to lift it; nor is it by a freeze."""
 
     async def scenario() -> None:
         for scope, by in (("agent:builder", "operator:uid=0"), ("global", "person:frank")):
@@ -155,12 +155,14 @@ def test_a_responder_does_not_lift_what_the_operator_ended(house: ConsoleHouse) 
             assert "Lift it" not in page
             csrf = hidden(page)["csrf"]
             for scope, row in rows.items():
-                for effect in ("revoke", "freeze"):
-                    fields = {"csrf": csrf, "scope": scope, "seen": seen(row), "effect": effect, "reason": "x"}
-                    assert (await client.post("/kill-switch/stop", data=fields)).status_code == 409
-                    assert (await client.post("/kill-switch/lift", data=fields)).status_code == 409
-        assert house.revocations.in_force() == list(rows.values())
-        assert house.log.records == []
+                fields = {"csrf": csrf, "scope": scope, "seen": seen(row), "effect": "revoke", "reason": "x"}
+                assert (await client.post("/kill-switch/stop", data=fields)).status_code == 409
+                assert (await client.post("/kill-switch/lift", data=fields)).status_code == 409
+                assert house.log.records == []
+            fields |= {"effect": "freeze"}
+            assert "ended as well" in (await client.post("/kill-switch/stop", data=fields)).text
+            assert (await client.post("/kill-switch/lift", data=fields | {"effect": "revoke"})).status_code == 409
+        assert set(rows.values()) <= set(house.revocations.in_force())
 
     asyncio.run(scenario())
 
@@ -176,11 +178,9 @@ def test_an_owner_does_not_lift_what_a_responder_ended(house: ConsoleHouse) -> N
             assert "Lift it" not in page
             assert "Let it call again" not in (await client.get("/agents/support-bot")).text
             fields = {"csrf": hidden(page)["csrf"], "scope": row.scope, "seen": seen(row), "reason": "x"}
-            assert (await client.post("/kill-switch/lift", data=fields)).status_code == 409
-            assert (await client.post("/agents/support-bot/lift", data=fields)).status_code == 409
-            for effect in ("revoke", "freeze"):
-                again = await client.post("/kill-switch/stop", data=fields | {"effect": effect})
-                assert again.status_code == 409
+            fields |= {"effect": "revoke"}
+            for path in ("/kill-switch/lift", "/agents/support-bot/lift", "/kill-switch/stop"):
+                assert (await client.post(path, data=fields)).status_code == 409
         assert house.revocations.in_force() == [row]
 
     asyncio.run(scenario())
@@ -211,9 +211,38 @@ def test_what_has_changed_since_it_was_seen_is_looked_at_again(house: ConsoleHou
             assert "Frozen already" in stale.text
             assert in_force(house) == [("agent:support-bot", "freeze", "person:eve")]
             lifting = {"csrf": fields["csrf"], "scope": "agent:support-bot", "seen": "nothing", "reason": "x"}
+            lifting |= {"effect": "freeze"}
             assert (await client.post("/kill-switch/lift", data=lifting)).status_code == 409
             assert (await client.post("/kill-switch/stop", data=hidden(stale.text))).status_code == 303
-        assert in_force(house) == [("agent:support-bot", "revoke", "person:alice")]
+        assert in_force(house) == [
+            ("agent:support-bot", "freeze", "person:eve"), ("agent:support-bot", "revoke", "person:alice"),
+        ]  # fmt: skip
+
+    asyncio.run(scenario())
+
+
+def test_what_is_ended_and_frozen_is_shown_as_both_and_lifted_one_by_one(house: ConsoleHouse) -> None:
+    """Each has its own line and its own lift; both are shown before more is stopped; each lift names its own."""
+
+    async def scenario() -> None:
+        for kind in ("revoke", "freeze"):
+            await house.revocations.revoke("principal:frank", "person:carol", f"why {kind}", house.now, kind=kind)
+        rows = {row.kind: row for row in house.revocations.in_force()}
+        async with await house.visitor("carol") as client:
+            page = (await client.get("/kill-switch")).text
+            for kind, row in rows.items():
+                assert page.count(f"why {kind}") == 1
+                assert f'name="effect" value="{kind}"' in page
+                assert f'name="seen" value="{seen(row)}"' in page
+            fields = await confirmed(client, "principal:frank", "freeze")
+            assert fields["seen"] == seen(*rows.values())
+            lifting = {"csrf": fields["csrf"], "scope": "principal:frank", "reason": "x"}
+            for wrong in ({"seen": seen(rows["revoke"])}, {"seen": seen(rows["revoke"]), "effect": "freeze"}):
+                assert (await client.post("/kill-switch/lift", data=lifting | wrong)).status_code in {409, 422}
+                assert len(in_force(house)) == 2
+            lifting |= {"seen": seen(rows["freeze"]), "effect": "freeze"}
+            assert (await client.post("/kill-switch/lift", data=lifting)).status_code == 303
+        assert in_force(house) == [("principal:frank", "revoke", "person:carol")]
 
     asyncio.run(scenario())
 
@@ -270,7 +299,7 @@ def test_stopping_does_not_wait_for_the_log_and_says_so(house: ConsoleHouse) -> 
             done = await client.post("/kill-switch/stop", data=fields)
             assert (done.status_code, "not in the audit log yet" in done.text) == (200, True)
             (row,) = house.revocations.in_force()
-            lifting = {"csrf": fields["csrf"], "scope": row.scope, "seen": seen(row), "reason": "x"}
+            lifting = {"csrf": fields["csrf"], "scope": row.scope, "effect": "freeze", "seen": seen(row), "reason": "x"}
             assert (await client.post("/kill-switch/lift", data=lifting)).status_code == 503
         assert in_force(house) == [("agent:support-bot", "freeze", "person:alice")]
 
@@ -278,18 +307,23 @@ def test_stopping_does_not_wait_for_the_log_and_says_so(house: ConsoleHouse) -> 
 
 
 def test_a_responder_goes_further_than_the_operator_and_does_not_take_it_over(house: ConsoleHouse) -> None:
-    """What the operator froze a responder may end; it stays the operator's to lift, and says who went further."""
+    """What the operator froze a responder may end, and lift that end again; it stays frozen by the operator."""
 
     async def scenario() -> None:
         await house.revocations.revoke("agent:builder", "operator:uid=0", "odd", house.now, kind="freeze")
         async with await house.visitor("carol") as client:
             fields = await confirmed(client, "agent:builder", "revoke", "worse than that")
             assert (await client.post("/kill-switch/stop", data=fields)).status_code == 303
-            (row,) = house.revocations.in_force()
-            assert "person:carol" in row.reason
-            lifting = {"csrf": fields["csrf"], "scope": row.scope, "seen": seen(row), "reason": "x"}
-            assert (await client.post("/kill-switch/lift", data=lifting)).status_code == 409
-        assert in_force(house) == [("agent:builder", "revoke", "operator:uid=0")]
+            rows = {row.kind: row for row in house.revocations.in_force()}
+            assert {kind: row.by for kind, row in rows.items()} == {
+                "freeze": "operator:uid=0",
+                "revoke": "person:carol",
+            }
+            for kind, status in (("freeze", 409), ("revoke", 303)):
+                lifting = {"csrf": fields["csrf"], "scope": "agent:builder", "effect": kind, "reason": "x"}
+                answer = await client.post("/kill-switch/lift", data=lifting | {"seen": seen(rows[kind])})
+                assert answer.status_code == status
+        assert in_force(house) == [("agent:builder", "freeze", "operator:uid=0")]
 
     asyncio.run(scenario())
 
@@ -313,5 +347,24 @@ def test_many_names_are_typed_and_few_are_chosen(house: ConsoleHouse) -> None:
                 data={"csrf": hidden(page)["csrf"], "kind": "global", "name": "", "effect": "revoke", "reason": "x"},
             )
             assert "and 283 more" in asked.text
+
+    asyncio.run(scenario())
+
+
+def test_sign_ins_that_an_identity_provider_ended_are_only_counted(house: ConsoleHouse) -> None:
+    """There may be thousands a day: what a person ended must not drown among them, nor the page grow with them."""
+
+    async def scenario() -> None:
+        for n in range(3):
+            who = f"principal:https://idp.example|user-{n}"
+            await house.revocations.revoke(who, "transmitter:https://idp.example", "signed out", house.now)
+        await house.revocations.revoke("principal:frank", "operator:uid=0", "gone", house.now)
+        async with await house.visitor("carol") as carol:
+            page = (await carol.get("/kill-switch")).text
+        assert "3 single tasks, handles, tokens and sign-ins that are over" in page
+        stopped, _, counted = page.partition("that are over")
+        assert "principal:frank" in stopped
+        assert "user-1" not in stopped
+        assert "user-1" in counted
 
     asyncio.run(scenario())

@@ -45,7 +45,7 @@ def test_a_log_that_cannot_be_written_is_told_and_nothing_is_done(house: Console
             fields = await house.form(client, "/agents/support-bot")
             assert (await client.post("/agents/support-bot/end", data=fields | {"reason": "odd"})).status_code == 303
             house.log.broken = True
-            answer = await client.post("/agents/support-bot/lift", data=fields | {"reason": "fine"})
+            answer = await client.post("/agents/support-bot/lift", data=fields | {"effect": "revoke", "reason": "fine"})
             assert answer.status_code == 503
             assert "was not done" in answer.text
             assert "disk" not in answer.text

@@ -5,7 +5,9 @@ from datetime import date
 
 import pytest
 
-from proxy.control.callers import Caller, Named, answers_for, may_end, may_see_agent, signer
+from proxy.control.callers import Caller, Named, answers_for, may_end, may_see_agent, seen_agents, signer
+from proxy.control.kill_switch import KINDS
+from proxy.control.responders import OWNERS_KINDS
 from proxy.errors import Declined
 from proxy.facts import Deputy
 from tests.fakes.control_house import NOW, inventory
@@ -129,3 +131,30 @@ def test_callers_are_named_for_the_record() -> None:
     """A person by id, the operator by local user."""
     assert caller("alice").name == "person:alice"
     assert OPERATOR.name == "operator:uid=0"
+
+
+@pytest.mark.parametrize(
+    ("who", "asked", "seen"),
+    [
+        ("alice", None, ["support-bot"]),
+        ("alice", "support-bot", ["support-bot"]),
+        ("alice", "builder", []),
+        ("alice", "gone", []),
+        ("frank", None, []),
+        ("dave", None, []),
+        ("carol", None, None),
+        ("carol", "gone", ["gone"]),
+    ],
+)
+def test_of_which_agents_a_list_may_tell(who: str, asked: str | None, seen: list[str] | None) -> None:
+    """An owner: of theirs; an auditor and the operator: of all, also those that are gone."""
+    assert seen_agents(caller(who), asked, FACTS, SOC, NOW) == seen
+    assert seen_agents(OPERATOR, None, FACTS, SOC, NOW) is None
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {*OWNERS_KINDS}))
+def test_nobody_answers_for_another_kind_of_scope(kind: str) -> None:
+    """Which is why lists leave them out for owners without a look at each."""
+    for who in FACTS.people:
+        for name in ("alice", "support-bot", "payments"):
+            assert not may_end(caller(who), f"{kind}:{name}", FACTS, NAMED, NOW)

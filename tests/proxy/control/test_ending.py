@@ -31,12 +31,16 @@ async def post(client: httpx.AsyncClient, scope: str, reason: str = "odd", **mor
     return await client.post("/v1/revocations", json={"scope": scope, "reason": reason, **more})
 
 
-async def delete(client: httpx.AsyncClient, scope: str, reason: str = "checked") -> httpx.Response:
-    return await client.request("DELETE", "/v1/revocations", params={"scope": scope}, json={"reason": reason})
+async def delete(client: httpx.AsyncClient, scope: str, reason: str = "checked", **which: str) -> httpx.Response:
+    return await client.request("DELETE", "/v1/revocations", params={"scope": scope, **which}, json={"reason": reason})
 
 
 def scopes(house: House) -> list[str]:
     return sorted(row.scope for row in house.revocations.in_force())
+
+
+def standing(house: House) -> dict[str, str]:
+    return {row.kind: row.by for row in house.revocations.in_force()}
 
 
 def test_an_owner_ends_their_agent_and_brings_it_back(house: House) -> None:
@@ -177,7 +181,7 @@ def test_the_operator_ends_while_the_store_is_locked(house: House, tmp_path: Pat
 
 
 def test_an_owner_freezes_their_agent(house: House) -> None:
-    """It is listed as frozen, can be ended outright after that, and an end is not loosened to a freeze."""
+    """It is listed as frozen, can be ended besides, and is then both, of which a freeze that is put anew tells."""
 
     async def scenario() -> None:
         async with await house.person("alice") as client:
@@ -185,10 +189,10 @@ def test_an_owner_freezes_their_agent(house: House) -> None:
             assert (done.status_code, done.json()["kind"]) == (201, "freeze")
             assert house.revocations.in_force()[0].kind == "freeze"
             assert (await post(client, "agent:support-bot")).status_code == 201
-            assert house.revocations.in_force()[0].kind == "revoke"
-            looser = await post(client, "agent:support-bot", kind="freeze")
-            assert (looser.status_code, looser.json()["code"]) == (409, "ended_already")
-            assert house.revocations.in_force()[0].kind == "revoke"
+            assert standing(house).keys() == {"revoke", "freeze"}
+            again = await post(client, "agent:support-bot", kind="freeze")
+            assert (again.status_code, "it is ended as well" in again.json()["note"]) == (201, True)
+            assert standing(house).keys() == {"revoke", "freeze"}
             assert (await delete(client, "agent:support-bot")).status_code == 200
             assert (await post(client, "agent:builder", kind="freeze")).status_code == 403
         assert scopes(house) == []
@@ -196,36 +200,63 @@ def test_an_owner_freezes_their_agent(house: House) -> None:
     asyncio.run(scenario())
 
 
-def test_an_owner_tightens_what_the_operator_froze_and_cannot_lift_it(house: House) -> None:
-    """The end stands in the operator's name, with both reasons; the record says who did it."""
+@pytest.mark.parametrize("freeze_first", [False, True])
+def test_a_person_who_is_ended_and_frozen_is_both(house: House, freeze_first: bool) -> None:
+    """In whatever order: the list shows both, and each is lifted alone, and its lift is on record as such."""
+
+    async def scenario() -> None:
+        async with house.operator() as client:
+            for kind in ("freeze", "revoke") if freeze_first else ("revoke", "freeze"):
+                assert (await post(client, "principal:frank", kind=kind)).status_code == 201
+            rows = (await client.get("/v1/revocations")).json()["revocations"]
+            assert sorted((row["kind"], row["stored"]) for row in rows) == [("freeze", True), ("revoke", True)]
+            assert (await delete(client, "principal:frank", kind="slow")).json()["code"] == "kind_invalid"
+            assert (await delete(client, "principal:frank", kind="")).json()["code"] == "kind_invalid"
+            assert (await delete(client, "principal:frank", kind="revoke")).status_code == 200
+            assert standing(house).keys() == {"freeze"}
+            gone = await delete(client, "principal:frank", kind="revoke")
+            assert (gone.status_code, gone.json()["code"]) == (404, "not_revoked")
+            assert (await delete(client, "principal:frank")).status_code == 200
+        assert standing(house) == {}
+        lifted = [record["change"]["details"][-1] for record in house.log.records if "lifted" in record["type"]]
+        assert lifted == ["lifted=revoke", "lifted=freeze"]
+
+    asyncio.run(scenario())
+
+
+def test_an_owner_ends_what_the_operator_froze_and_lifts_only_that(house: House) -> None:
+    """Each stands in the name of who did it: the owner brings back what they ended, and it is still frozen."""
 
     async def scenario() -> None:
         async with house.operator() as operator, await house.person("alice") as owner:
             await post(operator, "agent:support-bot", "look into it", kind="freeze")
             assert (await post(owner, "agent:support-bot", "it is bad", kind="freeze")).status_code == 409
             assert (await post(owner, "agent:support-bot", "it is bad")).status_code == 201
-            (row,) = house.revocations.in_force()
-            assert (row.kind, row.by) == ("revoke", "operator:uid=0")
-            assert row.reason == "it is bad (by person:alice; frozen before: look into it)"
-            assert house.log.records[-1]["change"]["by"] == "person:alice"
-            assert (await delete(owner, "agent:support-bot")).status_code == 409
+            assert standing(house) == {"freeze": "operator:uid=0", "revoke": "person:alice"}
+            for which in ({}, {"kind": "freeze"}):
+                answer = await delete(owner, "agent:support-bot", **which)
+                assert (answer.status_code, answer.json()["code"]) == (409, "ended_by_operator")
+                assert standing(house).keys() == {"freeze", "revoke"}
+            assert (await delete(owner, "agent:support-bot", kind="revoke")).status_code == 200
+            assert standing(house) == {"freeze": "operator:uid=0"}
 
     asyncio.run(scenario())
 
 
 def test_an_owner_ends_what_a_transmitter_froze_and_others_can_be_told(house: House) -> None:
-    """The end is not the transmitter's, of which receivers of events are told nothing; only the operator lifts it."""
+    """The end is the owner's, of which receivers of events are told; the freeze stays the transmitter's."""
 
     async def scenario() -> None:
         idp = "transmitter:https://idp.example"
         await house.revocations.revoke("agent:support-bot", idp, "risk is high", house.now, kind="freeze")
         async with house.operator() as operator, await house.person("alice") as owner:
             assert (await post(owner, "agent:support-bot", "it is bad")).status_code == 201
-            (row,) = house.revocations.in_force()
-            assert (row.kind, row.by) == ("revoke", "countersign")
-            assert row.reason == f"it is bad (by person:alice; frozen before by {idp}: risk is high)"
-            assert (await delete(owner, "agent:support-bot")).status_code == 409
+            assert standing(house) == {"freeze": idp, "revoke": "person:alice"}
+            refused = await delete(owner, "agent:support-bot")
+            assert (refused.status_code, refused.json()["code"]) == (409, "ended_by_operator")
+            assert "has frozen this; only the operator can lift it" in refused.text
             assert (await delete(operator, "agent:support-bot")).status_code == 200
+            assert standing(house) == {}
 
     asyncio.run(scenario())
 
@@ -261,9 +292,8 @@ def test_a_lift_does_not_undo_what_another_ended_meanwhile(house: House) -> None
         async with await house.person("alice") as client:
             answer = await delete(client, "agent:support-bot")
         assert (answer.status_code, answer.json()["code"]) == (409, "stale")
-        (row,) = house.revocations.in_force()
-        assert (row.kind, row.reason) == ("revoke", "an incident")
-        assert await house.store.all_revocations() == [row]
+        assert standing(house) == {"freeze": "person:alice", "revoke": "operator:uid=0"}
+        assert set(await house.store.all_revocations()) == set(house.revocations.in_force())
 
     asyncio.run(scenario())
 

@@ -10,6 +10,7 @@ from proxy.control.desk import Desk
 from proxy.control.events import MAX_LISTENERS, Event
 from proxy.errors import Declined, StoreUnavailable
 from proxy.holds.view import HoldView
+from telemetry.errors import AuditUnavailable
 from tests.fakes.control_house import House
 
 
@@ -158,20 +159,48 @@ def test_nobody_looks_while_nobody_listens(house: House) -> None:
     asyncio.run(scenario())
 
 
-def test_a_store_that_fails_for_a_while_does_not_end_the_stream(house: House) -> None:
-    """The next look that succeeds tells what happened meanwhile."""
+@pytest.mark.parametrize(
+    "error", [AuditUnavailable("away"), StoreUnavailable("down"), OSError("no"), ValueError("bug")]
+)
+def test_a_store_that_fails_for_a_while_does_not_end_the_stream(
+    house: House, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next look that succeeds tells what happened meanwhile; the log has one line when it began, one at the end."""
 
     async def scenario() -> None:
         stream = await following(house, "alice")
-        working = house.log.recent
+        working, tries = house.log.recent, 0
 
-        async def failing(_: int) -> list[dict[str, object]]:
-            house.log.recent = working  # type: ignore[method-assign]  # fails once
-            raise events.AuditUnavailable("away")
+        async def failing(count: int) -> list[dict[str, object]]:
+            nonlocal tries
+            tries += 1
+            if tries > 3:
+                house.log.recent = working  # type: ignore[method-assign]  # it works again
+                return await working(count)
+            raise error
 
-        house.log.recent = failing  # type: ignore[method-assign]  # fails once
+        house.log.recent = failing  # type: ignore[method-assign]  # fails three times
         await house.hold()
         assert (await news(stream)).type == "hold.created"
         await stream.aclose()
+
+    asyncio.run(scenario())
+    assert caplog.text.count("cannot look for changes") == 1
+    assert caplog.text.count("changes are seen again") == 1
+
+
+def test_a_look_that_has_ended_is_begun_again(house: House) -> None:
+    """Should nobody look any more though somebody listens, the next listener begins to."""
+
+    async def scenario() -> None:
+        first = await following(house, "alice")
+        assert house.feed._looking is not None
+        house.feed._looking.cancel()
+        await asyncio.gather(house.feed._looking, return_exceptions=True)
+        second = await following(house, "alice")
+        await house.hold()
+        assert (await news(second)).type == (await news(first)).type == "hold.created"
+        await first.aclose()
+        await second.aclose()
 
     asyncio.run(scenario())

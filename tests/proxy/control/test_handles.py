@@ -168,6 +168,30 @@ def test_a_privileged_agents_handle_is_short(house: House) -> None:
     asyncio.run(scenario())
 
 
+def test_no_handle_is_issued_under_a_task_that_is_too_old_for_a_privileged_agent(house: House) -> None:
+    """The task began as a utility's for an hour: its handles end with it, sooner now, and then there are none."""
+
+    async def scenario() -> None:
+        async with house.operator() as client:
+            asked = {"agent": "support-bot", "purpose": "p", "tools": ["payments/*"], "ttl_seconds": 3600}
+            task = (await client.post("/v1/tasks", json=asked)).json()
+            privileged(house)
+            house.write(privileged_task_seconds=60)
+            body = {"agent": "support-bot", "task": task["id"]}
+            assert (await client.get(f"/v1/tasks/{task['id']}")).json()["deadline"] == house.now + 60
+            house.now += 50
+            assert (await client.post("/v1/handles", json=body)).json()["not_after"] == house.now + 10
+            long = await client.post("/v1/handles", json=body | {"ttl_seconds": 11})
+            assert (long.status_code, long.json()["code"]) == (422, "ttl_beyond_task")
+            house.now += 10
+            refused = await client.post("/v1/handles", json=body)
+            assert (refused.status_code, refused.json()["code"]) == (409, "task_not_active")
+            below = await client.post("/v1/tasks", json={**asked, "parent": task["id"], "ttl_seconds": 5})
+            assert below.status_code in {409, 422}
+
+    asyncio.run(scenario())
+
+
 def test_a_privileged_agents_task_is_short(house: House) -> None:
     """The same holds for its tasks."""
 

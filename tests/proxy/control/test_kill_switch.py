@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from proxy.control.desk import Desk
-from proxy.control.kill_switch import KINDS, MOST_COUNTED, OWNERS_KINDS
+from proxy.control.kill_switch import KINDS, MOST_COUNTED
+from proxy.control.responders import OWNERS_KINDS
 from proxy.errors import Declined
 from proxy.identity.interfaces import EVERY_HANDLE, HandleQuery, HandleRow
 from proxy.storage.sqlite import SqliteStore
@@ -79,9 +80,9 @@ def test_looking_at_what_would_die_needs_the_right_to_end_it(house: House) -> No
                 await switch.preview(scope)
             assert refused.value.code == code
         preview = await switch.preview("agent:support-bot")
-        assert ([agent.id for agent in preview.reach.agents], preview.standing) == (["support-bot"], None)
+        assert ([agent.id for agent in preview.reach.agents], preview.standing) == (["support-bot"], ())
         await switch.stop("agent:support-bot", "freeze", "odd")
-        assert (await switch.preview("agent:support-bot")).standing is not None
+        assert [row.kind for row in (await switch.preview("agent:support-bot")).standing] == ["freeze"]
         assert [(one.row.kind, one.may_lift) for one in await switch.standing()] == [("freeze", True)]
         assert [(one.row.kind, one.may_lift) for one in await (await desk(house, "carol")).kill_switch.standing()] == [
             ("freeze", False)

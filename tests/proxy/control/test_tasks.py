@@ -214,3 +214,23 @@ def test_a_mistyped_task_is_no_task_without_bounds(house: House) -> None:
         assert (await issue(house, task=first)).status_code == 201
 
     asyncio.run(scenario())
+
+
+def test_an_owner_s_list_is_not_filled_by_others(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many newer tasks there are of others, an owner sees their own, and may choose them to be stopped."""
+    listed = house.tasks.list
+    monkeypatch.setattr(house.tasks, "list", lambda **asked: listed(**{**asked, "limit": 2}))
+
+    async def scenario() -> None:
+        own = await house.begin()
+        for _ in range(3):
+            house.now += 1
+            await house.begin(agent="builder", by="person:bob")
+        async with await house.person("alice") as client:
+            seen = (await client.get("/v1/tasks?live=true")).json()["tasks"]
+        assert [task["id"] for task in seen] == [own.id]
+        desk = await house.door.with_session(await house.session("alice"))
+        assert desk is not None
+        assert [*await desk.kill_switch.choices("task")] == [own.id]
+
+    asyncio.run(scenario())

@@ -75,6 +75,13 @@ def test_the_most_specific_binding_wins() -> None:
         assert list(chosen.values()) == ["any", "get", "orders", "order", "seven", "order", "seven"]
 
 
+@pytest.mark.parametrize("path", ["/users/@me/keys", "/users/%40me/keys", "/projects/a%2Fb/x", "/projects/a%2fb/x"])
+def test_no_spelling_of_a_path_gets_another_credential(path: str) -> None:
+    """A binding for a place is that of every spelling of it: an agent does not choose by writing `%40` or `%2f`."""
+    crm = service(binding("narrow", "/users/@me/*", "/projects/a%2fb/*"), binding("broad", "/*"))
+    assert binding_for(crm, request(path)) is crm.bindings[0]
+
+
 @pytest.mark.parametrize(("one", "two"), [("/v1/{a}", "/v1/{b}"), ("/v1/x", "/v1/x"), ("/v1/*", "/v1/*")])
 def test_two_that_match_equally_are_a_refusal(one: str, two: str) -> None:
     """Which secret is meant must not depend on the order of a file."""

@@ -40,7 +40,7 @@ def test_every_occurrence_in_every_spelling_goes(query: str, left: str) -> None:
 @pytest.mark.parametrize(
     "query",
     ["key[]=x", "key[0]=x", "%20key=x", "+key=x", "key+=x", "%256bey=x", "%25256bey=x", "key%00=x", "key%00z=x",
-     "a=1;key=x", "a;key", "key%5B%5D=x", "ke%EF%BD%99%5B%5D=x"],
+     "a=1;key=x", "a;key", "key%5B%5D=x", "ke%EF%BD%99%5B%5D=x", "%u006bey=x", "a=1&k%U0065y=x"],
 )  # fmt: skip
 def test_what_only_a_lax_reader_takes_for_it_is_refused(query: str) -> None:
     """The service could take the agent's own for ours, and nothing tells which reader it is."""
@@ -50,9 +50,9 @@ def test_what_only_a_lax_reader_takes_for_it_is_refused(query: str) -> None:
     assert holds(query, "key")
 
 
-def test_a_name_with_a_dot_is_found_under_the_names_that_readers_give_it() -> None:
-    """PHP reads `api.key` and `api key` as `api_key`."""
-    for query in ("api.key=x", "api%20key=x"):
+def test_a_name_with_an_underscore_is_found_under_the_names_that_readers_give_it() -> None:
+    """PHP reads `api.key`, `api key` and `api[key` as `api_key`."""
+    for query in ("api.key=x", "api%20key=x", "api[key=x", "api%5Bkey=x", "api%255Bkey[]=x"):
         with pytest.raises(Refused):
             without_parameters(query, frozenset({"api_key"}))
     assert without_parameters("api_key=x&a=1", frozenset({"api_key"})) == "a=1"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.credentials.references import References
+from proxy.credentials.references import References, loose_permissions
 from proxy.errors import Refused
 
 VALUE = "s3cr3t-value-1"
@@ -95,11 +95,10 @@ def test_loose_permissions_are_warned_of(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text(VALUE)
     path.chmod(0o640)
-    assert "chmod 600" in (References.loose_permissions(f"file:{path}") or "")
+    assert loose_permissions(f"file:{path}") == f"others than its owner may read the secret in `{path}`; chmod 600 it"
     path.chmod(0o600)
-    assert References.loose_permissions(f"file:{path}") is None
-    assert References.loose_permissions("env:CRM_TOKEN") is None
-    assert References.loose_permissions(f"file:{path}x") is not None
+    for fine in (f"file:{path}", "env:CRM_TOKEN", f"file:{path}x", "file:/a\0b"):
+        assert loose_permissions(fine) is None
 
 
 def test_a_key_may_have_several_lines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from proxy.errors import Refused
 from proxy.facts import Attestation, Deputy, OwnershipRules
+from proxy.identity.resolver import end_of
 from proxy.stages import Chain, Hop, Principal, TaskBasis
 from tests.fakes.issuer import NOW
 from tests.proxy.identity.test_resolver import House, agent, inventory
@@ -47,6 +48,26 @@ def test_an_old_task_does_not_end_a_new_handle_of_a_privileged_agent(house: Hous
     proven = house.prove(("basic", handle))
     assert (proven.issued_at, proven.made_at) == (NOW - 3000, NOW)
     assert house.attribute(proven, privileged, now=NOW + 500).agent.id == "refund-bot"
+
+
+@pytest.mark.parametrize("whose", ["its own", "above"])
+def test_a_task_of_an_agent_that_became_privileged_ends_sooner(house: House, whose: str) -> None:
+    """Whatever its deadline, and whatever is shown under it; also where the agent of a task above is privileged."""
+    chain = Chain(Principal("agent", "refund-bot"))
+    above = ("boss", NOW - 3000)
+    since = NOW - 3000 if whose == "its own" else NOW
+    house.tasks["task_old"] = TaskBasis("refund-bot", chain, since, NOW + 9000, ("task:task_old",), (), (above,))
+    agents = (agent(agent_class="privileged"),) if whose == "its own" else (
+        agent(), agent("boss", identities=(), agent_class="privileged"),
+    )  # fmt: skip
+    privileged = inventory(*agents).model_copy(update={"attestations": attested()})
+    proven = house.prove(("basic", house.handle(ttl=8 * 3600.0, task="task_old", on_behalf_of=None)[0]))
+    assert house.attribute(proven, now=NOW + 900).agent.id == "refund-bot"
+    assert house.attribute(proven, privileged, now=NOW + 599).agent.id == "refund-bot"
+    assert (end_of(proven, privileged), end_of(proven, inventory())) == (NOW + 600, proven.not_after)
+    with pytest.raises(Refused) as caught:
+        house.attribute(proven, privileged, now=NOW + 600)
+    assert (caught.value.refusal.status, caught.value.refusal.reason) == (403, "task_ended")
 
 
 def test_who_was_never_attested_as_privileged_calls_nothing(house: House) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.errors import ConfigurationError, Mistake
 from proxy.inventory.load import Examined
-from proxy.inventory.watch import InventorySource
+from proxy.inventory.watch import RESTLESS, InventorySource
 from tests.fakes.inventories import AGENTS, PEOPLE, SERVICES, write_inventory
 
 NO_OWNER = AGENTS.replace("    owner: alice\n", "")
@@ -216,3 +216,37 @@ def test_it_waits_for_what_it_has_seen_and_not_judged(tmp_path):
     told.polls(1)
     assert not told.source.waiting
     assert list(told.source.places()) == [tmp_path]
+
+
+def test_a_file_that_changes_all_the_time_is_told_and_hides_no_end(tmp_path):
+    """Others say who is inactive, and the one is a mistake, once; what it says when it comes to rest is in force."""
+    path = write_inventory(tmp_path)
+    told = Told(path)
+    restless = path / "zz.yaml"
+    (path / "people.yaml").write_text(PEOPLE.replace("name: Alice Adams", "name: Alice Adams\n    active: false"))
+    events = []
+    for number in range(RESTLESS * 3):
+        restless.write_text(f"# {number}\n")
+        events += told.polls(1)
+    assert events == ["mistakes 1"]
+    assert [examined.ended for examined in told.examined] == [{"person:alice", "person:bob"}] * 3
+    assert told.source.current.people["alice"].active
+    assert told.source.waiting
+    assert told.polls() == ["change", "mistakes 0"]
+    assert not told.source.current.people["alice"].active
+    assert not told.source.waiting
+
+
+def test_a_file_that_is_read_for_a_service_may_change_all_the_time_as_little(tmp_path):
+    """What is read while it changes is not used, though the inventory's own files are whole."""
+    path = write_inventory(tmp_path)
+    bundle = path / "ca.pem"
+    bundle.write_text("-----BEGIN CERTIFICATE-----")
+    (path / "services.yaml").write_text(SERVICES.replace("    owner:", "    ca_bundle: ca.pem\n    owner:", 1))
+    told = Told(path)
+    events = []
+    for number in range(RESTLESS * 2):
+        bundle.write_text(f"-----BEGIN CERTIFICATE-----{number}")
+        events += told.polls(1)
+    assert events == ["mistakes 1"]
+    assert told.polls() == ["change", "mistakes 0"]

@@ -49,12 +49,33 @@ def test_too_late(caplog: pytest.LogCaptureFixture) -> None:
     """An answer that does not come in time is a refusal, and the operator hears of it."""
 
     async def run() -> Released | Reply:
-        return await GuardedGate(FakeGate(wait=asyncio.Event()), 0.01).admit_call(ARRIVED, None)
+        late = await GuardedGate(FakeGate(wait=asyncio.Event()), 0.01).admit_call(ARRIVED, None)
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0  # whoever asked goes on
+        await asyncio.sleep(0)
+        return late
 
     reply = asyncio.run(run())
     assert isinstance(reply, Reply)
-    assert reply.status == 503
+    assert (reply.status, b"judged_too_long" in reply.body) == (503, True)
     assert "did not answer in time" in caplog.text
+
+
+def test_too_late_for_a_refusal() -> None:
+    """A refusal that cannot be worded in time stands in our words, and a tunnel that is judged too late stays shut."""
+
+    async def never(*_: object) -> Reply:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    gate = FakeGate()
+    gate.refuse = never  # type: ignore[method-assign]  # on purpose
+    gate.admit_tunnel = never  # type: ignore[method-assign,assignment]  # on purpose
+    assert asyncio.run(GuardedGate(gate, 0.01).refuse(REFUSAL, "c", "p", "x")).status == 431
+    shut = asyncio.run(GuardedGate(gate, 0.01).admit_tunnel("c", Evidence("p"), "a.test", 443))
+    assert shut is not None
+    assert shut.status == 503
 
 
 def test_a_refusal_stands_without_words() -> None:

@@ -48,7 +48,7 @@ def open_server() -> Server:
 class Line:
     """A TLS layer whose handshake with a peer is over; `sent` is what it has the socket send."""
 
-    def __init__(self, make: Callable[[GovernedContext, Server], layer.Layer]) -> None:
+    def __init__(self, make: Callable[[GovernedContext, Server], layer.Layer], *, asks_back: bool = False) -> None:
         context = GovernedContext(Client(peername=("p", 1), sockname=("s", 2)))
         self.server = context.server = open_server()
         self.layer = make(context, self.server)
@@ -56,11 +56,12 @@ class Line:
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority().issue_cert("a.test").configure_cert(trust)
+        trust.verify_mode = ssl.CERT_REQUIRED if asks_back else ssl.CERT_NONE
         self.peer = trust.wrap_bio(self._in, self._out, server_side=True)
         self.other: list[commands.Command] = []
         self.take(events.Start())
         for _ in range(4):
-            with contextlib.suppress(ssl.SSLWantReadError):
+            with contextlib.suppress(ssl.SSLError):
                 self.peer.do_handshake()
             self.deliver()
 
@@ -170,6 +171,46 @@ def test_closing(make: Callable[..., layer.Layer]) -> None:
     assert [type(event) for event in line.child.heard if isinstance(event, events.ConnectionEvent)] == [
         events.ConnectionClosed
     ]
+
+
+ENDS = {
+    "an alert": lambda _: None,
+    "what is no TLS": lambda line: line.take(events.DataReceived(line.server, b"\x17\x03\x03\x00\x20" + b"x" * 32)),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+def test_broken_tls_is_a_closed_connection(end: Callable[[Line], None]) -> None:
+    """It is closed at once and taken for closed, and the child hears of it once; of an alert mitmproxy tells nobody."""
+    line = Line(OurLayer, asks_back=end is ENDS["an alert"])
+    end(line)
+    assert [type(command) for command in line.other] == [commands.CloseConnection]
+    assert line.server.state is ConnectionState.CLOSED
+    line.take(events.ConnectionClosed(line.server))
+    assert [type(event) for event in line.child.heard] == [events.Start, events.ConnectionClosed]
+
+
+def test_what_came_before_tls_broke_is_heard() -> None:
+    """The answer that is complete reaches the child, though the record after it is none."""
+    line = Line(OurLayer)
+    line.peer.write(b"whole")
+    line.take(events.DataReceived(line.server, line._out.read() + b"\x17\x03\x03\x00\x20" + b"x" * 32))
+    assert b"".join(data_of(line.child.heard)) == b"whole"
+    assert [type(command) for command in line.other] == [commands.CloseConnection]
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_a_goodbye_is_heard_once(make: Callable[..., layer.Layer]) -> None:
+    """What the peer said before it is heard first, and the closing of the socket after it is no second one."""
+    line = Line(make)
+    line.peer.write(b"last words")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        line.peer.unwrap()
+    line.deliver()
+    line.take(events.ConnectionClosed(line.server))
+    heard = [event for event in line.child.heard if isinstance(event, events.ConnectionEvent)]
+    assert [type(event) for event in heard] == [events.DataReceived, events.ConnectionClosed]
+    assert b"".join(data_of(heard)) == b"last words"
 
 
 @pytest.mark.parametrize("make", LAYERS)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.errors import Refused
-from proxy.protocols.paths import segments, split_at_slashes, with_slashes_encoded, written_alike
+from proxy.protocols.paths import segments, split_at_slashes, with_slashes_encoded
 
 READ = {
     "/": (),
@@ -120,9 +120,3 @@ def test_any_text_gives_segments_that_every_reader_can_split(path: str) -> None:
     assert "%" not in with_slashes_encoded(found).replace("%2F", "")
     if "/" not in "".join(found):
         assert segments(path) == found
-
-
-def test_two_spellings_of_an_encoding_are_one_to_policies() -> None:
-    """In capitals; what is not encoded keeps its case."""
-    assert written_alike("/a%2fb/%c3%A9/x%zz") == "/a%2Fb/%C3%A9/x%zz"
-    assert written_alike("/a/b") == "/a/b"

@@ -128,9 +128,9 @@ def test_an_issuer_becomes_a_verifiers_profile(tmp_path):
           "1: mode: `x` is not one of `enforce`, `observe`",
           "2: state: must be text; put the value in quotes",
           "3: limits.header_count: must be at least 10",
-          ("4: foo: is not a field here; known are `version`, `mode`, `state`, `inventory`, `policies`, "
-          "`trusted_roots`, `listen`, `control`, `inventory_sources`, `identity`, `ownership`, `limits`, `holds`, "
-           "`audit`, `downstream`, `signals`, `telemetry`")]),
+          ("4: foo: is not a field here; known are `version`, `mode`, `state`, `history_days`, `inventory`, "
+          "`policies`, `trusted_roots`, `listen`, `control`, `inventory_sources`, `identity`, `ownership`, `limits`, "
+           "`holds`, `audit`, `downstream`, `signals`, `telemetry`")]),
         ("control: {scim_token: secret}",
          ["1: control.scim_token: must be a reference, `env:NAME` or `file:PATH`, never the secret itself"]),
         ("inventory_sources:\n  - {id: a}\n  - {id: a}",

@@ -46,6 +46,49 @@ def test_an_older_store_is_brought_forward_with_its_rows(tmp_path: Path) -> None
         assert connection.execute("SELECT count(*) FROM revocations").fetchone()[0] == 1
 
 
+def test_an_end_and_a_freeze_of_before_are_kept_and_their_changes_still_counted(tmp_path: Path) -> None:
+    """The rows of the version before are there; one of the other kind fits beside each; every change is counted."""
+    path = store_path(tmp_path)
+    put = "INSERT INTO revocations (scope, at, by, reason, kind) VALUES (?, ?, 'b', 'c', ?)"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrate(connection, MIGRATIONS[:8])
+        before = [("agent:a", 1.0, "revoke"), ("agent:b", 2.5, "freeze")]
+        connection.executemany(put, before)
+        counts = [_changes(connection)]
+        migrate(connection, MIGRATIONS)
+        counts.append(_changes(connection))
+        assert connection.execute("SELECT scope, at, kind FROM revocations ORDER BY scope").fetchall() == before
+        for statement, values in (
+            (put, ("agent:a", 3.0, "freeze")),
+            ("UPDATE revocations SET at = 4 WHERE scope = ? AND kind = 'freeze'", ("agent:a",)),
+            ("DELETE FROM revocations WHERE scope = ? AND kind = 'revoke'", ("agent:a",)),
+        ):
+            connection.execute(statement, values)
+            counts.append(_changes(connection))
+        assert counts == sorted(set(counts))
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute(put, ("agent:a", 5.0, "freeze"))
+
+
+def test_a_process_of_the_version_before_loses_no_end(tmp_path: Path) -> None:
+    """It still runs while another has taken the step: it puts nothing in, and of two rows it reads the end last."""
+    path = store_path(tmp_path)
+    prepare(path, 1.0)
+    put = "INSERT INTO revocations (scope, at, by, reason, kind) VALUES (?, 1, 'b', '', ?)"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executemany(put, [("agent:b", "revoke"), ("agent:a", "revoke"), ("agent:a", "freeze")])
+        connection.execute(put, ("agent:b", "freeze"))
+        found = connection.execute("SELECT scope, kind FROM revocations ORDER BY scope").fetchall()
+        assert dict(found) == {"agent:a": "revoke", "agent:b": "revoke"}
+        with pytest.raises(sqlite3.Error, match="ON CONFLICT"):
+            connection.execute(f"{put} ON CONFLICT (scope) DO UPDATE SET at = excluded.at", ("agent:c", "revoke"))
+
+
+def _changes(connection: sqlite3.Connection) -> int:
+    found = connection.execute("SELECT changes FROM change_counts WHERE area = 'revocations'")
+    return int(found.fetchone()[0])
+
+
 def test_a_step_that_fails_leaves_nothing(tmp_path: Path) -> None:
     """A step is whole or not at all, and the store stays at the step before."""
     path = store_path(tmp_path)

@@ -49,7 +49,7 @@ def test_the_file_itself_refuses_more_than_the_budget(tmp_path: Path) -> None:
 
 
 def test_a_row_that_is_no_task_keeps_no_other_from_being_seen(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Left out of every list, so that the others are listed, and expire; named once; refused when asked for by id."""
+    """Left out of every list, so that others are listed, expire and are forgotten; named once; refused by id."""
 
     async def story() -> None:
         async with opening.opened(tmp_path) as store:
@@ -64,6 +64,7 @@ def test_a_row_that_is_no_task_keeps_no_other_from_being_seen(tmp_path: Path, ca
             assert {task.id for task in await store.overdue_tasks(PARENT.deadline + 1)} == {"task_p", "task_o"}
             assert await store.live_below("task_p") == []
             assert await store.tasks_below("task_p") == []
+            assert await store.live_via() == frozenset()
             with pytest.raises(StoreUnavailable, match="task_c"):
                 await store.task("task_c")
 

@@ -1,10 +1,12 @@
 """A task service over a real store, with an audit log that is a list."""
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from policies.model import Json
+from proxy.facts import Agent, Inventory, OwnershipRules
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.guard import TaskGuard
@@ -22,9 +24,20 @@ class TaskHouse:
         self.revocations = RevocationService(self.store, self.feed)
         self.records: list[dict[str, Any]] = []
         self.broken = False
-        self.tasks = TaskService(self.store, self.revocations.revoke, self.append)
+        self.facts = Inventory(version="1", people={}, teams={}, agents={}, services={}, datasets={})
+        self.tasks = TaskService(self.store, self.revocations.revoke, self.append, lambda: self.facts)
         self.feed.on_standing(self.tasks.forget)
         self.guard = TaskGuard(self.tasks, self.store)
+
+    def reclassify(self, *agents: str, task_seconds: int = 60) -> None:
+        """These agents are privileged from now on, and no other one is."""
+        far = date(2099, 1, 1)
+        known = {
+            one: Agent(id=one, owner="bob", purpose="x", expires=far, review_due=far, agent_class="privileged")
+            for one in agents
+        }
+        rules = OwnershipRules(privileged_task_seconds=task_seconds)
+        self.facts = self.facts.model_copy(update={"agents": known, "rules": rules})
 
     async def append(self, record: Mapping[str, Json]) -> int:
         if self.broken:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.tasks.epochs import Epochs
-from proxy.tasks.interfaces import Revocation
+from proxy.tasks.interfaces import KINDS, Revocation, RevocationKind
 
 AT = Revocation("agent:a", 100.0, "person:bob", "why")
 SIGNED_OUT = Revocation("principal:alice", 100.0, "person:bob", "why")
@@ -53,17 +53,24 @@ def test_a_frozen_scope_is_not_dead() -> None:
     """It is frozen, whatever was issued when; and only where the scope is one's own."""
     frozen = Revocation("global", 100.0, "person:bob", "", "freeze")
     both = Epochs([frozen, AT])
+    assert (both.of("global", "freeze"), both.of("global", "revoke"), both.ended) == (frozen, None, {AT.scope: AT})
     assert (Epochs([frozen]).dead(MINE, 50.0), both.dead(MINE, 50.0)) == (None, AT)
     assert (both.frozen(MINE), both.frozen(("agent:a",)), Epochs().frozen(MINE)) == ((frozen,), (), ())
 
 
-def test_no_end_becomes_a_freeze() -> None:
-    """A freeze that comes after the end of the same scope loosens nothing; the other way round it is tightened."""
-    frozen = Revocation("agent:a", 200.0, "person:bob", "", "freeze")
-    ended = Epochs([AT]).with_revocation(frozen)
-    assert (ended.dead(MINE, 1.0), ended.frozen(MINE)) == (AT, ())
-    tightened = Epochs([frozen]).with_revocation(AT)
-    assert (tightened.dead(MINE, 1.0), tightened.frozen(MINE)) == (AT, ())
+@pytest.mark.parametrize("freeze_first", [False, True])
+def test_who_signs_in_again_is_still_frozen(freeze_first: bool) -> None:
+    """An end and a freeze of one scope stand beside each other, in whatever order they came."""
+    frozen = Revocation("principal:alice", 50.0 if freeze_first else 200.0, "person:bob", "", "freeze")
+    epochs = Epochs()
+    for row in (frozen, SIGNED_OUT) if freeze_first else (SIGNED_OUT, frozen):
+        epochs = epochs.with_revocation(row)
+    assert (epochs.dead(MINE, 99.0), epochs.dead(MINE, 300.0)) == (SIGNED_OUT, None)
+    assert epochs.frozen(MINE) == (frozen,)
+    thawed, lives = epochs.without("principal:alice", ["freeze"]), epochs.without("principal:alice", ["revoke"])
+    assert (thawed.dead(MINE, 99.0), thawed.frozen(MINE)) == (SIGNED_OUT, ())
+    assert (lives.dead(MINE, 99.0), lives.frozen(MINE)) == (None, (frozen,))
+    assert epochs.without("principal:alice").rows == ()
 
 
 def test_a_snapshot_never_changes() -> None:
@@ -73,16 +80,27 @@ def test_a_snapshot_never_changes() -> None:
     lifted = revoked.without("agent:a")
     assert (empty.dead(MINE, 1.0), revoked.dead(MINE, 1.0), lifted.dead(MINE, 1.0)) == (None, AT, None)
     with pytest.raises(TypeError):
-        revoked.by_scope["global"] = AT  # type: ignore[index]  # that it is read-only is what is shown
+        revoked.ended["global"] = AT  # type: ignore[index]  # that it is read-only is what is shown
 
 
-@given(st.lists(st.tuples(st.sampled_from(MINE), st.floats(0, 200)), max_size=8), st.floats(0, 200))
-def test_revoking_never_revives(revoked: list[tuple[str, float]], issued_at: float) -> None:
-    """Whatever order revocations come in, the latest of a scope counts, and more of them never revive anything."""
+@given(
+    st.lists(st.tuples(st.sampled_from(MINE), st.floats(0, 200), st.sampled_from(KINDS)), max_size=8), st.floats(0, 200)
+)
+def test_more_revocations_never_revive_or_thaw(came: list[tuple[str, float, RevocationKind]], issued_at: float) -> None:
+    """Whatever ends and freezes come in whatever order, none of them undoes another."""
     epochs = Epochs()
-    for scope, at in revoked:
-        before = epochs.dead(MINE, issued_at)
-        epochs = epochs.with_revocation(Revocation(scope, at, "x", ""))
-        assert before is None or epochs.dead(MINE, issued_at) is not None
-    expected = any(at >= issued_at or scope not in ENDED_SINCE for scope, at in revoked)
-    assert (epochs.dead(MINE, issued_at) is not None) == expected
+    for scope, at, kind in came:
+        before = epochs.dead(MINE, issued_at), {row.scope for row in epochs.frozen(MINE)}
+        epochs = epochs.with_revocation(Revocation(scope, at, "x", "", kind))
+        assert before[0] is None or epochs.dead(MINE, issued_at) is not None
+        assert before[1] <= {row.scope for row in epochs.frozen(MINE)}
+    ends = [(scope, at) for scope, at, kind in came if kind == "revoke"]
+    assert (epochs.dead(MINE, issued_at) is not None) == any(
+        at >= issued_at or scope not in ENDED_SINCE for scope, at in ends
+    )
+    assert {row.scope for row in epochs.frozen(MINE)} == {scope for scope, _, kind in came if kind == "freeze"}
+    assert len(epochs.rows) == len({(scope, kind) for scope, _, kind in came})
+    shuffled = Epochs()
+    for scope, at, kind in reversed(came):
+        shuffled = shuffled.with_revocation(Revocation(scope, at, "x", "", kind))
+    assert set(shuffled.rows) == set(epochs.rows)

@@ -122,7 +122,7 @@ def test_a_revocation_during_a_poll_is_not_lost() -> None:
         feed = RevocationFeed(store)
 
         def meanwhile() -> None:  # after the rows were copied: durable, then in force, as the service does it
-            store.rows["agent:a"] = REVOKED
+            store.by_kind["agent:a", "revoke"] = REVOKED
             feed.apply(REVOKED)  # and the token does not move, as for a write by the polling connection itself
 
         store.before_rows = meanwhile
@@ -164,7 +164,7 @@ def test_rows_from_before_it_was_stored_do_not_undo_it() -> None:
         feed.hold(REVOKED)
 
         def meanwhile() -> None:
-            store.rows["agent:a"] = REVOKED
+            store.by_kind["agent:a", "revoke"] = REVOKED
             feed.stored(REVOKED)
 
         store.before_rows = meanwhile

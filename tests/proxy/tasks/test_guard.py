@@ -98,6 +98,21 @@ def test_a_task_bounds_its_calls(house: TaskHouse, tool: str, datasets: tuple[Da
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("privileged", ["support-bot", "boss"])
+def test_a_task_outlives_the_class_of_no_agent(house: TaskHouse, privileged: str) -> None:
+    """It began as a utility's, for ten minutes; its agent, or that of the task above, is privileged now: one minute."""
+
+    async def story() -> None:
+        above = await begun(house, agent="boss")
+        task = await begun(house, above)
+        assert await refusal(house, call(task.id), NOW + 61) == ""
+        house.reclassify(privileged)
+        assert await refusal(house, call(task.id), NOW + 59) == ""
+        assert await refusal(house, call(task.id), NOW + 60) == "task_ended"
+
+    asyncio.run(story())
+
+
 def test_housekeeping_passes_only_towards_declared_services(house: TaskHouse) -> None:
     """It costs nothing of the budget either."""
 
@@ -157,6 +172,26 @@ def test_calls_are_counted_up_to_the_budget(house: TaskHouse) -> None:
         assert await refusal(house, third) == ""
         house.guard.settle(third.attributed.arrived.call_id, sent=True)
         assert await refusal(house, call(task.id)) == "task_budget_spent"
+
+    asyncio.run(story())
+
+
+def test_draining_what_has_ended_this_very_moment(house: TaskHouse) -> None:
+    """Work that has ended, and whose end nobody was told of yet, does not keep the loop from ever turning again."""
+
+    async def nothing() -> None:
+        return
+
+    async def story() -> None:
+        begun = house.guard._background
+        ended = asyncio.get_running_loop().create_task(nothing())
+        begun.add(ended)
+        ended.add_done_callback(begun.discard)
+        await asyncio.sleep(0)
+        assert ended.done()
+        assert ended in begun
+        await house.guard.drain()
+        assert not begun
 
     asyncio.run(story())
 

@@ -1,7 +1,7 @@
 """The kill switch."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from policies.model import Json
 from proxy.errors import CountersignError, StoreUnavailable
 from proxy.tasks import revocations
 from proxy.tasks.feed import RevocationFeed
-from proxy.tasks.interfaces import Revocation, RevocationKind
+from proxy.tasks.interfaces import KINDS, Revocation, RevocationKind
 from proxy.tasks.revocations import RevocationService, Stopped
 from proxy.tasks.unstored import NAME, UnstoredFile
 from telemetry.errors import AuditUnavailable
@@ -58,14 +58,52 @@ def test_a_mistake_revokes_nothing(scope: str, by: str) -> None:
     assert store.rows == {}
 
 
-def test_a_freeze_does_not_loosen_an_end() -> None:
-    """Freezing what is ended leaves it ended, whether this process has heard of the end or not."""
+@pytest.mark.parametrize("unaware", [False, True])
+@pytest.mark.parametrize("freeze_first", [False, True])
+def test_an_end_and_a_freeze_leave_each_other_alone(unaware: bool, freeze_first: bool) -> None:
+    """Both stand, in whatever order they are made, and whether whoever makes one has heard of the other or not."""
+    store, feed, service = parts()
+    second = RevocationService(store, RevocationFeed(store)) if unaware else service
+    order: tuple[RevocationKind, ...] = ("freeze", "revoke") if freeze_first else ("revoke", "freeze")
+    for at, (kind, one) in enumerate(zip(order, (service, second), strict=True)):
+        asyncio.run(one.revoke("principal:alice", "person:bob", "odd", 100.0 + at, kind=kind))
+    asyncio.run(feed.poll(102.0))
+    assert sorted(row.kind for row in service.in_force()) == ["freeze", "revoke"]
+    assert feed.epochs.dead(("principal:alice",), 99.0) is not None
+    assert feed.epochs.dead(("principal:alice",), 103.0) is None
+    assert len(feed.epochs.frozen(("principal:alice",))) == 1
+
+
+@pytest.mark.parametrize(("lifted", "left"), [(("revoke",), ["freeze"]), (("freeze",), ["revoke"]), (KINDS, [])])
+def test_either_is_lifted_alone_or_both(lifted: tuple[RevocationKind, ...], left: list[str]) -> None:
+    """What is not named stays, here and in the store."""
     store, _, service = parts()
-    ended = asyncio.run(service.revoke("agent:a", "person:bob", "odd", 100.0))
-    assert asyncio.run(service.revoke("agent:a", "person:eve", "look", 200.0, kind="freeze")) == ended
-    unaware = RevocationService(store, RevocationFeed(store))
-    asyncio.run(unaware.revoke("agent:a", "person:eve", "look", 200.0, kind="freeze"))
-    assert store.rows == {"agent:a": ended}
+    for kind in KINDS:
+        asyncio.run(service.revoke("agent:a", "person:bob", "odd", 100.0, kind=kind))
+    assert asyncio.run(service.lift("agent:a", lifted)) is True
+    assert [row.kind for row in service.in_force()] == left
+    assert [row.kind for row in asyncio.run(store.all_revocations())] == left
+    assert asyncio.run(service.lift("agent:a", lifted)) is False
+
+
+def test_what_the_store_could_not_take_is_told_of_each(tmp_path: Path) -> None:
+    """A freeze that is not stored yet is not taken for the end that is; both outlast a restart and are stored later."""
+
+    async def story() -> None:
+        room = Room(tmp_path)
+        _, service = room.enter()
+        await stop(service)
+        room.store.failing = True
+        await stop(service, kind="freeze")
+        assert [row.kind for row in service.unstored()] == ["freeze"]
+        feed, again = room.enter()
+        room.store.failing = False
+        await feed.poll(101.0)
+        assert sorted(row.kind for row in again.in_force()) == ["freeze", "revoke"]
+        await again.settle()
+        assert sorted(row.kind for row in await room.store.all_revocations()) == ["freeze", "revoke"]
+
+    asyncio.run(story())
 
 
 # --- whatever is broken -------------------------------------------------------------------------
@@ -124,7 +162,7 @@ def test_what_is_stopped_is_in_force_whatever_is_broken(
         assert feed.epochs.dead(SCOPES, 50.0) == stopped.revocation
         assert (stopped.stored, stopped.recorded) == (not store_down, not log_down)
         assert stopped.kept == ((store_down or log_down) and not file_down)
-        assert service.unstored() == (frozenset({"agent:a"}) if store_down else frozenset())
+        assert {row.scope for row in service.unstored()} == ({"agent:a"} if store_down else set())
         room.store.failing = room.log.broken = False
         await room.store.put_revocation(Revocation("agent:other", 1.0, "x", "a change that makes the feed read again"))
         await feed.poll(101.0)
@@ -295,7 +333,7 @@ def test_a_second_end_does_not_wait_for_the_first_to_be_stored(tmp_path: Path) -
         room.store.failing = False
         go.set()
         await settling
-        assert service.unstored() == frozenset({"agent:b"})
+        assert {row.scope for row in service.unstored()} == {"agent:b"}
         assert [row.revocation.scope for row in UnstoredFile(tmp_path).read()] == ["agent:b"]
         await service.settle()
         assert set(room.store.rows) == {"agent:a", "agent:b"}
@@ -342,24 +380,27 @@ def test_lifting() -> None:
 
 @pytest.mark.parametrize("how", ["stop", "revoke"])
 @pytest.mark.parametrize("heard", [False, True])
-def test_what_is_ended_while_it_is_lifted_stays_ended(tmp_path: Path, how: str, heard: bool) -> None:
+@pytest.mark.parametrize("kinds", [KINDS, ("revoke",)])
+def test_what_is_ended_while_it_is_lifted_stays_ended(
+    tmp_path: Path, how: str, heard: bool, kinds: tuple[RevocationKind, ...]
+) -> None:
     """The lift is of what stood before: whoever ended it anew meanwhile was told that it is ended, and it is."""
 
     class Meanwhile(MemoryRevocationStore):
-        async def lift_revocation(self, scope: str) -> bool:
+        async def lift_revocation(self, scope: str, kinds: Collection[RevocationKind] = KINDS) -> bool:
             if how == "stop":
                 await service.stop(scope, "operator:uid=0", "worse", 200.0, kind="revoke", entry=ENTRY)
             else:
                 await service.revoke(scope, "operator:uid=0", "worse", 200.0)
-            lifted = await super().lift_revocation(scope)
+            lifted = await super().lift_revocation(scope, kinds)
             if heard:
                 await feed.poll(201.0)
             return lifted
 
     async def story() -> None:
-        await stop(service, kind="freeze")
+        await stop(service)
         with pytest.raises(CountersignError, match="meanwhile"):
-            await service.lift("agent:a")
+            await service.lift("agent:a", kinds)
         newer = Revocation("agent:a", 200.0, "operator:uid=0", "worse")
         assert feed.epochs.dead(SCOPES, 50.0) == newer
         await feed.poll(202.0)
@@ -369,6 +410,25 @@ def test_what_is_ended_while_it_is_lifted_stays_ended(tmp_path: Path, how: str, 
 
     room = Room(tmp_path, Meanwhile())
     feed, service = room.enter()
+    asyncio.run(story())
+
+
+def test_a_freeze_that_is_lifted_leaves_an_end_that_came_meanwhile(tmp_path: Path) -> None:
+    """Only what stood when it was looked at is lifted: the end was not there, and stays, in the store too."""
+
+    class Meanwhile(MemoryRevocationStore):
+        async def lift_revocation(self, scope: str, kinds: Collection[RevocationKind] = KINDS) -> bool:
+            await service.revoke(scope, "operator:uid=0", "worse", 200.0)
+            return await super().lift_revocation(scope, kinds)
+
+    async def story() -> None:
+        await stop(service, kind="freeze")
+        assert await service.lift("agent:a") is True
+        assert service.in_force() == [Revocation("agent:a", 200.0, "operator:uid=0", "worse")]
+        assert await room.store.all_revocations() == service.in_force()
+
+    room = Room(tmp_path, Meanwhile())
+    _, service = room.enter()
     asyncio.run(story())
 
 
@@ -386,7 +446,7 @@ class KillSwitch(RuleBasedStateMachine):
         self.store, self.log, self.now = MemoryRevocationStore(), Log(), 100.0
         self.feed, self.other_feed = RevocationFeed(self.store), RevocationFeed(self.store)
         self.service = RevocationService(self.store, self.feed, record=self.log.append)
-        self.model: dict[str, tuple[str, float]] = {}
+        self.model: dict[tuple[str, RevocationKind], float] = {}
         self.issued: list[tuple[tuple[str, ...], float]] = []
 
     def do[T](self, work: Coroutine[Any, Any, T]) -> T:
@@ -400,25 +460,33 @@ class KillSwitch(RuleBasedStateMachine):
     def issue(self, scopes: set[str]) -> None:
         self.issued.append((tuple(sorted(scopes)), self.now))
 
-    @rule(scope=st.sampled_from(SOME), kind=st.sampled_from(["revoke", "freeze"]))
+    @rule(scope=st.sampled_from(SOME), kind=st.sampled_from(KINDS))
     def stop(self, scope: str, kind: RevocationKind) -> None:
         now = self.now + self.feed.behind  # by the latest clock that was heard
         stopped = self.do(self.service.stop(scope, "person:bob", "x", self.now, kind=kind, entry=ENTRY))
-        known = self.model.get(scope)
-        if known is None or known[0] == kind or kind == "revoke":
-            before = known[1] if known is not None else now
-            self.model[scope] = (kind, max(now, before))
+        self.model[scope, kind] = max(now, self.model.get((scope, kind), now))
         assert stopped.stored is not self.store.failing
 
-    @rule(scope=st.sampled_from(SOME))
-    def lift(self, scope: str) -> None:
+    @rule(scope=st.sampled_from(SOME), kind=st.sampled_from(KINDS))
+    def another_process(self, scope: str, kind: RevocationKind) -> None:
+        if self.store.failing:
+            return
+        self.do(self.other_feed.poll(self.now))
+        self.do(RevocationService(self.store, self.other_feed).revoke(scope, "person:eve", "y", self.now, kind=kind))
+        self.do(self.feed.poll(self.now))
+        self.model[scope, kind] = self.feed.epochs.of(scope, kind).at  # type: ignore[union-attr]  # fails if it is not there
+        assert self.model[scope, kind] >= self.now
+
+    @rule(scope=st.sampled_from(SOME), kinds=st.sampled_from([KINDS, ("revoke",), ("freeze",)]))
+    def lift(self, scope: str, kinds: tuple[RevocationKind, ...]) -> None:
         try:
-            self.do(self.service.lift(scope))
+            self.do(self.service.lift(scope, kinds))
         except StoreUnavailable:
             assert self.store.failing
         else:
             assert not self.store.failing
-            self.model.pop(scope, None)
+            for kind in kinds:
+                self.model.pop((scope, kind), None)
 
     @rule(down=st.booleans())
     def the_store(self, down: bool) -> None:
@@ -429,7 +497,7 @@ class KillSwitch(RuleBasedStateMachine):
         if not self.store.failing:
             self.do(self.service.settle())
             self.do(self.other_feed.poll(self.now))
-            assert self.other_feed.epochs.by_scope == self.feed.epochs.by_scope
+            assert set(self.other_feed.epochs.rows) == set(self.feed.epochs.rows)
             self.do(self.feed.poll(self.now))
 
     @rule()
@@ -438,16 +506,13 @@ class KillSwitch(RuleBasedStateMachine):
 
     @invariant()
     def agrees_with_the_model(self) -> None:
-        known = {scope: (row.kind, row.at) for scope, row in self.feed.epochs.by_scope.items()}
-        assert known == self.model
+        assert {(row.scope, row.kind): row.at for row in self.feed.epochs.rows} == self.model
         for scopes, issued_at in self.issued:
-            rows = {scope: self.model[scope] for scope in scopes if scope in self.model}
-            dead = any(
-                kind == "revoke" and (issued_at <= at or scope not in ISSUED_ANEW) for scope, (kind, at) in rows.items()
-            )
+            ends = {scope: self.model[scope, "revoke"] for scope in scopes if (scope, "revoke") in self.model}
+            dead = any(issued_at <= at or scope not in ISSUED_ANEW for scope, at in ends.items())
             assert (self.feed.epochs.dead(scopes, issued_at) is not None) == dead
             frozen = {row.scope for row in self.feed.epochs.frozen(scopes)}
-            assert frozen == {scope for scope, (kind, _) in rows.items() if kind == "freeze"}
+            assert frozen == {scope for scope in scopes if (scope, "freeze") in self.model}
 
 
 KillSwitch.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

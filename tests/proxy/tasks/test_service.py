@@ -8,7 +8,7 @@ import pytest
 from proxy.errors import StoreUnavailable
 from proxy.tasks.interfaces import Revocation
 from proxy.tasks.mistakes import TaskMistake
-from proxy.tasks.task import End
+from proxy.tasks.task import End, Task
 from telemetry.errors import AuditUnavailable
 from tests.fakes.tasks import ALICE, NOW, new_task
 from tests.proxy.tasks.house import TaskHouse
@@ -141,6 +141,65 @@ def test_a_deadline_that_has_come_ends_the_task(house: TaskHouse) -> None:
     asyncio.run(story())
 
 
+def test_what_a_privileged_agent_does_is_over_sooner_with_all_below_it(house: TaskHouse) -> None:
+    """By the class that the agent has now: what is told of the task, what may begin under it, and the sweep."""
+
+    async def story() -> None:
+        parent = await house.tasks.create(new_task(), by=BY, now=NOW)
+        child = await house.tasks.create(new_task(**CHILD, agent="helper"), parent=parent.id, by=BY, now=NOW + 1)
+        bystander = await house.tasks.create(new_task(agent="helper"), by=BY, now=NOW)
+        await house.tasks.sweep(NOW + 61)
+        assert [one.deadline for one in await house.tasks.family(child.id)] == [NOW + 300, NOW + 600]
+        house.reclassify("support-bot")
+        assert [one.deadline for one in await house.tasks.family(child.id)] == [NOW + 60, NOW + 60]
+        basis = await house.tasks.basis(child.id)
+        assert basis is not None
+        assert (basis.not_after, basis.above) == (NOW + 60, (("support-bot", NOW),))
+        assert {one.deadline for one in await house.tasks.list(agent="support-bot")} == {NOW + 60}
+        assert await house.tasks.find(bystander.id) == bystander
+        with pytest.raises(TaskMistake):  # longer than what is left
+            await house.tasks.create(new_task(**CHILD), parent=child.id, by=BY, now=NOW + 30)
+        with pytest.raises(TaskMistake):
+            await house.tasks.create(new_task(**CHILD | {"deadline": NOW + 62}), parent=parent.id, by=BY, now=NOW + 61)
+        await house.tasks.sweep(NOW + 59)
+        assert not house.feed.epochs.rows
+        await house.tasks.sweep(NOW + 60)
+        for one in (parent, child):
+            found = await house.store.task(one.id)
+            assert (found is not None and found.state, found is not None and found.deadline) == (
+                "expired",
+                one.deadline,
+            )
+            assert house.feed.epochs.dead(one.scopes, NOW + 60) is not None
+        assert house.feed.epochs.dead(bystander.scopes, NOW) is None
+        told = len(house.records)
+        await house.tasks.sweep(NOW + 61)
+        assert len(house.records) == told
+
+    asyncio.run(story())
+
+
+def test_a_task_that_ends_while_it_is_swept_keeps_nobody_else_alive(
+    house: TaskHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that somebody completed at that moment is left as it is; the next one is expired."""
+
+    async def story() -> None:
+        first, _ = [await house.tasks.create(new_task(), by=BY, now=NOW + n) for n in range(2)]
+        begun = await house.store.tasks_begun(["support-bot"], NOW - 1, NOW + 1)
+        await house.tasks.end(first.id, "completed", by=BY, reason="done", now=NOW + 5)
+        house.reclassify("support-bot")
+
+        async def as_before(*_: object) -> list[Task]:
+            return begun
+
+        monkeypatch.setattr(house.store, "tasks_begun", as_before)
+        await house.tasks.sweep(NOW + 61)
+        assert [one.state for one in await house.tasks.list()] == ["expired", "completed"]
+
+    asyncio.run(story())
+
+
 def test_ending_its_scope_ends_the_task_for_good(house: TaskHouse) -> None:
     """By the kill switch; a freeze does not; lifting the scope again does not bring the task back."""
 
@@ -191,45 +250,6 @@ def test_an_end_is_not_overtaken_by_the_news_of_itself(house: TaskHouse) -> None
         house.broken = False
         await heard[1]  # who waited finishes what failed half-way
         assert (await house.tasks.find(other.id)).state == "revoked"  # type: ignore[union-attr]  # it is there
-
-    asyncio.run(story())
-
-
-def test_ends_that_nothing_can_outlive_are_forgotten(house: TaskHouse) -> None:
-    """Long after the deadline the revocation goes; before, and for what is no task of ours, it stays."""
-
-    async def story() -> None:
-        task = await house.tasks.create(new_task(), by=BY, now=NOW)
-        await house.tasks.end(task.id, "completed", by=BY, reason="done", now=NOW + 1)
-        await house.revocations.revoke("task:made-up", BY, "x", NOW)
-        await house.revocations.revoke("agent:support-bot", BY, "x", NOW)
-        await house.tasks.tidy(house.revocations.in_force(), house.revocations.lift, NOW + 800)
-        assert len(house.revocations.in_force()) == 3
-        for scope in ("token:https://gov|tok_1", "token:https://idp|x"):
-            await house.revocations.revoke(scope, BY, "x", NOW)
-        for after in (1200, 1201):
-            rows = house.revocations.in_force()
-            await house.tasks.tidy(rows, house.revocations.lift, NOW + after, own_tokens="token:https://gov|")
-            assert any("gov" in row.scope for row in house.revocations.in_force()) == (after == 1200)
-        left = {row.scope for row in house.revocations.in_force()}
-        assert left == {"task:made-up", "agent:support-bot", "token:https://idp|x"}
-
-    asyncio.run(story())
-
-
-def test_the_end_of_a_token_is_kept_while_a_task_lives_that_was_begun_with_it(house: TaskHouse) -> None:
-    """Else the task would come back to life with the next sweep; once it is over the end is forgotten too."""
-
-    async def story() -> None:
-        scope = "token:https://gov|tok_1"
-        task = await house.tasks.create(new_task(via=(scope,), deadline=NOW + 7200), by=BY, now=NOW)
-        await house.revocations.revoke(scope, BY, "x", NOW + 1)
-        for over in (False, True):
-            if over:
-                await house.tasks.end(task.id, "completed", by=BY, reason="done", now=NOW + 3000)
-            rows = house.revocations.in_force()
-            await house.tasks.tidy(rows, house.revocations.lift, NOW + 3600, own_tokens="token:https://gov|")
-            assert (scope in {row.scope for row in house.revocations.in_force()}) is not over
 
     asyncio.run(story())
 

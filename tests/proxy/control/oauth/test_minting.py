@@ -276,6 +276,39 @@ def test_a_privileged_agents_token_is_short(house: TokenHouse) -> None:
     asyncio.run(story())
 
 
+def test_no_token_is_minted_under_a_task_that_is_too_old_for_a_privileged_agent(house: TokenHouse) -> None:
+    """The task began while the agent was a utility: its tokens end with what is left to it now; then there are none."""
+
+    async def story() -> None:
+        token = (await house.own())["access_token"]
+        task = str(house.read(token)["task"])
+        again = {
+            "grant_type": "client_credentials",
+            "authorization_details": details(actions=None, purpose=None, task_id=task),
+        }
+        bot = house.facts.agents["support-bot"].model_copy(update={"agent_class": "privileged"})
+        said = Attestation(
+            id="a1", what="agent:support-bot", owner="alice", agent_class="privileged", digest="sha256:1",
+            person="alice", at=house.now,
+        )  # fmt: skip
+        house.now += 50
+        house.facts = house.facts.model_copy(
+            update={
+                "agents": {**house.facts.agents, "support-bot": bot},
+                "attestations": {"agent:support-bot": said},
+                "rules": OwnershipRules(privileged_task_seconds=60),
+            }
+        )
+        assert good(await house.ask(**again))["expires_in"] <= 10
+        assert (await introspected(house, token))["active"] is True
+        house.now += 10
+        assert error(await house.ask(**again)) == "invalid_grant"
+        assert error(await house.exchange(subject_token=token)) == "invalid_grant"
+        assert await introspected(house, token) == DEAD
+
+    asyncio.run(story())
+
+
 def test_what_a_privileged_agent_shows_ends_sooner_and_so_does_what_it_gets_for_it(house: TokenHouse) -> None:
     """A handle of before the agent became privileged is cut short; its last token does not outlive it."""
 

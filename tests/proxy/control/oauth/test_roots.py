@@ -161,6 +161,19 @@ def test_a_process_of_one_client_is_not_another_clients(house: TokenHouse) -> No
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("claim", [{"auth_time": 1}, {"amr": ["pwd"]}])
+def test_whoever_signed_in_is_no_process(house: TokenHouse, claim: dict[str, Any]) -> None:
+    """A person whose account is called as the process is; the same claims of a known person are as they should be."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        with pytest.raises(OAuthMistake, match="stands for no process"):
+            await root_of(house.process(**claim), house.oauth)
+        assert (await root_of(house.human(**claim), house.oauth)).principal == FRANK
+
+    asyncio.run(story())
+
+
 def test_a_root_says_to_whom_its_token_was_issued(house: TokenHouse) -> None:
     """By the token's own word, under its issuer; without a setting that makes nobody an actor."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 import pytest
 
@@ -131,7 +132,7 @@ def test_what_is_lifted_is_forgotten_and_told_if_it_ends_again(tmp_path):
             await one.follow()
             await one.teller.tidy()
             assert await one.store.told("one") == {"agent:a": 10.0}
-            one.in_force = []
+            one.in_force = [replace(ENDED, kind="freeze")]  # it stands, and was never told
             await one.follow()
             await one.teller.tidy()
             assert await one.store.told("one") == {}

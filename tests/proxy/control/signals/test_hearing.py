@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from proxy.control.signals.hearing import Hearing
 from proxy.control.signals.words import CAEP, RISC, SSF, SetRefused
 from proxy.errors import StoreUnavailable
-from proxy.tasks.interfaces import Revocation
+from proxy.tasks.epochs import Epochs
+from proxy.tasks.interfaces import KINDS, Revocation
 from telemetry.errors import AuditUnavailable
 from telemetry.record import CANONICAL_FORM, VERSION, timestamp, validate
 from tests.fakes.issuer import ISSUER, NOW
@@ -91,18 +92,25 @@ def test_a_doubt_freezes(tmp_path, event):
 
 
 def test_a_doubt_does_not_soften_an_end(tmp_path):
-    """What is revoked stays revoked when a freeze of the same comes; an end after a freeze is an end."""
+    """Whoever is ended stays so when a doubt comes, and the doubt stays when an end comes: a fresh login is held."""
 
     async def tell(house):
-        await house.take()
-        house.now += 5
-        await house.take(jti="set-2", events={f"{CAEP}risk-level-change": {"current_level": "HIGH"}})
-        assert house.ended() == FRANKS
+        doubt = {f"{CAEP}risk-level-change": {"current_level": "HIGH"}}
         bot = {"format": "iss_sub", "iss": ISSUER, "sub": BOT}
-        await house.take(jti="set-3", sub_id=bot, events={f"{CAEP}risk-level-change": {"current_level": "HIGH"}})
-        assert house.ended()["agent:support-bot"] == "freeze"
+        await house.take()
+        await house.take(jti="set-2", sub_id=bot, events=doubt)
+        assert house.ended() == FRANKS | {"agent:support-bot": "freeze", f"principal:{ISSUER}|{BOT}": "freeze"}
+        house.now += 5
+        await house.take(jti="set-3", events=doubt)
         await house.take(jti="set-4", sub_id=bot, events={f"{RISC}account-disabled": {}})
-        assert house.ended()["agent:support-bot"] == "revoke"
+        both = {
+            (scope, kind) for scope in (*FRANKS, "agent:support-bot", f"principal:{ISSUER}|{BOT}") for kind in KINDS
+        }
+        assert {(row.scope, row.kind) for row in house.revocations.in_force()} == both
+        epochs = Epochs(house.revocations.in_force())
+        assert epochs.dead(("principal:frank",), NOW) is not None
+        assert epochs.dead(("principal:frank",), NOW + 5) is None
+        assert [row.scope for row in epochs.frozen(("principal:frank",))] == ["principal:frank"]
 
     story(tmp_path, tell)
 
@@ -196,23 +204,23 @@ def test_different_tokens_at_once_are_all_taken(tmp_path):
 
 
 class Failing:
-    """An ending that fails so many times."""
+    """A kill switch that fails so many times."""
 
     def __init__(self, real, times):
         self.real, self.times = real, times
 
-    async def end(self, *args, **kwargs):
+    async def __call__(self, *args, **kwargs):
         if self.times:
             self.times -= 1
             raise StoreUnavailable("the store is down")
-        await self.real.end(*args, **kwargs)
+        await self.real(*args, **kwargs)
 
 
 def test_an_event_whose_effect_failed_is_to_be_sent_again(tmp_path):
     """503 until it is in force; then it is, though the token was seen before."""
 
     async def tell(house):
-        house.rebuilt(Failing(house.ending, 2))
+        house.rebuilt(Failing(house.revoke, 2))
         for _ in range(2):
             answer = await house.push(set_token())
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -255,14 +263,13 @@ def test_whoever_hangs_up_does_not_leave_it_half_done(tmp_path):
     async def tell(house):
         entered, go_on = asyncio.Event(), asyncio.Event()
 
-        class Slow:
-            async def end(self, *args, **kwargs):
-                entered.set()
-                await go_on.wait()
-                await real.end(*args, **kwargs)
+        async def slow(*args, **kwargs):
+            entered.set()
+            await go_on.wait()
+            await real(*args, **kwargs)
 
-        real = house.ending
-        house.rebuilt(Slow())
+        real = house.revoke
+        house.rebuilt(slow)
         request = asyncio.create_task(house.hearing.hear(house.hearing.open(set_token())))
         await entered.wait()
         request.cancel()
@@ -332,7 +339,7 @@ def test_what_was_answered_is_in_force_and_on_record(tmp_path_factory, deliverie
 
     async def main():
         house = SignalHouse(tmp_path_factory.mktemp("house"))
-        real = house.ending
+        real = house.revoke
         try:
             taken = set()
             for which, failing in deliveries:
