@@ -70,9 +70,8 @@ def write_starter(directory: Path, today: date | None = None) -> list[Path]:
 def example() -> str:
     """The configuration file with every setting, its default and its explanation."""
     head = (
-        "# Countersign's configuration: every setting. What you remove has its default, which is what stands here,\n"
-        "# but for `operator_may_sign`.\n"
-        "# Paths start at the folder of this file.\n"
+        "# Countersign's configuration: every setting, with its default (but for `operator_may_sign`). What you\n"
+        "# remove has its default. Paths start at the folder of this file.\n"
     )
     return head + "\n".join(_lines(Settings, 0)) + "\n"
 

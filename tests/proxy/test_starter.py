@@ -72,7 +72,7 @@ def test_the_example_holds_every_setting_at_its_default(tmp_path):
     path.write_text(example())
     first = Settings(control=Control(operator_may_sign=True))
     assert load_settings(path) == with_absolute_paths(first, tmp_path)
-    assert "# but for `operator_may_sign`.\n" in example()
+    assert "(but for `operator_may_sign`)" in example()
     groups = [type(field.default) for field in Settings.model_fields.values() if isinstance(field.default, BaseModel)]
     for model in (Settings, *groups):
         for name, field in model.model_fields.items():
