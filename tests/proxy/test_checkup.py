@@ -36,7 +36,7 @@ def spoil(path: Path, old: str, new: str) -> None:
 
 
 def test_the_starter_has_neither_mistakes_nor_warnings(folder):
-    """What `countersign init` wrote is good as it stands, once its secret is there, but that one person signs for all."""
+    """What `countersign init` wrote is good once its secret is there, but that one person signs for all."""
     assert found(folder) == ([], [])
     config = folder / "countersign.yaml"
     config.write_text(config.read_text().replace("operator_may_sign: false", "operator_may_sign: true"))
