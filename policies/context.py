@@ -3,6 +3,9 @@
 Times are UTC. `weekday` counts from Monday, 1, to Sunday, 7. `chain` names the members of the delegation chain from
 the root to the caller; `chain_depth` counts the hops between them. `chain_verified`: both parties of every hop have
 shown themselves to us, and none of it rests on somebody else's word.
+
+`auth_age` is how many seconds ago the person at the root signed in, as their own token says; absent where that is not
+known, so that a rule has to ask for it (`context has auth_age`). `acr` and `amr` say how; empty where it is not known.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,6 +48,10 @@ def _person(name: str | None) -> Json:
     return None if name is None else entity("Person", name)
 
 
+def _age(inquiry: Inquiry) -> Json:
+    return None if inquiry.auth_time is None else max(0, int(inquiry.now) - inquiry.auth_time)
+
+
 def _instant(moment: datetime) -> Json:
     text = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
     return {"__extn": {"fn": "datetime", "arg": text}}
@@ -57,6 +64,9 @@ FIELDS: Mapping[str, Field] = {
     "chain_depth": Field("Long", lambda known: max(len(known.inquiry.chain) - 1, 0)),
     "chain_complete": Field("Bool", lambda known: known.inquiry.chain_complete),
     "chain_verified": Field("Bool", lambda known: known.inquiry.chain_verified),
+    "auth_age": Field("Long", lambda known: _age(known.inquiry), optional=True),
+    "acr": Field("String", lambda known: known.inquiry.acr),
+    "amr": Field("Set<String>", lambda known: list(known.inquiry.amr)),
     "task": Field("String", lambda known: known.inquiry.task),
     "task_labels": Field("Set<String>", lambda known: list(known.inquiry.task_labels)),
     "service": Field("Service", lambda known: entity("Service", known.service.id)),

@@ -103,7 +103,8 @@ class Inquiry:
     """One call, as policy sees it. `tool` None means that the API question is asked instead.
 
     `lifecycle` marks protocol housekeeping (MCP initialize, ping, tools/list): one question,
-    `Action::"connect"`, whatever the method.
+    `Action::"connect"`, whatever the method. `auth_time`, `acr` and `amr` are of the sign-in of the person at the root;
+    nothing where it is not known.
     """
 
     agent: str
@@ -120,6 +121,9 @@ class Inquiry:
     chain: tuple[str, ...] = ()
     chain_complete: bool = True
     chain_verified: bool = False
+    auth_time: int | None = None
+    acr: str = ""
+    amr: tuple[str, ...] = ()
     task: str = ""
     task_labels: tuple[str, ...] = ()
     now: float = 0.0

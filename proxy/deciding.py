@@ -7,7 +7,7 @@ from policies.model import Inquiry
 from proxy.blame import blame
 from proxy.errors import Refusal, Refused, StoreUnavailable, refuse
 from proxy.path_spelling import written_alike
-from proxy.stages import Decided, Described, Request
+from proxy.stages import Decided, Described, Presence, Request
 from telemetry.errors import AuditUnavailable
 
 log = logging.getLogger("countersign.pipeline")
@@ -49,10 +49,14 @@ AUDIT_DOWN = Refusal(
 )
 
 
+NOBODY_SEEN = Presence()
+
+
 def inquiry(described: Described, now: float) -> Inquiry:
     """What policy is asked: verified facts only."""
     attributed, call = described.attributed, described.call
     identity, request = attributed.identity, attributed.arrived.request
+    presence = identity.chain.presence or NOBODY_SEEN
     return Inquiry(
         agent=identity.agent.id,
         service=call.service.id,
@@ -68,6 +72,9 @@ def inquiry(described: Described, now: float) -> Inquiry:
         chain=identity.chain.names,
         chain_complete=identity.chain.complete,
         chain_verified=identity.chain.complete and all(hop.level == "verified" for hop in identity.chain.hops),
+        auth_time=presence.at,
+        acr=presence.acr,
+        amr=presence.amr,
         task=identity.proven.task,
         now=now,
     )

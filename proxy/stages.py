@@ -66,13 +66,29 @@ class Hop:
     evidence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """That the person at the root signed in: when (UNIX seconds; None if that is not known), and how.
+
+    `acr` and `amr` are those of OpenID Connect, as the issuer of their token says; empty if it says nothing.
+    """
+
+    at: int | None = None
+    acr: str = ""
+    amr: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)  # without slots: what follows from a chain is kept with it, for each of its calls asks
 class Chain:
-    """Ordered hops from the root principal to the calling agent. No hops: the agent acts for itself."""
+    """Ordered hops from the root principal to the calling agent. No hops: the agent acts for itself.
+
+    `presence` is what is known of the root's sign-in, of a person whose own token was shown.
+    """
 
     root: Principal
     hops: tuple[Hop, ...] = ()
     complete: bool = True
+    presence: Presence | None = None
 
     @cached_property
     def members(self) -> tuple[Principal, ...]:
@@ -88,7 +104,7 @@ class Chain:
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.root, self.hops, self.complete))
+        return hash((self.root, self.hops, self.complete, self.presence))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from policies.model import Mode
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
-from proxy.settings.model import Address, InventorySource, Issuer, Settings
+from proxy.settings.model import Address, Control, InventorySource, Issuer, Settings
 from proxy.settings.signals import EventReceiver, Transmitter
 from proxy.settings.workloads import Cluster, TrustedDomain
 
@@ -45,6 +45,10 @@ _EXAMPLES: dict[type[BaseModel], dict[str, str]] = {
 }
 
 
+# What a first configuration says in place of the default, for the first minutes on one's own machine.
+_AT_FIRST: dict[tuple[type[BaseModel], str], str] = {(Control, "operator_may_sign"): "true"}
+
+
 def write_starter(directory: Path, today: date | None = None) -> list[Path]:
     """Writes a configuration, an inventory and policies into this directory, and gives the files.
 
@@ -66,8 +70,8 @@ def write_starter(directory: Path, today: date | None = None) -> list[Path]:
 def example() -> str:
     """The configuration file with every setting, its default and its explanation."""
     head = (
-        "# Countersign's configuration: every setting, with its default. What you remove keeps that default.\n"
-        "# Paths start at the folder of this file.\n"
+        "# Countersign's configuration: every setting, with its default (but for `operator_may_sign`). What you\n"
+        "# remove has its default. Paths start at the folder of this file.\n"
     )
     return head + "\n".join(_lines(Settings, 0)) + "\n"
 
@@ -130,7 +134,7 @@ def _lines(model: type[BaseModel], depth: int) -> Iterator[str]:
             yield f"{indent}{name}: []"
             yield from _example_of(item, indent)
         else:
-            yield f"{indent}{name}: {_written(default)}".rstrip()
+            yield f"{indent}{name}: {_AT_FIRST.get((model, name)) or _written(default)}".rstrip()
 
 
 def _example_of(model: type[BaseModel], indent: str) -> Iterator[str]:

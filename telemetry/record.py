@@ -67,6 +67,7 @@ type RecordType = Literal[
     "review.attested",
     "ownership.orphaned",
     "ownership.restored",
+    "keys.rotated",
     "inventory.received",
     "inventory.changed",
     "inventory.silent",

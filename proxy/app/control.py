@@ -52,9 +52,15 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
         origins=origins,
         auditors=frozenset(core.settings.control.auditors),
         responders=frozenset(core.settings.control.responders),
+        operator_may_sign=core.settings.control.operator_may_sign,
         handle_ttl=core.settings.identity.handle_ttl_seconds,
         jwks=_jwks(core),
         reach=core.pipeline.reached_by,
+        keys={
+            use: signer
+            for use, signer in (("calls", core.signer), ("events", core.signals.signer))
+            if signer is not None
+        },
     )
     door = Door(deps, EventFeed(core.holds, records))
     tokens = token_routes(core.token_server) if core.token_server is not None else []

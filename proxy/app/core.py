@@ -211,7 +211,7 @@ def _own_tokens(settings: Settings, signer: Signer | None) -> TaskTokenReader | 
     if issuer is None or signer is None:
         return None
     identifier = issuer.rstrip("/")
-    return TaskTokenReader(identifier, f"{identifier}/proxy", signer.jwks)
+    return TaskTokenReader(identifier, f"{identifier}/proxy", signer.jwks, lambda: signer.epoch)
 
 
 def _minter(settings: Settings, signer: Signer | None) -> Minter | None:

@@ -19,6 +19,7 @@ from proxy.control.signals.silence import Silence
 from proxy.control.signals.telling import Author
 from proxy.control.signals.web import Peer
 from proxy.credentials.references import References
+from proxy.downstream.signer import Signer
 from proxy.facts import Inventory
 from proxy.settings import Settings
 from proxy.settings.signals import EventReceiver, set_profile
@@ -105,6 +106,11 @@ class Signals:
         )  # fmt: skip
         around.feed.on_standing(self._teller.changed)
         self._telling = Telling(identifier, receivers, around.store, self._signer, lambda: self._news)
+
+    @property
+    def signer(self) -> Signer | None:
+        """Of our own events; None if nobody is told of any."""
+        return self._signer if self._telling is not None else None
 
     def _peer(self, url: str, secret: str | None, ca_bundle: str | None) -> Peer:
         peer = Peer(url, secret, ca_bundle, self._references)

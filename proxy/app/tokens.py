@@ -27,7 +27,7 @@ def oauth_deps(core: "Core") -> OAuthDeps | None:
         return None
     if core.signer is None:
         raise CountersignError("task tokens have no signing key (this is a bug)")
-    domain = core.settings.downstream.trust_domain
+    signer, domain = core.signer, core.settings.downstream.trust_domain
     svids = core.workloads.svids_for(own.issuer)
     return OAuthDeps(
         issuer=own.issuer,
@@ -45,7 +45,7 @@ def oauth_deps(core: "Core") -> OAuthDeps | None:
         clock=core.clock,
         replays=core.store,
         jwks=core.signer.jwks,
-        txn_tokens=None if domain is None else OwnTxnTokens(domain, core.signer.jwks),
+        txn_tokens=None if domain is None else OwnTxnTokens(domain, core.signer.jwks, lambda: signer.epoch),
         svids=None if svids is None else AssertionSvids(svids, core.resolver.of_verified),
         own_host=OWN_HOST,
         certificates=core.workloads.knows_certificates and core.settings.listen.proxy_tls is not None,

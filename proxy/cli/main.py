@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from proxy.cli import agent, audit, handle, holds, inventory, person, review, task
+from proxy.cli import agent, audit, handle, holds, inventory, keys, person, review, task
 from proxy.cli.check import check
 from proxy.cli.demo import demo
 from proxy.cli.init import init
@@ -63,7 +63,7 @@ app.command(
 )(run)
 for later in (status, revoke, freeze, lift, revocations, trace):
     app.command()(later)
-for group in (agent, task, handle, holds, review, person, inventory, audit):
+for group in (agent, task, handle, holds, review, person, inventory, keys, audit):
     app.add_typer(group.app)
 
 

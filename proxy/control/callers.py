@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from proxy.errors import Declined
 from proxy.facts import Agent, Dataset, Inventory, Owned, Partner, Person, Process, Service
 
 type Channel = Literal["console", "api", "cli"]
@@ -42,6 +43,20 @@ class Named:
 
 
 NOTHING_NAMED = Named()
+
+
+def signer(caller: Caller, *, operator_may_sign: bool) -> Person:
+    """Who signs: a person who is here themselves; or one whom the operator names, where the settings allow that."""
+    if caller.person is None:
+        raise Declined(403, "person_required", "only a person can sign: say as whom, with `Countersign-As`")
+    if caller.assurance == "local_operator" and not operator_may_sign:
+        raise Declined(
+            403,
+            "operator_may_not_sign",
+            "people sign for themselves, in the console or with a token of theirs; to let the operator do it in their "
+            "name, set `control.operator_may_sign: true`",
+        )
+    return caller.person
 
 
 def answers_for(person: Person, agent: Agent, now: float) -> bool:

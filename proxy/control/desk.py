@@ -17,6 +17,7 @@ from proxy.control.leaving import LeavingDesk
 from proxy.control.needs import ControlDeps
 from proxy.control.reviews import ReviewDesk
 from proxy.control.sign_off import SignOff
+from proxy.control.signing_keys import KeyDesk
 from proxy.control.tasks import TaskDesk
 from proxy.control.ways_in import WaysIn
 
@@ -31,6 +32,7 @@ class Desk:
     ending: EndingDesk
     handles: HandleDesk
     inventory: InventoryDesk
+    keys: KeyDesk
     kill_switch: KillSwitch
     leaving: LeavingDesk
     reviews: ReviewDesk
@@ -54,6 +56,7 @@ def desk_for(caller: Caller, deps: ControlDeps, feed: EventFeed) -> Desk:
         ending=ending,
         handles=HandleDesk(caller, deps, journal, ending),
         inventory=InventoryDesk(caller, deps, journal),
+        keys=KeyDesk(caller, deps, journal),
         kill_switch=KillSwitch(caller, deps, ending),
         leaving=LeavingDesk(caller, deps),
         reviews=ReviewDesk(caller, deps, journal, ending),

@@ -16,7 +16,7 @@ from proxy.tasks.interfaces import Revocation, RevocationKind
 KINDS = (
     *OWNERS_KINDS,
     *("owner", "team", "class", "principal", "partner"),
-    *("service", "tool", "credential", "token", "connection", "global"),
+    *("service", "tool", "credential", "token", "key", "connection", "global"),
 )
 
 MOST_TASKS_COUNTED = 2000  # open ones, each of which is read in full

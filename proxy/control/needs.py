@@ -148,6 +148,17 @@ class Inventories(Protocol):
 type Record = Callable[[Mapping[str, Json]], Awaitable[int]]
 
 
+class SigningKeys(Protocol):
+    """Keys of one use that we sign with."""
+
+    @property
+    def key_id(self) -> str: ...
+
+    def rotate(self, now: float, *, withdraw: bool) -> None:
+        """Another signs from now on. Raises `OSError`; then nothing has changed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ControlDeps:
     """`origins` are the addresses, scheme included, under which browsers may reach us; the first goes into links.
@@ -157,7 +168,8 @@ class ControlDeps:
     force; `ready` is None, or why we cannot serve. `record` is durable when it returns. A handle lives for
     `handle_ttl` seconds if nothing else is asked for. `jwks` are the keys that internal services verify the
     accounts of their calls with; None if they are told nothing. `reach` tells what is open under a scope, where
-    calls pass through this process.
+    calls pass through this process. `operator_may_sign`: also in the name of people, who are then not asked.
+    `keys` are those that we sign with, by what for.
     """
 
     holds: Holds
@@ -177,6 +189,8 @@ class ControlDeps:
     origins: tuple[str, ...]
     auditors: frozenset[str] = field(default_factory=frozenset)
     responders: frozenset[str] = field(default_factory=frozenset)
+    operator_may_sign: bool = False
+    keys: Mapping[str, SigningKeys] = field(default_factory=dict)
     handle_ttl: float = 3600.0
     jwks: Callable[[], Mapping[str, Json]] | None = None
     reach: Callable[[str], Reach] | None = None

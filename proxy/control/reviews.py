@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from policies.model import Json
-from proxy.control.callers import Caller, may_see_agent, speaks_for
+from proxy.control.callers import Caller, may_see_agent, signer, speaks_for
 from proxy.control.ending import EndingDesk
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
@@ -94,9 +94,8 @@ class ReviewDesk:
 
     async def attest(self, what: str, digest: str, note: str) -> ReviewItem:
         """The owner has looked at exactly this, and says that it is still needed. On record, then in force."""
-        deps, person = self._deps, self._caller.person
-        if person is None:
-            raise Declined(403, "person_required", "only its owner can attest this: say as whom, with `Countersign-As`")
+        deps = self._deps
+        person = signer(self._caller, operator_may_sign=deps.operator_may_sign)
         async with deps.ownership.changing:
             item = self.get(what)
             self._check(item, digest)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from starlette.requests import Request
 from starlette.responses import Response
 
-from proxy.control import agent_endpoints, bodies, endpoints, ownership_endpoints, task_endpoints
+from proxy.control import agent_endpoints, bodies, endpoints, key_endpoints, ownership_endpoints, task_endpoints
 from proxy.control.desk import Desk
 from proxy.control.door import Door
 
@@ -43,7 +43,7 @@ def entries(door: Door) -> tuple[Entry, ...]:
     async def events(request: Request, desk: Desk) -> Response:
         return await endpoints.events(request, desk, door)
 
-    do, task, own, agent = endpoints, task_endpoints, ownership_endpoints, agent_endpoints
+    do, task, own, agent, key = endpoints, task_endpoints, ownership_endpoints, agent_endpoints, key_endpoints
     return (
         Entry("POST", "/v1/handles", operator, do.issue_handle, "Issue a handle", bodies.IssueHandle, 201),
         Entry("GET", "/v1/handles", member, do.list_handles, "List handles"),
@@ -74,6 +74,7 @@ def entries(door: Door) -> tuple[Entry, ...]:
         Entry("POST", "/v1/people/{id}/sign-out", member, do.sign_out, "End all of a person's ways in", bodies.Why),
         Entry("POST", "/v1/people/{id}/deactivate", operator, own.deactivate, "Deactivate a person", bodies.Why),
         Entry("POST", "/v1/people/{id}/activate", operator, own.activate, "Take that back", bodies.Why),
+        Entry("POST", "/v1/keys/{use}/rotate", operator, key.rotate_keys, "Sign with other keys", key.RotateKeys),
         Entry("GET", "/v1/reviews", member, own.list_reviews, "List what is due for review, and what is orphaned"),
         Entry("GET", "/v1/reviews/{what}", member, own.show_review, "Show what its owner attests"),
         Entry("POST", "/v1/reviews/{what}/attest", person, own.attest, "Attest exactly this", own.Attest),

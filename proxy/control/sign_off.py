@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Literal
 
-from proxy.control.callers import Caller, may_see_agent
+from proxy.control.callers import Caller, may_see_agent, signer
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
 from proxy.errors import Declined
@@ -103,10 +103,7 @@ class SignOff:
         return caller.person.id in asked | {vote.person for vote in view.votes}
 
     def _person(self) -> Person:
-        person = self._caller.person
-        if person is None:
-            raise Declined(403, "person_required", "only a person can decide: say as whom, with `Countersign-As`")
-        return person
+        return signer(self._caller, operator_may_sign=self._deps.operator_may_sign)
 
     async def _answerable(self, hold_id: str, person: str, states: Collection[State]) -> HoldView:
         """Refuses early, and before anything is written, what the service would refuse as well."""

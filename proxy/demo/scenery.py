@@ -12,6 +12,7 @@ listen: {proxy: "127.0.0.1:0", gateway: "127.0.0.1:0", control: "127.0.0.1:0"}
 state: ./state
 inventory: ./inventory
 policies: ./policies
+control: {operator_may_sign: true}
 holds: {inline_wait_seconds: 0}
 identity: {token_issuer: "https://countersign.demo.internal"}
 downstream: {trust_domain: demo.internal}

@@ -9,6 +9,7 @@ from proxy.downstream.profile import LEVELS, MAX_HOPS, Rejected
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _MAX_TEXT = 2048
+_MAX_TEXTS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Account:
     if it acts for itself. `complete` False: what came before `subject` is not proven. `authn` is how the agent
     itself was recognised. `mode` `observe`: policy was only watching. `args_sha256` is the digest of the action as it
     stands in the audit log and in its approval; `body_sha256` that of the request's body. `partner` hosts the actor,
-    where it is not our own.
+    where it is not our own. `auth_time`, `acr` and `amr` tell when and how the person at the root signed in, as far as
+    that is known.
     """
 
     subject: str
@@ -55,6 +57,9 @@ class Account:
     issued_at: int
     expires_at: int
     partner: str = ""
+    auth_time: int | None = None
+    acr: str = ""
+    amr: tuple[str, ...] = ()
 
     @property
     def verified(self) -> bool:
@@ -99,6 +104,9 @@ def account_of(claims: Mapping[str, Any], issuer: str) -> Account:
         issued_at=_seconds(claims, "iat"),
         expires_at=_seconds(claims, "exp"),
         partner=_text(context, "partner", ""),
+        auth_time=_seconds(context, "auth_time") if "auth_time" in context else None,
+        acr=_text(context, "acr", ""),
+        amr=_texts(context, "amr"),
     )
 
 
@@ -146,6 +154,13 @@ def _text(claims: Mapping[str, Any], name: str, absent: str | None = None) -> st
     if not isinstance(value, str) or not 0 < len(value) <= _MAX_TEXT:
         raise _invalid(name)
     return value
+
+
+def _texts(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = claims.get(name, [])
+    if not isinstance(value, list) or len(value) > _MAX_TEXTS or not all(isinstance(one, str) for one in value):
+        raise _invalid(name)
+    return tuple(value)
 
 
 def _digest(claims: Mapping[str, Any], name: str) -> str:

@@ -12,21 +12,30 @@ from proxy.downstream.verifier import check_issuance, check_signature, check_tim
 
 
 class OwnTxnTokens:
-    """Verifies what a `Minter` of this trust domain made. `jwks` are our own keys, at a time.
+    """Verifies what a `Minter` of this trust domain made. `jwks` are our own keys, at a time; `epoch` moves when
+    some of them are withdrawn.
 
     Which request a token was for is not compared: who asks must be the one behind that request's destination.
     """
 
-    def __init__(self, domain: str, jwks: Callable[[float], Mapping[str, Json]]) -> None:
+    def __init__(
+        self, domain: str, jwks: Callable[[float], Mapping[str, Json]], epoch: Callable[[], int] = lambda: 0
+    ) -> None:
         self._domain = trust_domain(domain)
         self._issuer = issuer_of(domain)
         self._jwks = jwks
         self._now = 0.0
-        self._keys = KeySet(lambda: json.dumps(self._jwks(self._now)).encode())
+        self._epoch, self._read_at = epoch, epoch()
+        self._keys = self._unread()
+
+    def _unread(self) -> KeySet:
+        return KeySet(lambda: json.dumps(self._jwks(self._now)).encode())
 
     def verify(self, token: str, now: float) -> Account:
         """What this token tells; `Rejected` if it is none of ours, or not valid now: the clock is ours too."""
         self._now, unverified = now, read(token)
+        if self._read_at != self._epoch():
+            self._keys, self._read_at = self._unread(), self._epoch()
         check_signature(token, unverified, self._keys.find(unverified.key_id, now))
         check_issuance(unverified.claims, self._issuer, self._domain)
         account = account_of(unverified.claims, self._issuer)

@@ -25,11 +25,15 @@ CALLS = KeyUse(ES256, "signing", TYP, ROTATE_AFTER, OVERLAP)
 
 
 class Signer:
-    """One key signs, the next is published already, and the last ones are still."""
+    """One key signs, the next is published already, and the last ones are still.
+
+    `epoch` moves when keys are withdrawn.
+    """
 
     def __init__(self, path: Path, ring: KeyRing, use: KeyUse = CALLS) -> None:
         self._path = path
         self._use = use
+        self.epoch = 0
         self._adopt(ring)
 
     @classmethod
@@ -69,19 +73,34 @@ class Signer:
 
     def rotate_if_due(self, now: float) -> bool:
         """True if another key signs from now on. If that cannot be stored, the old one goes on, and it is logged."""
-        ring, use = self._ring, self._use
-        if now - ring.current.since < use.rotate_after:
+        if now - self._ring.current.since < self._use.rotate_after:
             return False
+        try:
+            self._replace(self._turned(now))
+        except OSError as error:
+            name, why = self._use.name, error.strerror
+            log.warning("the %s key stays, since `%s` cannot be written: %s", name, self._path, why)
+            return False
+        return True
+
+    def rotate(self, now: float, *, withdraw: bool) -> None:
+        """Another key signs from now on; raises `OSError` if that cannot be stored, and then nothing has changed.
+
+        `withdraw`: none of the keys that there were counts any more. Whoever has read the file has the coming one too.
+        """
+        kind = self._use.kind
+        self._replace(KeyRing(fresh(kind, int(now)), fresh(kind)) if withdraw else self._turned(now))
+        self.epoch += withdraw
+
+    def _turned(self, now: float) -> KeyRing:
+        ring, use = self._ring, self._use
         last = replace(ring.current, until=int(now) + use.overlap)
         retired = (last, *(key for key in ring.retired if now < key.until))
-        turned = KeyRing(replace(ring.coming, since=int(now)), fresh(use.kind), retired)
-        try:
-            replace_key_file(self._path, turned)
-        except OSError as error:
-            log.warning("the %s key stays, since `%s` cannot be written: %s", use.name, self._path, error.strerror)
-            return False
-        self._adopt(turned)
-        return True
+        return KeyRing(replace(ring.coming, since=int(now)), fresh(use.kind), retired)
+
+    def _replace(self, ring: KeyRing) -> None:
+        replace_key_file(self._path, ring)
+        self._adopt(ring)
 
 
 def _b64(data: bytes) -> bytes:

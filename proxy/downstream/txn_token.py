@@ -19,7 +19,7 @@ from proxy.downstream.profile import (
 )
 from proxy.downstream.signer import Signer
 from proxy.errors import Refused, refuse
-from proxy.stages import Call, Chain, Claim, Decided, Hop, Identity, Principal, Request
+from proxy.stages import Call, Chain, Claim, Decided, Hop, Identity, Presence, Principal, Request
 from telemetry.ids import new_id
 
 
@@ -66,7 +66,8 @@ class Minter:
             "req_wl": self._issuer,
             "scope": f"{described.call.service.id}.{described.call.tool.effect if described.call.tool else 'unknown'}",
             "tctx": _context(decided, identity, described.attributed.arrived.call_id, claim)
-            | {"chain": _chain(identity.chain, proven), "complete": _complete(identity.chain, proven)},
+            | {"chain": _chain(identity.chain, proven), "complete": _complete(identity.chain, proven)}
+            | _signed_in(identity.chain.presence),
             "rctx": _request(request, identity),
         }
         token = self._signer.sign(claims)
@@ -124,6 +125,14 @@ def _context(decided: Decided, identity: Identity, call_id: str, claim: Claim | 
     if identity.agent.partner is not None:
         context["partner"] = identity.agent.partner
     return context | _where_there_is(decided, call, claim)
+
+
+def _signed_in(presence: Presence | None) -> dict[str, Json]:
+    """When and how the person at the root signed in, as far as their token said it."""
+    if presence is None:
+        return {}
+    told: dict[str, Json] = {"auth_time": presence.at, "acr": presence.acr, "amr": [*presence.amr]}
+    return {name: value for name, value in told.items() if value not in (None, "", [])}
 
 
 def _where_there_is(decided: Decided, call: Call, claim: Claim | None) -> dict[str, Json]:

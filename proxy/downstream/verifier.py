@@ -30,6 +30,9 @@ class Verifier:
     `destination` is one origin or several, such as `https://crm.internal`, exactly as in Countersign's inventory: never
     taken from a request, or a token for one service would do for all. The keys come from `jwks_url`, for which
     `ca_file` vouches in place of the system's roots, or are given as `jwks`. `leeway` is how far clocks may differ.
+
+    Each token counts once, as far as `replays` knows: by default that is what this process has seen. Of several workers
+    each would accept it once, so give them one `replays` that they share, such as one over your database.
     """
 
     def __init__(  # noqa: PLR0913 - each is an option by name

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from policies.model import Json, Requirement
 from proxy.facts import Inventory
 from proxy.holds.model import Hold
-from proxy.stages import Call, Chain, Decided, Identity, Request
+from proxy.stages import Call, Chain, Decided, Identity, Presence, Request
 
 type Card = dict[str, Json]
 
@@ -118,10 +118,19 @@ def _who(identity: Identity) -> Card:
             for member, level, method in zip(identity.chain.members, levels, methods, strict=True)
         ],
         "chain_complete": identity.chain.complete,
+        **_signed_in(identity.chain.presence),
         "on_behalf_of": proven.on_behalf_of,
         "task": proven.task,
         "proven_by": proven.method,
     }
+
+
+def _signed_in(presence: Presence | None) -> Card:
+    """When and how the person at the root was there; nothing where that is not known."""
+    if presence is None:
+        return {}
+    at = None if presence.at is None else moment(presence.at)
+    return {"signed_in": {"at": at, "acr": presence.acr, "amr": [*presence.amr]}}
 
 
 def _where(call: Call, request: Request, inventory: Inventory) -> Card:

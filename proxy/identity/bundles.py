@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from policies.model import Json
 from proxy.identity.certificates import may_sign_others, read_certificate
 from proxy.identity.key_sets import MAX_BYTES, UnusableKey, listed_keys, read_key
+from proxy.identity.lineage import name_of
 from proxy.strict_json import loads
 
 log = logging.getLogger("countersign.identity")
@@ -30,7 +31,8 @@ JWT_SVID, WIT_SVID = "jwt-svid", "wit-svid"
 class Bundle:
     """What proves identities of one trust domain. Without any key, nothing of that trust domain is valid.
 
-    `keys` are by `kid` and algorithm. `sequence` only ever grows; `refresh_hint` is in seconds.
+    `keys` are by `kid` and algorithm. `sequence` only ever grows; `refresh_hint` is in seconds. `names` are those of
+    all keys, of the roots too.
     """
 
     trust_domain: str
@@ -39,6 +41,7 @@ class Bundle:
     fingerprints: frozenset[str]
     sequence: int | None = None
     refresh_hint: int | None = None
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,10 @@ def read_bundle(data: bytes, trust_domain: str) -> Bundle:
             log.info("trust domain %s: a key is not used: %s", trust_domain, error)
     fingerprints |= {hashlib.sha256(der).hexdigest() for der in roots}
     sequence, hint = _number(document, "spiffe_sequence"), _number(document, "spiffe_refresh_hint")
-    return Bundle(trust_domain, keys, tuple(roots.values()), frozenset(fingerprints), sequence, hint)
+    names = {
+        name_of(one) for one in (*(key.key for key in keys.values()), *(root.public_key() for root in roots.values()))
+    }
+    return Bundle(trust_domain, keys, tuple(roots.values()), frozenset(fingerprints), sequence, hint, frozenset(names))
 
 
 def _name_of_a_token_key(entry: Mapping[str, Json]) -> Json:

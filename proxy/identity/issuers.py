@@ -26,6 +26,7 @@ LOCAL = "unix"
 # INVARIANT: nobody who verifies credentials of others allows more beyond their end, since the token endpoint takes
 # this much off again: what it gives out must not outlive what it was given for.
 MAX_LEEWAY = 30
+MAX_USES = 32
 
 _BASE_CLAIMS = ("iss", "sub", "aud", "exp", "iat")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -41,7 +42,7 @@ class IssuerSettings:
     header must have none. Exactly one of `jwks_file` and `jwks_url` is given. `endorses` are the namespaces (`iss` of
     an actor) for which this issuer's word on earlier actors counts; without any, a token with actors is refused.
     `actors` are clients, each with the agents that may act for people whose token was issued to it; with
-    `unsafe_any_actor` every agent that holds such a token may.
+    `unsafe_any_actor` every agent that holds such a token may. `subject_uses` is how many tasks begin with one token.
     Anything that is not allowed here is refused; raises `ValueError` with a text for people.
     """
 
@@ -60,6 +61,7 @@ class IssuerSettings:
     endorses: tuple[str, ...] = ()
     actors: tuple[tuple[str, tuple[str, ...]], ...] = ()
     unsafe_any_actor: bool = False
+    subject_uses: int = 1
 
     def __post_init__(self) -> None:
         self._check_names()
@@ -74,6 +76,8 @@ class IssuerSettings:
             raise ValueError(f"leeway_s is between 0 and {MAX_LEEWAY}, not {self.leeway_s}")
         if not 0 < self.max_lifetime_s <= 86_400:
             raise ValueError(f"max_lifetime_s is between 1 and 86400, not {self.max_lifetime_s}")
+        if not 1 <= self.subject_uses <= MAX_USES:
+            raise ValueError(f"subject_uses is between 1 and {MAX_USES}, not {self.subject_uses}")
 
     def _check_names(self) -> None:
         if not self.issuer or not self.audience:

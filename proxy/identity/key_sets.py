@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from policies.model import Json
 from proxy.identity.issuers import ALGORITHMS
+from proxy.identity.lineage import name_of
 from proxy.strict_json import canonical, loads
 
 log = logging.getLogger("countersign.identity")
@@ -41,10 +42,14 @@ class UnusableKey(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """Usable keys by `kid`, each bound to one algorithm; `fingerprints` tell whether one was taken away."""
+    """Usable keys by `kid`, each bound to one algorithm; `fingerprints` tell whether one was taken away.
+
+    `names` are those of the keys, whatever they are called here.
+    """
 
     keys: Mapping[str, jwt.PyJWK]
     fingerprints: frozenset[str]
+    names: frozenset[str] = frozenset()
 
     def find(self, key_id: str | None) -> jwt.PyJWK | None:
         """The key of this id. A token without one may only mean the single key that there is."""
@@ -67,6 +72,7 @@ def read_key_set(data: bytes, profile: KeyProfile) -> KeySet:
     return KeySet(
         {key_id: key for key_id, _, key in single},
         frozenset(fingerprint for _, fingerprint, _ in single),
+        frozenset(name_of(key.key) for _, _, key in single),
     )
 
 

@@ -1,7 +1,7 @@
 """Service-account tokens of configured Kubernetes clusters, by their keys or by the word of their API server."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from proxy.identity.challenges import unproven
@@ -34,10 +34,11 @@ class ServiceAccountVerifier:
         ]
         self._signed = SignedTokens(self._sources)
 
-    def epoch_of(self, issuer: str) -> int:
-        """Moves whenever a key of this cluster is taken away."""
+    def keys_of(self, issuer: str) -> Iterator[KeySource]:
+        """The keys of this cluster."""
         index = self._by_issuer.get(issuer)
-        return 0 if index is None else self._sources[index].epoch
+        if index is not None:
+            yield self._sources[index]
 
     async def refresh(self, now: float) -> None:
         """Keys that are due are read again, and API servers asked again about tokens in use."""
@@ -74,6 +75,7 @@ class ServiceAccountVerifier:
             # Its claims are the token's own, which the API server has verified with it.
             number = await reviewer.require_good(Question(token, verified.subject, digest), now, peer)
             return replace(verified, method=TOKEN_REVIEW, review=number)
-        epoch = await self._signed.check(token, unverified, digest, index, now)
+        epoch, key = await self._signed.check(token, unverified, digest, index, now)
+        verified = replace(verified, key=key)
         self._signed.remember(verified, index, epoch, now)
         return verified

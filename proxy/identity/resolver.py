@@ -14,6 +14,7 @@ from proxy.identity.agreement import agreed
 from proxy.identity.challenges import unproven
 from proxy.identity.ends import ends_of_agent
 from proxy.identity.handles import PREFIX, HandleService
+from proxy.identity.lineage import Keys, read_unread, require_unwithdrawn, scope_of_key
 from proxy.identity.methods import HANDLE, OURS, TASK_TOKEN
 from proxy.identity.possession import held, thumbprint
 from proxy.identity.processes import JudgeProcess, ProcessStanding, process_ends, process_scopes
@@ -97,7 +98,9 @@ class Resolver:
         if evidence.local is not None:
             pieces.extend(self._local(evidence.local, now, inventory, alone=not pieces))
         certificate = thumbprint(evidence.certificates)
-        return agreed([held(await self._under_task(piece), certificate) for piece in pieces])
+        return await self._vouched_for(
+            agreed([held(await self._under_task(piece), certificate) for piece in pieces]), now
+        )
 
     def _local(self, peer: LocalPeer, now: float, inventory: Inventory, *, alone: bool) -> Iterator[Proven]:
         """The agent that runs as this user. A user who runs no agent shows nothing: a shim brings other evidence."""
@@ -122,7 +125,17 @@ class Resolver:
     async def prove_task_token(self, token: str, shown: str, now: float) -> Proven:
         """Who holds this task token of ours, for somebody who proved to hold the key of the certificate `shown`."""
         assert self._own is not None  # only who mints tokens asks
-        return held(await self._under_task(self._resolve_own(self._own.verify(token, now))), shown)
+        proven = held(await self._under_task(self._resolve_own(self._own.verify(token, now))), shown)
+        return await self._vouched_for(proven, now)
+
+    async def _vouched_for(self, proven: Proven, now: float) -> Proven:
+        """The same, if the keys behind it are known: whether they still count is asked for every call."""
+        await read_unread(proven.scopes, self._keys_of, now)
+        return proven
+
+    def _keys_of(self, issuer: str) -> Iterator[Keys]:
+        yield from self._tokens.keys_of(issuer)
+        yield from self._workloads.keys_of(issuer)
 
     async def _prove_one(self, credential: tuple[str, str], now: float, inventory: Inventory, peer: str) -> Proven:
         scheme, value = credential
@@ -175,6 +188,7 @@ class Resolver:
                 f"principal:{token.issuer}|{token.subject}",
                 f"task:{task}",
                 *_instance_scope(match.agent, instance),
+                *scope_of_key(token.issuer, token.key),
             ),
             issuer=token.issuer,
             subject=token.subject,
@@ -184,7 +198,8 @@ class Resolver:
         )
 
     def _epoch_of(self, issuer: str) -> int:
-        return self._tokens.epoch_of(issuer) + self._workloads.epoch_of(issuer)
+        ours = self._own.epoch if self._own is not None and issuer == self._own.issuer else 0
+        return ours + self._tokens.epoch_of(issuer) + self._workloads.epoch_of(issuer)
 
     async def refresh(self, now: float) -> None:
         """Keys that are due are read again, and who vouches is asked again: what they proved ends with them."""
@@ -207,6 +222,7 @@ class Resolver:
                 *_instance_scope(token.actor, token.instance),
             ),
             evidence=f"sha256:{token.digest}",
+            keys=((self._own.issuer, self._epoch_of(self._own.issuer)),),
             bound_to=token.bound_to,
             made_at=token.issued_at,
         )
@@ -264,6 +280,7 @@ class Resolver:
                     "A key of this credential's issuer has been withdrawn. Connect again to show it anew.",
                     internal=f"keys of {issuer}: epoch {self._epoch_of(issuer)}, proven at {epoch}",
                 )
+        require_unwithdrawn(proven.scopes, self._keys_of)
         for issuer, number in proven.reviews:
             self._workloads.require_vouched(issuer, number, now)
         day = int(now // _DAY)

@@ -9,6 +9,7 @@ import jwt
 from proxy.errors import Refused
 from proxy.identity.challenges import unproven
 from proxy.identity.compact import MAX_BYTES, Unverified
+from proxy.identity.lineage import name_of
 from proxy.identity.token_cache import TokenCache, VerifiedToken
 
 _JWS = jwt.PyJWS(options={"verify_signature": True, "enforce_minimum_key_length": True})
@@ -44,8 +45,8 @@ class SignedTokens:
         await self._sources[index].current(now)
         return verified if self._sources[index].epoch == epoch else None
 
-    async def check(self, token: str, unverified: Unverified, digest: str, index: int, now: float) -> int:
-        """The epoch of the keys by which this token's signature is right; refuses any other."""
+    async def check(self, token: str, unverified: Unverified, digest: str, index: int, now: float) -> tuple[int, str]:
+        """The epoch of the keys by which this token's signature is right, and the key's name; refuses any other."""
         source = self._sources[index]
         key = await source.key_of(unverified, now)
         epoch = source.epoch
@@ -58,7 +59,7 @@ class SignedTokens:
         except Refused:
             self._cache.remember_wrong(digest, epoch, now)
             raise
-        return epoch
+        return epoch, name_of(key.key)
 
     def remember(self, verified: VerifiedToken, index: int, epoch: int, now: float) -> None:
         """Keep a token that was verified just now."""

@@ -21,6 +21,11 @@ class Document(Protocol):
     @property
     def fingerprints(self) -> frozenset[str]: ...
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Those of the keys, as proxy.identity.lineage gives them."""
+        ...
+
 
 class Refreshable(Protocol):
     """What can be kept current, though nobody asks for it. `used`: somebody has asked before."""
@@ -58,12 +63,23 @@ class Source[D: Document]:
         self._body = b""
         self._good_at = self._fresh_until = 0.0
         self._aged_attempt = self._unknown_attempt = float("-inf")
+        self._missed = False
         self.epoch = 0
 
     @property
     def used(self) -> bool:
-        """Whether there has ever been a document: what was verified by it may still be bound to a connection."""
-        return self._document is not None
+        """Whether there has ever been a document: what was verified by it may still be bound to a connection.
+
+        Or whether one was missed: what was verified before the start may be what others hang on.
+        """
+        return self._document is not None or self._missed
+
+    def holds(self, name: str) -> bool | None:
+        """Whether the key of this name is in the last document; None if none was read yet, which it will be."""
+        if self._document is None:
+            self._missed = True
+            return None
+        return name in self._document.names
 
     async def current(self, now: float) -> D:
         """The document that counts at `now`; refuses (503) if there is none, or none fresh enough."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -56,8 +57,8 @@ class JwtSvidVerifier:
         domain = self._sources[index].domain
         _check_header(unverified)
         _check_claims(unverified.claims, domain, self._audience or domain.audience, now)
-        epoch = await self._signed.check(token, unverified, digest, index, now)
-        verified = _believed(unverified.claims, identity, domain, digest)
+        epoch, key = await self._signed.check(token, unverified, digest, index, now)
+        verified = replace(_believed(unverified.claims, identity, domain, digest), key=key)
         self._signed.remember(verified, index, epoch, now)
         return verified
 
@@ -96,7 +97,7 @@ class X509SvidVerifier:
         source = self._sources[found]
         bundle = await source.current(now)
         epoch = source.epoch
-        not_after = verify_chain(leaf, bundle.roots, now)
+        not_after, root = verify_chain(leaf, bundle.roots, now)
         own = hashlib.sha256(leaf.certificate.public_bytes(Encoding.DER)).hexdigest()
         verified = VerifiedToken(
             issuer=leaf.id.issuer,
@@ -106,6 +107,7 @@ class X509SvidVerifier:
             not_after=not_after,
             digest=digest,
             method=X509_SVID,
+            key=root,
         )
         self._cache.remember(verified, found, epoch, now)
         return verified

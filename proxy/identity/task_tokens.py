@@ -75,18 +75,33 @@ class TaskToken:
 
 
 class TaskTokenReader:
-    """Verifies tokens of this issuer for this audience. `jwks` are our own keys, at a time."""
+    """Verifies tokens of this issuer for this audience. `jwks` are our own keys, at a time.
 
-    def __init__(self, issuer: str, audience: str, jwks: Callable[[float], Mapping[str, Json]]) -> None:
+    `epoch` moves when some of them are withdrawn: what was verified before counts no more.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        jwks: Callable[[float], Mapping[str, Json]],
+        epoch: Callable[[], int] = lambda: 0,
+    ) -> None:
         # INVARIANT: the URL is never fetched; the profile wants a place, and our keys are at hand
         self._profile = IssuerSettings(issuer, audience, (ALGORITHM,), jwks_url="https://127.0.0.1/jwks.json")
         self._jwks = jwks
         self._keys: tuple[KeySet, float] | None = None
         self._known: OrderedDict[str, TaskToken] = OrderedDict()
+        self._epoch, self._read_at = epoch, epoch()
 
     @property
     def issuer(self) -> str:
         return self._profile.issuer
+
+    @property
+    def epoch(self) -> int:
+        """That of our keys now."""
+        return self._epoch()
 
     @property
     def audience(self) -> str:
@@ -101,6 +116,9 @@ class TaskTokenReader:
 
     def verify(self, token: str, now: float) -> TaskToken:
         """What this token says at `now`; else a refusal, whatever the text is."""
+        if self._read_at != self.epoch:
+            self._known.clear()
+            self._keys, self._read_at = None, self.epoch
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
         known = self._known.get(digest)
         if known is None:

@@ -17,7 +17,8 @@ class VerifiedToken:
     `issued_at` is the earliest moment at which it can have been issued, `not_after` the latest at
     which it may be used, given the clock tolerance of its profile. `method` is how it was proven, and
     `instance` which running copy it speaks of, if it says so. `client` is whom it was issued to, if it says so.
-    `review` is the number under which its issuer is asked about it again; 0 if it is not.
+    `review` is the number under which its issuer is asked about it again; 0 if it is not. `key` is the name of the key
+    that it was proven by; empty if that was no key of an issuer's.
     """
 
     issuer: str
@@ -30,6 +31,7 @@ class VerifiedToken:
     instance: str = ""
     client: str = ""
     review: int = 0
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Verifying the JWTs of configured issuers: every check of RFC 8725 and its successor, none left to a default."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
 from policies.model import Json
@@ -10,9 +10,11 @@ from proxy.identity.claims import SIGN_IN, check_claims, client_of
 from proxy.identity.compact import Unverified, read
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.keys import KeySource
+from proxy.identity.presence import presence_of
 from proxy.identity.signed_tokens import SignedTokens, digest_of
 from proxy.identity.sources import keep_current
 from proxy.identity.token_cache import VerifiedToken
+from proxy.stages import Presence
 
 _OF_A_SUBJECT = SIGN_IN | {"may_act"}
 
@@ -22,12 +24,15 @@ class SubjectToken:
     """Whom a token is about, its claims, and for whose earlier actors its issuer's word counts.
 
     `actors` are the agents that may act for people by the client it was issued to; None: any agent may.
+    `uses` is how many tasks may begin with it. `presence` is what it tells of their sign-in.
     """
 
     verified: VerifiedToken
     claims: Mapping[str, Json]
     endorses: frozenset[str]
     actors: frozenset[str] | None = frozenset()
+    uses: int = 1
+    presence: Presence | None = None
 
 
 class TokenVerifier:
@@ -59,13 +64,18 @@ class TokenVerifier:
         endorses = frozenset(profile.endorses)
         permitted = _OF_A_SUBJECT | {"act"} if endorses else _OF_A_SUBJECT
         shown = await self._judge(token, digest_of(token), now, permitted)
-        return SubjectToken(shown, unverified.claims, endorses, profile.actors_by(shown.client))
+        presence = presence_of(unverified.claims, profile.leeway_s)
+        return SubjectToken(
+            shown, unverified.claims, endorses, profile.actors_by(shown.client), profile.subject_uses, presence
+        )
 
     def epoch_of(self, issuer: str) -> int:
         """Moves whenever a key of this issuer is taken away."""
-        return sum(
-            source.epoch for one, source in zip(self._issuers, self._sources, strict=True) if one.issuer == issuer
-        )
+        return sum(source.epoch for source in self.keys_of(issuer))
+
+    def keys_of(self, issuer: str) -> Iterator[KeySource]:
+        """The keys of this issuer, by all of its profiles."""
+        return (source for one, source in zip(self._issuers, self._sources, strict=True) if one.issuer == issuer)
 
     async def refresh(self, now: float) -> None:
         """Keys that are due are read again, so that their end is noticed even if no token comes."""
@@ -80,8 +90,8 @@ class TokenVerifier:
         check_claims(
             unverified.claims, profile, now, permitted=permitted
         )  # cheap refusals before costly ones; believed only below
-        epoch = await self._signed.check(token, unverified, digest, index, now)
-        verified = believed(unverified, profile, digest)
+        epoch, key = await self._signed.check(token, unverified, digest, index, now)
+        verified = replace(believed(unverified, profile, digest), key=key)
         if not permitted:
             self._signed.remember(verified, index, epoch, now)
         return verified

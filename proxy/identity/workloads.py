@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from proxy.errors import Refused
@@ -11,6 +11,7 @@ from proxy.identity.clusters import ClusterSettings
 from proxy.identity.compact import read
 from proxy.identity.federation import BundleSource
 from proxy.identity.issuers import LOCAL
+from proxy.identity.keys import KeySource
 from proxy.identity.kubernetes import ServiceAccountVerifier
 from proxy.identity.methods import PEER
 from proxy.identity.signed_tokens import digest_of
@@ -66,8 +67,12 @@ class Workloads:
 
     def epoch_of(self, issuer: str) -> int:
         """Moves whenever a key of this trust domain or cluster is taken away."""
-        found = [one.epoch for one in self._domains if SCHEME + one.domain.trust_domain == issuer]
-        return sum(found) + self._accounts.epoch_of(issuer)
+        return sum(source.epoch for source in self.keys_of(issuer))
+
+    def keys_of(self, issuer: str) -> Iterator[BundleSource | KeySource]:
+        """The keys of this trust domain or cluster."""
+        yield from (one for one in self._domains if SCHEME + one.domain.trust_domain == issuer)
+        yield from self._accounts.keys_of(issuer)
 
     async def refresh(self, now: float) -> None:
         """Bundles and keys that are due are read again, and API servers asked again about tokens in use.

@@ -12,6 +12,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from proxy.errors import Refused
 from proxy.identity.certificates import UNREADABLE, read_certificate
 from proxy.identity.challenges import unproven
+from proxy.identity.lineage import name_of
 from proxy.identity.spiffe_id import SpiffeId, parse_workload
 
 MAX_CHAIN = 5
@@ -40,8 +41,9 @@ def read_leaf(chain: Sequence[bytes]) -> Leaf:
         raise _refused("extension_missing", error) from error
 
 
-def verify_chain(leaf: Leaf, roots: Sequence[x509.Certificate], now: float) -> float:
-    """Until when the whole chain is valid, if one of these roots of its own trust domain vouches for it at `now`."""
+def verify_chain(leaf: Leaf, roots: Sequence[x509.Certificate], now: float) -> tuple[float, str]:
+    """Until when the whole chain is valid, if one of these roots of its own trust domain vouches for it at `now`; and
+    the name of that root's key."""
     if not roots:
         raise _refused("no_roots")
     at = datetime.fromtimestamp(now, UTC)
@@ -52,7 +54,7 @@ def verify_chain(leaf: Leaf, roots: Sequence[x509.Certificate], now: float) -> f
         if leaf.certificate.not_valid_after_utc < at:
             raise unproven("identity_expired", "x509_expired") from error
         raise _refused("path", error) from error
-    return min(one.not_valid_after_utc.timestamp() for one in verified.chain)
+    return min(one.not_valid_after_utc.timestamp() for one in verified.chain), name_of(verified.chain[-1].public_key())
 
 
 def _identity(leaf: x509.Certificate) -> SpiffeId:

@@ -91,6 +91,7 @@ def issuer_settings(issuer: Issuer) -> IssuerSettings:
         endorses=issuer.endorses,
         actors=tuple((one.client_id, one.agents) for one in issuer.actors),
         unsafe_any_actor=issuer.unsafe_any_actor,
+        subject_uses=issuer.subject_uses,
     )
 
 

@@ -110,6 +110,11 @@ class Control(Group):
         description="The bearer token with which your identity provider deactivates people by SCIM 2.0 (/scim/v2), "
         "by reference: `env:SCIM_TOKEN`. Empty: there is no SCIM endpoint.",
     )
+    operator_may_sign: bool = Field(
+        default=False,
+        description="Whether the operator votes and attests in the name of people (`--as`), as if it were their word. "
+        "Handy on your own machine; left out, people sign for themselves alone.",
+    )
 
 
 class Actors(Group):
@@ -145,6 +150,11 @@ class Issuer(Group):
     )
     unsafe_any_actor: bool = Field(
         default=False, description="Every agent that holds a person's token may act for them, whichever client got it."
+    )
+    subject_uses: int = Field(
+        1,
+        description="How many tasks may begin with one token of a person or a process, at most 32. Each has its own "
+        "budget; what is begun below a task shares its budget, and is not counted.",
     )
 
 

@@ -25,6 +25,8 @@ def unsafe(settings: Settings) -> list[str]:
         found.append("`control.public_url` is plain http: people's sessions can be stolen on the way")
     if _plain_and_remote(settings.telemetry.otlp_endpoint):
         found.append("`telemetry.otlp_endpoint` is plain http: traces can be read on the way")
+    if settings.control.operator_may_sign:
+        found.append("the operator may vote and attest in the name of people (`control.operator_may_sign`)")
     found.extend(
         f"any agent that holds a token of a person of {one.issuer} may act for them (`unsafe_any_actor`)"
         for one in settings.identity.issuers

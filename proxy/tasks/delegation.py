@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from policies.model import Json
-from proxy.stages import Chain, Hop, HopLevel, Principal
+from proxy.stages import Chain, Hop, HopLevel, Presence, Principal
 from proxy.strict_json import canonical
 from proxy.tasks.bounds import within
 from proxy.tasks.mistakes import TaskMistake
@@ -22,11 +22,15 @@ type Grant = Literal["consent", "registry", "task_spawn", "token_exchange"]
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """How a hop was shown to us. `evidence` is a digest of the credential, never the credential."""
+    """How a hop was shown to us. `evidence` is a digest of the credential, never the credential.
+
+    `presence` is what it tells of the sign-in of the person who handed the matter on.
+    """
 
     method: str
     level: HopLevel
     evidence: str
+    presence: Presence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class Link:
             _name(self.delegator),
             _name(self.delegate),
             self.grant,
-            [proof.method, proof.level, proof.evidence],
+            [proof.method, proof.level, proof.evidence, *_signed_in(proof.presence)],
             [[*authority.tools], [*authority.datasets], authority.deadline],
             self.at,
             self.previous,
@@ -132,7 +136,8 @@ class Delegation:
     def chain(self) -> Chain:
         """What policy may see: the hops after the last asserted one. Where there was one, the root is not proven."""
         begin = self._begin()
-        return Chain(self.members[begin], tuple(_hops(self.links[begin:])), complete=not begin)
+        presence = self.links[0].proof.presence if self.links and not begin and self.root.kind == "human" else None
+        return Chain(self.members[begin], tuple(_hops(self.links[begin:])), not begin, presence)
 
     def behind(self) -> tuple[Principal, ...]:
         """Who stands before the last asserted hop: of no weight for policy, and no call without any of them."""
@@ -150,6 +155,11 @@ def _hops(links: Iterable[Link]) -> Iterable[Hop]:
     return (
         Hop(link.delegator, link.delegate, link.proof.level, link.proof.method, link.proof.evidence) for link in links
     )
+
+
+def _signed_in(presence: Presence | None) -> list[Json]:
+    """Nothing where nothing is known: what was sealed before this could be told stays as it was."""
+    return [] if presence is None else [[presence.at, presence.acr, [*presence.amr]]]
 
 
 def _name(principal: Principal) -> str:

@@ -18,8 +18,8 @@ def with_scim(stage: Stage) -> None:
     token.touch(mode=0o600)
     token.write_text(TOKEN)
     text = stage.config.read_text()
-    assert "\ncontrol:" not in text
-    stage.config.write_text(text + "control: {scim_token: file:scim.token}\n")
+    assert "\ncontrol: {" in text
+    stage.config.write_text(text.replace("control: {", "control: {scim_token: file:scim.token, ", 1))
 
 
 @pytest.fixture(scope="module")

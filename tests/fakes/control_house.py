@@ -193,6 +193,7 @@ class House:
             origins=origins,
             auditors=frozenset({"soc"}),
             responders=responders,
+            operator_may_sign=True,
         )
         self.feed = EventFeed(self.holds, self.log)
         self.serve()

@@ -56,27 +56,41 @@ class TokenHouse(House):
         profile = IssuerSettings(issuer=ISSUER, audience=AUDIENCE, algorithms=("ES256",), jwks_file=keys)
         self.revocation_feed = self.revocations._feed
         self.revocation_feed.on_standing(self.tasks.forget)
-        self.tokens = tokens = TokenVerifier([profile])
+        self._profile = profile
         self.signer = Signer.open(folder / "keys", NOW)
-        own = TaskTokenReader(OURS, PROXY, self.signer.jwks)
         self.domain = TrustDomain(at=NOW)
-        bundle = folder / "bundle.json"
-        bundle.write_bytes(self.domain.bundle())
-        workloads = Workloads([BundleSource(TrustDomainSettings(DOMAIN, PROXY, bundle))])
-        self.resolver = Resolver(self.handles, tokens, standing, self.tasks.basis, own, workloads, process_standing)
-        verifier = workloads.svids_for(OURS)
-        assert verifier is not None
-        self.svids = AssertionSvids(verifier, self.resolver.of_verified)
+        self.bundle = folder / "bundle.json"
+        self.bundle.write_bytes(self.domain.bundle())
+        own = self._read_anew()
+        tokens = self.tokens
         self.oauth = OAuthDeps(
             issuer=OURS, audience=PROXY, resolver=self.resolver, tokens=tokens,
             assertions=AssertionVerifier(OURS, self.store), own=own, sign=self.signer.sign, tasks=self.tasks,
             feed=self.revocation_feed, revoke=self.revocations.revoke, inventory=lambda: self.facts,
             record=self.log.append, clock=lambda: self.now, replays=self.store, jwks=self.signer.jwks,
-            txn_tokens=OwnTxnTokens(DOMAIN, self.signer.jwks), own_host=OWN_HOST,
+            txn_tokens=OwnTxnTokens(DOMAIN, self.signer.jwks, lambda: self.signer.epoch), own_host=OWN_HOST,
             certificates=True,
         )  # fmt: skip
         self._count = 0
         self.serve_tokens()
+
+    def _read_anew(self) -> TaskTokenReader:
+        """Who verifies, knowing nothing yet of any key."""
+        own = TaskTokenReader(OURS, PROXY, self.signer.jwks, lambda: self.signer.epoch)
+        self.tokens = TokenVerifier([self._profile])
+        workloads = Workloads([BundleSource(TrustDomainSettings(DOMAIN, PROXY, self.bundle))])
+        self.resolver = Resolver(
+            self.handles, self.tokens, standing, self.tasks.basis, own, workloads, process_standing
+        )
+        verifier = workloads.svids_for(OURS)
+        assert verifier is not None
+        self.svids = AssertionSvids(verifier, self.resolver.of_verified)
+        return own
+
+    def restart(self) -> None:
+        """What was only remembered is gone."""
+        own = self._read_anew()
+        self.serve_tokens(own=own, tokens=self.tokens, resolver=self.resolver, svids=self.svids)
 
     def serve_tokens(self, **changes: Any) -> None:
         """The application, with these parts of the token endpoint changed."""
@@ -133,16 +147,22 @@ class TokenHouse(House):
             "scope": "openid countersign_task",
             "iat": int(self.now),
             "exp": int(self.now) + 600,
+            "jti": self._id(),
         }
         return sign(claims(**(good | changes)), header())
 
+    def _id(self) -> str:
+        """One that no other token has."""
+        self._count += 1
+        return f"j-{self._count}"
+
     def agents_own(self, **changes: Any) -> str:
         """The support bot's access token of the same issuer."""
-        return sign(claims(**({"sub": BOT, "jti": "bot-1"} | changes)), header())
+        return sign(claims(**({"sub": BOT, "jti": self._id()} | changes)), header())
 
     def process(self, **changes: Any) -> str:
         """The nightly schedule's access token for us, without a word of scope."""
-        good = {"sub": CRON, "iat": int(self.now), "exp": int(self.now) + 600, "jti": "cron-1"}
+        good = {"sub": CRON, "iat": int(self.now), "exp": int(self.now) + 600, "jti": self._id()}
         return sign(claims(**(good | changes)), header())
 
     def svid(self, subject: str = CRON_SVID, audience: str = OURS, **changes: Any) -> str:

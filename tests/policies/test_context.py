@@ -22,6 +22,9 @@ def test_a_call_has_all_its_circumstances() -> None:
         on_behalf_of="alice",
         chain=("human:alice", "agent:planner", "agent:support-bot"),
         chain_verified=True,
+        auth_time=int(REFUND_CALL.now) - 60,
+        acr="gold",
+        amr=("pwd", "otp"),
         datasets=(DatasetUse("customers", "read"),),
         task="t1",
         task_labels=("pii",),
@@ -34,6 +37,9 @@ def test_a_call_has_all_its_circumstances() -> None:
         "chain_depth": 2,
         "chain_complete": True,
         "chain_verified": True,
+        "auth_age": 60,
+        "acr": "gold",
+        "amr": ["pwd", "otp"],
         "task": "t1",
         "task_labels": ["pii"],
         "service": {"__entity": {"type": "Service", "id": "crm"}},
@@ -56,7 +62,8 @@ def test_a_call_has_all_its_circumstances() -> None:
 def test_only_an_optional_attribute_may_be_absent() -> None:
     """A call for nobody, by no tool, without a chain: all required attributes are still there."""
     found = values(replace(REFUND_CALL, chain=()), None)
-    assert set(FIELDS) - set(found) == {"on_behalf_of"}
+    assert set(FIELDS) - set(found) == {"on_behalf_of", "auth_age"}
+    assert (found["acr"], found["amr"]) == ("", [])
     assert (found["tool"], found["effect"], found["chain_depth"]) == ("", "unknown", 0)
 
 

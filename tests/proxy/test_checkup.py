@@ -15,8 +15,10 @@ TODAY = date(2026, 12, 1)
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    """A starter directory, in which the test stands."""
+    """A starter directory, in which the test stands; where people sign for themselves."""
     write_starter(tmp_path, TODAY)
+    config = tmp_path / "countersign.yaml"
+    config.write_text(config.read_text().replace("operator_may_sign: true", "operator_may_sign: false"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -34,8 +36,13 @@ def spoil(path: Path, old: str, new: str) -> None:
 
 
 def test_the_starter_has_neither_mistakes_nor_warnings(folder):
-    """What `countersign init` wrote is good as it stands, once its secret is there."""
+    """What `countersign init` wrote is good once its secret is there, but that one person signs for all."""
     assert found(folder) == ([], [])
+    config = folder / "countersign.yaml"
+    config.write_text(config.read_text().replace("operator_may_sign: false", "operator_may_sign: true"))
+    mistakes, (warning,) = found(folder)
+    assert mistakes == []
+    assert "control.operator_may_sign" in warning
 
 
 def test_without_a_configuration_nothing_else_is_judged(folder):

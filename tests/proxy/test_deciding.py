@@ -8,7 +8,7 @@ from policies.model import DatasetUse, Decision, Outcome, Reason
 from proxy.deciding import AUDIT_DOWN, BROKEN, STORE_DOWN, denial, failure, inquiry
 from proxy.errors import StoreUnavailable, refuse
 from proxy.protocols.registry import describe
-from proxy.stages import Chain, Decided, Hop, HopLevel, Principal
+from proxy.stages import Chain, Decided, Hop, HopLevel, Presence, Principal
 from telemetry.errors import AuditUnavailable
 from tests.fakes.wire_calls import CATALOG, attributed, request
 
@@ -25,6 +25,16 @@ def test_policy_is_asked_about_verified_facts():
     assert asked.arguments == {"customer": "7", "full": "yes"}
     assert asked.datasets == (DatasetUse("customers", "read"),)
     assert asked.now == 5.0
+
+
+def test_policy_is_told_of_the_sign_in_of_the_person_at_the_root():
+    """As their token said it; where nothing is known, nothing is told."""
+    asked = inquiry(DESCRIBED, 5.0)
+    assert (asked.auth_time, asked.acr, asked.amr) == (None, "", ())
+    known = replace(DESCRIBED.attributed.identity.chain, presence=Presence(4, "gold", ("otp",)))
+    identity = replace(DESCRIBED.attributed.identity, chain=known)
+    asked = inquiry(replace(DESCRIBED, attributed=replace(DESCRIBED.attributed, identity=identity)), 5.0)
+    assert (asked.auth_time, asked.acr, asked.amr) == (4, "gold", ("otp",))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from proxy.errors import ConfigurationError
 from proxy.settings import Settings, load_settings
 from proxy.settings.load import with_absolute_paths
+from proxy.settings.model import Control
 from proxy.starter import example, write_starter
 
 TODAY = date(2026, 12, 1)
@@ -66,10 +67,12 @@ def test_a_place_that_cannot_be_written_is_a_persons_mistake(tmp_path):
 
 
 def test_the_example_holds_every_setting_at_its_default(tmp_path):
-    """The commented file, read back, is the defaults; and each setting's explanation stands in it."""
+    """The commented file, read back, is the defaults but for what it says; each explanation stands in it."""
     path = tmp_path / "countersign.yaml"
     path.write_text(example())
-    assert load_settings(path) == with_absolute_paths(Settings(), tmp_path)
+    first = Settings(control=Control(operator_may_sign=True))
+    assert load_settings(path) == with_absolute_paths(first, tmp_path)
+    assert "(but for `operator_may_sign`)" in example()
     groups = [type(field.default) for field in Settings.model_fields.values() if isinstance(field.default, BaseModel)]
     for model in (Settings, *groups):
         for name, field in model.model_fields.items():

@@ -7,9 +7,11 @@ from proxy.control.oauth.details import Asked, Targets, read_details
 from proxy.control.oauth.forms import Form
 from proxy.control.oauth.mistakes import OAuthMistake
 from proxy.control.oauth.needs import OAuthDeps
+from proxy.control.oauth.one_time import Once, spend
 from proxy.stages import Identity, Principal
 from proxy.tasks.delegation import Grant, Proof
 from proxy.tasks.task import NewTask, Task
+from proxy.tasks.task import begin as sound
 
 DEFAULT_LIFE = 3600
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type, not a token
@@ -34,7 +36,8 @@ class Granted:
 class Below:
     """Under what a new task begins: its parent, on whose behalf, how that was shown, and until when at most.
 
-    `shown` are the scopes of whom it is on behalf of: those of single credentials end the task.
+    `shown` are the scopes of whom it is on behalf of: those of single credentials end the task. `once` are the proofs
+    that are used up by it.
     """
 
     agent: Identity
@@ -46,6 +49,7 @@ class Below:
     targets: Targets
     through: tuple[tuple[Principal, Proof], ...] = ()
     shown: tuple[str, ...] = ()
+    once: tuple[Once, ...] = ()
 
 
 class Beginning:
@@ -88,11 +92,13 @@ class Beginning:
             via=credentials(below.shown),
         )
         below.targets.require(new.tools, self._deps.audience, self._deps.inventory())
+        sound(new, "", parent, by=f"agent:{agent.id}", now=now)  # a mistake of its sender's uses nothing up
+        await spend(below.once, self._deps.replays, now)
         above = parent.id if parent is not None else None
         return await self._deps.tasks.create(new, parent=above, by=f"agent:{agent.id}", now=now)
 
 
-_CREDENTIALS = frozenset({"handle", "token", "principal", "instance"})
+_CREDENTIALS = frozenset({"handle", "token", "principal", "instance", "key"})
 
 
 def credentials(scopes: Iterable[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from proxy.control.oauth.handed_on import HandedOn
 from proxy.control.oauth.inbound import hop_levels
 from proxy.control.oauth.mistakes import OAuthMistake, unacceptable
 from proxy.control.oauth.needs import OAuthDeps
+from proxy.control.oauth.one_time import spend
 from proxy.control.oauth.parties import (
     JWT,
     TXN_TOKEN,
@@ -63,7 +64,8 @@ class Exchange:
         self._require_standing(subject, actor.identity)
         end = min(subject.expires, actor.expires)
         levels = hop_levels(subject.through, level_of(actor.identity))
-        *before, last = (Proof(subject.method, level, subject.evidence) for level in levels)
+        first, *others = (Proof(subject.method, level, subject.evidence) for level in levels)
+        *before, last = replace(first, presence=subject.presence), *others
         through = tuple(zip((one.principal for one in subject.through), before, strict=True))
         below = Below(
             actor.identity,
@@ -75,6 +77,7 @@ class Exchange:
             targets_of(form),
             through,
             subject.ends,
+            (*subject.once, *actor.once),
         )
         task = await self._beginning.begin(asked, below)
         shown = (*client.proven.scopes, *actor.identity.proven.scopes, *subject.ends)
@@ -113,12 +116,22 @@ class Exchange:
         asked = self._beginning.asked(form)
         if asked.task is not None:
             raise OAuthMistake("invalid_authorization_details", "`task_id` is that of the `subject_token`")
+        once = actor.once if actor is not None else ()
         if agent.agent.id == holder.agent.id and not asked.new_task:
             self._beginning.require_targets(form, parent)
+            await spend(once, self._deps.replays, self._deps.clock())
             return Granted(parent, end, shown, agent.proven.instance)
         proof = Proof(agent.proven.method, level_of(agent), agent.proven.evidence)
         below = Below(
-            agent, parent, None, proof, "token_exchange", parent.deadline, targets_of(form), shown=proven.scopes
+            agent,
+            parent,
+            None,
+            proof,
+            "token_exchange",
+            parent.deadline,
+            targets_of(form),
+            shown=proven.scopes,
+            once=once,
         )
         return Granted(await self._beginning.begin(asked, below), end, shown, agent.proven.instance)
 
@@ -136,7 +149,7 @@ class Exchange:
         proof = Proof(methods.TXN_TOKEN, level_of(actor.identity), subject.evidence)
         parent = subject.parent
         latest = min(parent.deadline, self._deps.clock() + MAX_LIFE)  # as long as any one token: it is one call's
-        below = Below(actor.identity, parent, None, proof, "token_exchange", latest, targets_of(form))
+        below = Below(actor.identity, parent, None, proof, "token_exchange", latest, targets_of(form), once=actor.once)
         task, end = await self._beginning.begin(asked, below), min(subject.expires, actor.expires)
         shown = (*client.proven.scopes, *actor.identity.proven.scopes)
         return Granted(task, end, shown, actor.identity.proven.instance)

@@ -9,6 +9,7 @@ from proxy.control.oauth.forms import Form
 from proxy.control.oauth.handed_on import HandedOn, handed_on
 from proxy.control.oauth.mistakes import OAuthMistake, unacceptable
 from proxy.control.oauth.needs import OAuthDeps
+from proxy.control.oauth.one_time import Once
 from proxy.control.oauth.roots import Root, root_of
 from proxy.errors import Refused
 from proxy.identity import methods
@@ -25,10 +26,14 @@ CLIENT = "urn:countersign:token-type:client"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """An agent that showed a direct credential. `expires` is when that credential ends, without any tolerance."""
+    """An agent that showed a direct credential. `expires` is when that credential ends, without any tolerance.
+
+    `once` is the credential itself, if it has an id (`jti`): as an `actor_token` it counts once.
+    """
 
     identity: Identity
     expires: float
+    once: tuple[Once, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,10 @@ async def actor_of(form: Form, client: Identity, deps: OAuthDeps) -> Actor | Non
     claims = read(token).claims
     if "act" in claims or (identity.proven.method == methods.TASK_TOKEN and claims["sub"] != identity.agent.id):
         raise _chained()
-    return Actor(identity, min(float(cast("int", claims["exp"])), end_of(identity.proven, deps.inventory())))
+    expires = float(cast("int", claims["exp"]))
+    issuer = identity.proven.issuer or deps.issuer
+    once = (Once("actor_token", issuer, str(claims["jti"]), expires),) if "jti" in claims else ()
+    return Actor(identity, min(expires, end_of(identity.proven, deps.inventory())), once)
 
 
 def _client_itself(token: str, client: Identity, deps: OAuthDeps) -> Actor:

@@ -9,12 +9,14 @@ from policies.model import Json
 from proxy.control.oauth.inbound import Through, chain_in
 from proxy.control.oauth.mistakes import OAuthMistake
 from proxy.control.oauth.needs import OAuthDeps
+from proxy.control.oauth.one_time import Once
 from proxy.identity import methods
 from proxy.identity.claims import SIGN_IN
 from proxy.identity.compact import read
+from proxy.identity.lineage import scope_of_key
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.tokens import SubjectToken
-from proxy.stages import Principal
+from proxy.stages import Presence, Principal
 
 # What a subject's token must hold for anything to be done in its name; or else the tools themselves, each.
 ANY_TASK = "countersign_task"
@@ -26,7 +28,8 @@ class Root:
 
     `scopes` are what may be done in its name; None is for a process alone, where the inventory says which `agents`
     may act for it. `expires` is when its token ends, without any tolerance. `issued_to` are issuer and client of a
-    person's token, and `actors` who may act by that; None: any agent.
+    person's token, and `actors` who may act by that; None: any agent. `once` is the token, and how many tasks may begin
+    with it. `presence` is what it tells of a person's sign-in.
     """
 
     principal: Principal
@@ -40,6 +43,8 @@ class Root:
     through: tuple[Through, ...] = ()
     issued_to: tuple[str, str] = ("", "")
     actors: frozenset[str] | None = frozenset()
+    once: tuple[Once, ...] = ()
+    presence: Presence | None = None
 
     def lets(self, tool: str) -> bool:
         """Whether this tool may be used in its name."""
@@ -86,7 +91,17 @@ def _root(shown: SubjectToken, method: str, deps: OAuthDeps) -> Root:
         chain_in(claims, verified.issuer, shown.endorses, partial(deps.resolver.party, inventory=inventory)),
         (verified.issuer, verified.client),
         shown.actors,
+        _once(shown, method),
+        shown.presence if agents is None else None,
     )
+
+
+def _once(shown: SubjectToken, method: str) -> tuple[Once, ...]:
+    """An SVID without an id is what its workload shows everybody for as long as it lives."""
+    if method == methods.JWT_SVID and "jti" not in shown.claims:
+        return ()
+    verified, expires = shown.verified, float(cast("int", shown.claims["exp"]))
+    return (Once("subject_token", verified.issuer, verified.token_id, expires, shown.uses),)
 
 
 def _scopes(claims: Mapping[str, Json], *, needed: bool) -> frozenset[str] | None:
@@ -105,4 +120,5 @@ def _ends(verified: VerifiedToken, principal: Principal) -> tuple[str, ...]:
         f"token:{verified.issuer}|{verified.token_id}",
         f"principal:{verified.issuer}|{verified.subject}",
         f"{kind}:{principal.id}",
+        *scope_of_key(verified.issuer, verified.key),
     )

@@ -1,12 +1,14 @@
 """Who may see an agent, and end what."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from proxy.control.callers import Caller, Named, answers_for, may_end, may_see_agent, seen_agents, speaks_for
+from proxy.control.callers import Caller, Named, answers_for, may_end, may_see_agent, seen_agents, signer, speaks_for
 from proxy.control.kill_switch import KINDS
 from proxy.control.responders import OWNERS_KINDS
+from proxy.errors import Declined
 from proxy.facts import Deputy, Process
 from tests.fakes.control_house import FAR, NOW, inventory
 
@@ -122,6 +124,27 @@ def test_who_ends_what(who: str, scope: str, may: bool) -> None:
     """An owner: their agents, and tasks and handles of those alone. The operator: anything."""
     assert may_end(caller(who), scope, FACTS, NAMED, NOW) is may
     assert may_end(OPERATOR, scope, FACTS, NAMED, NOW)
+
+
+@pytest.mark.parametrize(
+    ("who", "allowed", "code"),
+    [
+        (caller("alice"), False, ""),
+        (caller("alice"), True, ""),
+        (replace(caller("alice"), assurance="local_operator"), True, ""),
+        (replace(caller("alice"), assurance="local_operator"), False, "operator_may_not_sign"),
+        (OPERATOR, True, "person_required"),
+        (OPERATOR, False, "person_required"),
+    ],
+)
+def test_a_person_signs_for_themselves(who: Caller, *, allowed: bool, code: str) -> None:
+    """The operator in their name only where the settings say so, and in nobody's name never."""
+    if not code:
+        assert signer(who, operator_may_sign=allowed).id == "alice"
+        return
+    with pytest.raises(Declined) as caught:
+        signer(who, operator_may_sign=allowed)
+    assert (caught.value.status, caught.value.code) == (403, code)
 
 
 def test_callers_are_named_for_the_record() -> None:

@@ -1,6 +1,7 @@
 """Recertification: the owner's word, on exactly what they were shown, and nobody else's."""
 
 import asyncio
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -239,6 +240,21 @@ def test_what_cannot_be_written_down_is_not_attested(house: House) -> None:
             house.log.broken = False
             house.store.close()
             assert (await attest(client, digest)).json()["code"] == "store_unavailable"
+        assert house.facts.attestations == {}
+
+    asyncio.run(scenario())
+
+
+def test_the_operator_attests_in_nobodys_name_unless_it_is_allowed(house: House) -> None:
+    """An attestation is the owner's own word."""
+
+    async def scenario() -> None:
+        changed(house, review_due=LAST)
+        house.deps = replace(house.deps, operator_may_sign=False)
+        house.serve()
+        async with house.operator(**{"countersign-as": "alice"}) as client:
+            answer = await attest(client, (await shown(client))["digest"])
+        assert (answer.status_code, answer.json()["code"]) == (403, "operator_may_not_sign")
         assert house.facts.attestations == {}
 
     asyncio.run(scenario())

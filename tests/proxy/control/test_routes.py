@@ -41,6 +41,7 @@ DOORS = {
     ("POST", "/v1/people/{id}/sign-out"): "member",
     ("POST", "/v1/people/{id}/deactivate"): "operator",
     ("POST", "/v1/people/{id}/activate"): "operator",
+    ("POST", "/v1/keys/{use}/rotate"): "operator",
     ("GET", "/v1/reviews"): "member",
     ("GET", "/v1/reviews/{what}"): "member",
     ("POST", "/v1/reviews/{what}/attest"): "person",

@@ -1,6 +1,7 @@
 """Seeing and deciding held calls: who, of what exactly, and with what on record."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -196,6 +197,39 @@ def test_acting_as_a_person_is_recorded_as_such(house: House) -> None:
         assert (vote.person, vote.channel, vote.assurance) == ("alice", "cli", "local_operator")
         record = next(row for row in house.log.records if row["type"] == "approval.vote_received")
         assert "proof=operator:uid=0" in record["change"]["details"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("what", "body"),
+    [
+        ("approve", None),
+        ("deny", None),
+        ("revoke", {"reason": "x"}),
+        ("reconcile", {"executed": True, "evidence": "x"}),
+    ],
+)
+def test_nobody_signs_in_a_persons_name_unless_it_is_allowed(
+    house: House, what: str, body: dict[str, Any] | None
+) -> None:
+    """The operator who names a person is refused, in words that name the setting; nothing is written."""
+
+    async def scenario() -> None:
+        house.deps = replace(house.deps, operator_may_sign=False)
+        house.serve()
+        view = await house.hold()
+        before = len(house.log.records)
+        async with house.operator(**{"countersign-as": "alice"}) as client:
+            assert (await client.get(f"/v1/holds/{view.id}")).status_code == 200
+            answer = await client.post(f"/v1/holds/{view.id}/{what}", json=body or ballot(view, reason="x"))
+        assert (answer.status_code, answer.json()["code"]) == (403, "operator_may_not_sign")
+        assert "control.operator_may_sign" in answer.json()["detail"]
+        assert (await house.holds.get(view.id)).votes == view.votes
+        assert len(house.log.records) == before
+        async with await house.person("alice") as client:
+            done = await client.post(f"/v1/holds/{view.id}/approve", json=ballot(view))
+        assert done.json()["state"] == "approved"
 
     asyncio.run(scenario())
 

@@ -1,6 +1,7 @@
 """The account as a receiving service sees it."""
 
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from proxy.downstream.account import Hop, account_of
 from proxy.downstream.profile import Rejected
+from proxy.stages import Presence
 from tests.fakes.accounts import chain, claims_of, minted, signer
 
 ISSUER = "spiffe://prod.example/countersign"
@@ -46,6 +48,16 @@ def test_a_chain_is_verified_only_as_a_whole(tmp_path: Path) -> None:
     assert account_of(claims_of(minted(made, chain("a", "b"))), ISSUER).verified
     cut = account_of(claims_of(minted(made, chain("a", "b", levels=("asserted", "verified")))), ISSUER)
     assert (cut.verified, str(cut)) == (False, "... -> agent:a -> agent:b (verified, jwt_svid)")
+
+
+@pytest.mark.parametrize("presence", [Presence(900, "gold", ("pwd", "otp")), Presence(None, "", ("otp",)), Presence(7)])
+def test_when_the_person_signed_in(tmp_path: Path, presence: Presence) -> None:
+    """And how, as far as their own token said it."""
+    made = signer(tmp_path)
+    account = account_of(claims_of(minted(made, replace(chain("a"), presence=presence))), ISSUER)
+    assert (account.auth_time, account.acr, account.amr) == (presence.at, presence.acr, presence.amr)
+    silent = account_of(claims_of(minted(made, chain("a"))), ISSUER)
+    assert (silent.auth_time, silent.acr, silent.amr) == (None, "", ())
 
 
 def test_an_agent_for_itself(tmp_path: Path) -> None:
@@ -92,6 +104,11 @@ def _changed(path: str, value: Any) -> Any:
         ("tctx", []),
         ("tctx.complete", 1),
         ("tctx.tool", 7),
+        ("tctx.auth_time", "7"),
+        ("tctx.acr", 7),
+        ("tctx.amr", "otp"),
+        ("tctx.amr", [7]),
+        ("tctx.amr", ["otp"] * 33),
         ("tctx.args_sha256", "sha256:short"),
         ("rctx.body_sha256", "md5:" + "a" * 64),
         # garbage in the nesting

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +206,22 @@ def test_no_token_is_logged(made: Signer, caplog: pytest.LogCaptureFixture) -> N
     refused(call(mine, scope(token, method="PUT"), BODY))
     assert "method_differs" in caplog.text
     assert token[-40:] not in caplog.text
+
+
+def test_a_service_loads_the_middleware_and_little_else() -> None:
+    """PyJWT, and nothing that is only for the proxy: neither mitmproxy nor a policy engine, a server or a model."""
+    script = "import sys, proxy.downstream.asgi; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert {"proxy", "jwt"} <= {*loaded}
+    heavy = {
+        "mitmproxy",
+        "cedarpy",
+        "pydantic",
+        "starlette",
+        "httpx",
+        "orjson",
+        "opentelemetry",
+        "policies",
+        "telemetry",
+    }
+    assert heavy.isdisjoint(loaded)

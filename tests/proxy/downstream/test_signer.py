@@ -74,3 +74,39 @@ def test_no_private_part_is_published(tmp_path: Path) -> None:
     """Every member of every key is public."""
     for key in signer(tmp_path).jwks(NOW)["keys"]:
         assert set(key) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
+
+
+def test_a_change_before_its_time_keeps_the_old_key_for_what_it_signed(tmp_path: Path) -> None:
+    """As one in time does: the coming key signs, which everybody knows by now."""
+    made = signer(tmp_path)
+    known, signed, first = {key["kid"] for key in made.jwks(NOW)["keys"]}, made.sign({"n": 1}), made.key_id
+    made.rotate(NOW, withdraw=False)
+    assert made.key_id in known - {first}
+    assert decoded(signed, made, NOW + MAX_LIFETIME) == {"n": 1}
+    assert made.epoch == 0
+
+
+def test_withdrawn_keys_are_gone_at_once_and_the_coming_one_with_them(tmp_path: Path) -> None:
+    """All of them lay in one file. It stays so after a restart."""
+    made = signer(tmp_path)
+    made.rotate(NOW, withdraw=False)
+    before = {key["kid"] for key in made.jwks(NOW)["keys"]}
+    made.rotate(NOW, withdraw=True)
+    after = {key["kid"] for key in made.jwks(NOW)["keys"]}
+    assert (len(before), len(after), before & after, made.epoch) == (3, 2, set(), 1)
+    assert signer(tmp_path).key_id == made.key_id
+    assert decoded(made.sign({"n": 2}), made, NOW) == {"n": 2}
+
+
+def test_a_change_that_cannot_be_stored_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a restart would bring the withdrawn keys back."""
+    made = signer(tmp_path)
+    before = made.jwks(NOW)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("proxy.downstream.signer.replace_key_file", full)
+    with pytest.raises(OSError, match="No space"):
+        made.rotate(NOW, withdraw=True)
+    assert (made.jwks(NOW), made.epoch) == (before, 0)

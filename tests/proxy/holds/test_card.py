@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from policies.model import Requirement
 from proxy.holds.card import canonical, card_of, chain_digest, display_digest, effect_line, moment, span, visible
-from proxy.stages import Chain, Hop, Principal
+from proxy.stages import Chain, Hop, Presence, Principal
 from tests.fakes.held_calls import NOW, OWNER_SIGNS, decided, hold, inventory
 
 AGENT = Principal("agent", "refunds")
@@ -48,6 +48,18 @@ def test_the_card_says_who_where_and_what_approving_allows() -> None:
     assert shown["datasets"][0]["owner"] == "dora"
     assert shown["datasets"][1]["sensitivity"] == "unknown"
     assert "exactly this call to crm once, within 10 minutes" in shown["allows"]
+
+
+def test_the_card_says_when_the_person_signed_in() -> None:
+    """And by what, where their token told it; else not a word, so that other cards stay as they were."""
+    asked = decided(root="rita")
+    attributed = asked.described.attributed
+    chain = replace(attributed.identity.chain, presence=Presence(int(NOW) - 60, "gold", ("pwd", "otp")))
+    seen = replace(attributed, identity=replace(attributed.identity, chain=chain))
+    asked = replace(asked, described=replace(asked.described, attributed=seen))
+    shown = card_of(asked, OWNER_SIGNS, inventory(), None)
+    assert shown["signed_in"] == {"at": moment(NOW - 60), "acr": "gold", "amr": ["pwd", "otp"]}
+    assert "signed_in" not in card(root="rita")
 
 
 def test_what_no_rule_says_of_undoing_the_inventory_says() -> None:

@@ -52,6 +52,8 @@ def test_good_settings(changes: dict[str, Any]) -> None:
         ({"leeway_s": -1}, "leeway_s"),
         ({"max_lifetime_s": 0}, "max_lifetime_s"),
         ({"max_lifetime_s": 90_000}, "max_lifetime_s"),
+        ({"subject_uses": 0}, "subject_uses"),
+        ({"subject_uses": 33}, "subject_uses"),
         ({"endorses": ("a|b",)}, "endorses"),
         ({"endorses": ("",)}, "endorses"),
         ({"actors": (("", ("a",)),)}, "actors"),

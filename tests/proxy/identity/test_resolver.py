@@ -13,11 +13,12 @@ from proxy.facts import Agent, Inventory, Partner, Person, Subject
 from proxy.identity.handles import HandleService
 from proxy.identity.interfaces import HandleRow
 from proxy.identity.issuers import IssuerSettings
+from proxy.identity.lineage import name_of
 from proxy.identity.resolver import Resolver
 from proxy.identity.tokens import TokenVerifier
 from proxy.inventory.ownership import standing
 from proxy.stages import Chain, Evidence, Hop, Identity, Principal, Proven, TaskBasis
-from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, SUBJECT, claims, header, jwk, key_set, sign
+from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, SUBJECT, claims, header, jwk, key_set, private_key, sign
 from tests.fakes.stores import MemoryHandleStore
 
 
@@ -122,7 +123,8 @@ def test_a_token_proves_the_agent_of_its_subject(house: House, scheme: str) -> N
     proven = house.prove((scheme, sign()))
     assert (proven.agent, proven.method, proven.credential, proven.on_behalf_of) == ("refund-bot", "jwt", "j-1", None)
     assert (proven.issuer, proven.subject) == (ISSUER, SUBJECT)
-    assert proven.scopes == (f"token:{ISSUER}|j-1", f"principal:{ISSUER}|{SUBJECT}", f"task:{proven.task}")
+    key = f"key:{ISSUER}|{name_of(private_key('ES256', 'k1').public_key())}"
+    assert proven.scopes == (f"token:{ISSUER}|j-1", f"principal:{ISSUER}|{SUBJECT}", f"task:{proven.task}", key)
     assert proven.not_after == NOW + 630
 
 

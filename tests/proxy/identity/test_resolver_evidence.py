@@ -141,9 +141,11 @@ def test_each_kind_of_evidence_proves_its_agent(house: House) -> None:
     for proven, method, issuer in shown:
         assert (proven.agent, proven.method, proven.issuer) == ("refund-bot", method, issuer)
         copy_of = (f"instance:refund-bot/{proven.instance}",) if proven.instance else ()
+        by_key = [one for one in proven.scopes if one.startswith(f"key:{issuer}|")]
+        assert len(by_key) == (0 if method == "peercred" else 1)
         assert proven.scopes == (
             f"token:{issuer}|{proven.credential}", f"principal:{issuer}|{proven.subject}", f"task:{proven.task}",
-            *copy_of,
+            *copy_of, *by_key,
         )  # fmt: skip
         assert [checked_scope(scope) for scope in proven.scopes] == list(proven.scopes)
         assert proven.evidence.startswith("sha256:")

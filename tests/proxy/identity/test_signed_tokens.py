@@ -9,9 +9,10 @@ from proxy.errors import Refused
 from proxy.identity.compact import read
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.keys import KeySource
+from proxy.identity.lineage import name_of
 from proxy.identity.signed_tokens import SignedTokens, check_signature, digest_of
 from proxy.identity.token_cache import VerifiedToken
-from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, header, jwk, key_set, sign
+from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, header, jwk, key_set, private_key, sign
 
 
 def signed_by(path: Path) -> SignedTokens:
@@ -31,7 +32,7 @@ def test_a_signature_is_right_or_refused(tmp_path: Path) -> None:
     ):
         made = signed.check(token, read(token), digest_of(token), 0, NOW)
         if code is None:
-            assert asyncio.run(made) == 0
+            assert asyncio.run(made) == (0, name_of(private_key("ES256", "k1").public_key()))
         else:
             with pytest.raises(Refused) as caught:
                 asyncio.run(made)

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from proxy.errors import Refused
 from proxy.identity.compact import read
 from proxy.identity.federation import BundleSource
+from proxy.identity.lineage import name_of
 from proxy.identity.svids import JwtSvidVerifier, X509SvidVerifier
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.trust_domains import TrustDomainSettings
-from tests.fakes.issuer import NOW, b64, jwk, public_pem
+from tests.fakes.issuer import NOW, b64, jwk, private_key, public_pem
 from tests.fakes.trust_domain import AGENT, DOMAIN, OURS, Plan, TrustDomain
 
 HOME, OTHER = TrustDomain(), TrustDomain("partner.example")
@@ -77,6 +78,7 @@ def test_a_jwt_svid_proves_its_id(house: House) -> None:
         not_after=NOW + 300 + 30,
         digest=digest,
         method="jwt_svid",
+        key=name_of(private_key("ES256", HOME.name).public_key()),
     )
 
 

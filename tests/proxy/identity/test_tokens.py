@@ -14,9 +14,23 @@ from hypothesis import strategies as st
 
 from proxy.errors import Refused
 from proxy.identity.issuers import IssuerSettings
+from proxy.identity.lineage import name_of
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.tokens import SubjectToken, TokenVerifier
-from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, SUBJECT, b64, claims, header, jwk, key_set, public_pem, sign
+from tests.fakes.issuer import (
+    AUDIENCE,
+    ISSUER,
+    NOW,
+    SUBJECT,
+    b64,
+    claims,
+    header,
+    jwk,
+    key_set,
+    private_key,
+    public_pem,
+    sign,
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +75,7 @@ def test_a_good_token_is_verified(jwks: Path) -> None:
         not_after=NOW + 600 + 30,
         digest=hashlib.sha256(token.encode()).hexdigest(),
         client="refunds",
+        key=name_of(private_key("ES256", "k1").public_key()),
     )
 
 

@@ -23,7 +23,7 @@ ROOTS = (HOME.root.certificate,)
 def verify(chain: list[bytes], roots: tuple[x509.Certificate, ...] = ROOTS, now: float = NOW) -> tuple[str, float]:
     """Who the chain proves, and until when."""
     leaf = read_leaf(chain)
-    return str(leaf.id), verify_chain(leaf, roots, now)
+    return str(leaf.id), verify_chain(leaf, roots, now)[0]
 
 
 def refusal(chain: list[bytes], roots: tuple[x509.Certificate, ...] = ROOTS, now: float = NOW) -> tuple[str, str]:

@@ -31,6 +31,8 @@ ISSUER = "identity: {issuers: [{issuer: https://idp.example, audience: us, jwks_
         ("listen: {control: '[2001:db8::1]:8082'}",
          [("the control API listens on [2001:db8::1]:8082 without TLS: people's sessions can be "
           "stolen on that network")]),
+        ("control: {operator_may_sign: true}",
+         ["the operator may vote and attest in the name of people (`control.operator_may_sign`)"]),
         ("control: {public_url: http://console.example}",
          ["`control.public_url` is plain http: people's sessions can be stolen on the way"]),
         (ISSUER.replace("more", "actors: [{client_id: app, agents: [bot]}]"), []),

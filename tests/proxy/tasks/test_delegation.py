@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.stages import Chain, HopLevel, Principal
+from proxy.stages import Chain, HopLevel, Presence, Principal
 from proxy.tasks.delegation import MAX_HOPS, Authority, Delegation, Link, Proof
 from proxy.tasks.mistakes import TaskMistake
 
@@ -126,6 +126,35 @@ def test_no_field_of_a_hop_changes_unseen(data: st.DataObject) -> None:
     links[index] = replace(links[index], **{name: changes[name]})
     with pytest.raises(TaskMistake):
         replace(MADE, links=tuple(links)).require_whole()
+
+
+SIGNED_IN = Presence(900, "gold", ("pwd", "otp"))
+
+
+@pytest.mark.parametrize(
+    ("root", "levels", "presence"),
+    [
+        (ALICE, ("verified", "verified"), SIGNED_IN),
+        (ALICE, ("endorsed",), SIGNED_IN),
+        (ALICE, ("asserted",), None),
+        (ALICE, ("verified", "asserted"), None),
+        (Principal("business_process", "nightly"), ("verified",), None),
+    ],
+)
+def test_the_sign_in_goes_with_the_person(
+    root: Principal, levels: tuple[HopLevel, ...], presence: Presence | None
+) -> None:
+    """It is that of the root: after a gap, and of a process, there is none. It is sealed with the hop."""
+    made = Delegation(root)
+    for index, level in enumerate(levels):
+        proof = replace(SHOWN, level=level, presence=None if index else SIGNED_IN)
+        made = made.handed_to(agent(f"a{index}"), "token_exchange", proof, ALL, at=float(index))
+    assert made.chain().presence == presence
+    made.require_whole()
+    for other in (None, replace(SIGNED_IN, at=999), replace(SIGNED_IN, acr=""), replace(SIGNED_IN, amr=("pwd",))):
+        first = replace(made.links[0], proof=replace(made.links[0].proof, presence=other))
+        with pytest.raises(TaskMistake):
+            replace(made, links=(first, *made.links[1:])).require_whole()
 
 
 def test_policy_sees_the_whole_proven_chain() -> None:

@@ -176,7 +176,11 @@ def test_a_person_and_an_agent_that_both_showed_themselves(house: TokenHouse) ->
     """The subject is the person, the actor the agent, the hop verified; the task ends with the person's token."""
 
     async def story() -> None:
-        body = good(await house.for_frank(authorization_details=details(ttl_seconds=3600)))
+        body = good(
+            await house.for_frank(
+                actor_token=house.agents_own(jti="bot-1"), authorization_details=details(ttl_seconds=3600)
+            )
+        )
         said = house.read(body["access_token"])
         assert (said["sub"], said["act"]) == ("frank", {"iss": OURS, "sub": "support-bot", "sub_profile": "ai_agent"})
         task = await house.tasks.find(said["task"])
@@ -297,7 +301,7 @@ def test_whoever_was_ended_gets_nothing(house: TokenHouse) -> None:
     async def story() -> None:
         for scope in ("principal:frank", f"principal:https://idp.example|{FRANK}", "token:https://idp.example|j-1"):
             await house.revocations.revoke(scope, "test", "stop", house.now)
-            assert error(await house.for_frank()) == "invalid_grant"
+            assert error(await house.for_frank(subject_token=house.human(jti="j-1"))) == "invalid_grant"
             await house.revocations.lift(scope)
         good(await house.for_frank())
         frank = house.facts.people["frank"].model_copy(update={"active": False})

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from proxy.control.oauth.mistakes import OAuthMistake
+from proxy.control.oauth.parties import CLIENT
 from proxy.control.oauth.roots import Root, root_of
-from proxy.stages import Principal
+from proxy.stages import Evidence, Presence, Principal
 from tests.fakes.issuer import ISSUER, NOW
-from tests.fakes.token_house import CRON, CRON_SVID, TokenHouse
+from tests.fakes.token_house import CRON, CRON_SVID, TokenHouse, details, error, good
 
 FRANK = Principal("human", "frank")
 NIGHTLY = Principal("business_process", "nightly")
@@ -43,7 +44,7 @@ def test_a_process_shows_itself_by_its_token(house: TokenHouse) -> None:
 
     async def story() -> None:
         await house.revocation_feed.poll(house.now)
-        root = await root_of(house.process(), house.oauth)
+        root = await root_of(house.process(jti="cron-1"), house.oauth)
         assert (root.principal, root.agents, root.scopes, root.method) == (
             NIGHTLY, ("support-bot",), None, "access_token",
         )  # fmt: skip
@@ -51,7 +52,7 @@ def test_a_process_shows_itself_by_its_token(house: TokenHouse) -> None:
         for scope in ("process:nightly", f"principal:{ISSUER}|{CRON}", f"token:{ISSUER}|cron-1"):
             await house.revocations.revoke(scope, "x", "x", house.now)
             with pytest.raises(OAuthMistake) as caught:
-                await root_of(house.process(), house.oauth)
+                await root_of(house.process(jti="cron-1"), house.oauth)
             assert caught.value.error == "invalid_grant"
             await house.revocations.lift(scope)
 
@@ -104,6 +105,34 @@ def test_an_agent_is_no_root(house: TokenHouse) -> None:
     asyncio.run(story())
 
 
+def test_a_persons_sign_in_goes_with_them_into_the_task(house: TokenHouse) -> None:
+    """Verified with their token: into the root's proof, and before policy, also below and after it is read back."""
+
+    async def story() -> None:
+        signed_in = {"auth_time": int(house.now) - 300, "acr": "gold", "amr": ["pwd", "otp"]}
+        body = good(await house.for_frank(subject_token=house.human(**signed_in)))
+        child = good(await house.exchange(
+            subject_token=body["access_token"], actor_token="support-bot", actor_token_type=CLIENT,
+            authorization_details=details(),
+        ))  # fmt: skip
+        house.tasks.forget()
+        for token in (body["access_token"], child["access_token"]):
+            proven = await house.resolver.prove(Evidence("p", (("bearer", token),)), house.now, house.facts)
+            chain = house.resolver.attribute(proven, house.facts, house.now).chain
+            assert chain.presence == Presence(int(house.now) - 300, "gold", ("pwd", "otp"))
+        silent = house.read(good(await house.for_frank())["access_token"])
+        task = await house.tasks.find(silent["task"])
+        assert task is not None
+        assert task.delegation.chain().presence is None
+        for wrong in ({"auth_time": int(house.now) + 600}, {"amr": "otp"}, {"acr": 2}):
+            assert error(await house.for_frank(subject_token=house.human(**wrong))) in {
+                "invalid_grant",
+                "invalid_request",
+            }
+
+    asyncio.run(story())
+
+
 def test_a_client_named_as_a_person_is_not_that_person(house: TokenHouse) -> None:
     """A token whose subject is its client is a machine's own, whatever the machine is called."""
 
@@ -127,7 +156,7 @@ def test_a_process_of_one_client_is_not_another_clients(house: TokenHouse) -> No
         house.facts = house.facts.model_copy(update={"processes": {"nightly": nightly}})
         assert (await root_of(house.process(client_id="cron"), house.oauth)).principal == NIGHTLY
         with pytest.raises(OAuthMistake, match="nobody in the inventory"):
-            await root_of(house.process(), house.oauth)
+            await root_of(house.process(jti="cron-1"), house.oauth)
 
     asyncio.run(story())
 

@@ -1,0 +1,77 @@
+"""The keys that vouched for what a credential was obtained with: once such a key is withdrawn, it is refused too.
+
+Each is a scope, `key:<issuer>|<name>`, that goes from token to task to token. It counts while the issuer's document has
+the key, as it is read now: so it does after a restart, and whatever has become of the clock.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from proxy.errors import refuse
+
+_KIND = "key:"
+
+
+class Keys(Protocol):
+    """One document of keys."""
+
+    def holds(self, name: str) -> bool | None:
+        """Whether the key of this name is in it; None if it was not read yet, which it will be from now on."""
+        ...
+
+    async def current(self, now: float) -> object: ...
+
+
+type KeysOf = Callable[[str], Iterable[Keys]]
+
+
+def name_of(public: PublicKeyTypes) -> str:
+    """The name of a key, whatever document, certificate or format it comes in."""
+    return hashlib.sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()[:32]
+
+
+def scope_of_key(issuer: str, name: str) -> tuple[str, ...]:
+    """The scope of this key of this issuer; nothing if it was not by a key that it was proven."""
+    return (f"{_KIND}{issuer}|{name}",) if name else ()
+
+
+async def read_unread(scopes: Iterable[str], keys_of: KeysOf, now: float) -> None:
+    """Reads what was not read since the start; refuses (503) if it cannot be had."""
+    for issuer, name in _keys(scopes):
+        for keys in keys_of(issuer):
+            if keys.holds(name) is None:
+                await keys.current(now)
+
+
+def require_unwithdrawn(scopes: Iterable[str], keys_of: KeysOf) -> None:
+    """Refuses unless each key among these scopes is still one of its issuer's. A key of an issuer that is not known
+    any more is none."""
+    for issuer, name in _keys(scopes):
+        held = {keys.holds(name) for keys in keys_of(issuer)}
+        if True in held:
+            continue
+        if None in held:
+            raise refuse(
+                "identity_unavailable",
+                503,
+                "It cannot be said at the moment whether the keys behind this credential still count.",
+                "retry",
+                internal=f"no keys of {issuer} were read yet",
+            )
+        raise refuse(
+            "identity_expired",
+            403,
+            "A key of the issuer that vouched for what this was obtained with has been withdrawn.",
+            internal=f"key {name} of {issuer}",
+        )
+
+
+def _keys(scopes: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for scope in scopes:
+        if scope.startswith(_KIND):
+            issuer, _, name = scope.removeprefix(_KIND).rpartition("|")
+            yield issuer, name
