@@ -110,6 +110,7 @@ SCOPES: Final = {
     "tool": "Tool",
     "credential": "Credential",
     "token": "Token",
+    "key": "Key of an issuer",
     "connection": "Connection",
     "global": "Everything",
 }

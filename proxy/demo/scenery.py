@@ -31,6 +31,7 @@ agents:
     owner: olivia           # the one person who answers for it
     team: support
     purpose: answer customers and refund small amounts
+    ticket: SUP-7
     environment: production
     expires: {expires}
     review_due: {review}
@@ -38,6 +39,7 @@ agents:
     owner: olivia
     team: support
     purpose: compare refunds with the ledger
+    ticket: SUP-8
     environment: production
     expires: {expires}
     review_due: {review}

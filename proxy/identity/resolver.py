@@ -14,8 +14,9 @@ from proxy.identity.agreement import agreed
 from proxy.identity.challenges import unproven
 from proxy.identity.ends import ends_of_agent
 from proxy.identity.handles import PREFIX, HandleService
+from proxy.identity.lifetime import end_of, task_end
 from proxy.identity.lineage import Keys, read_unread, require_unwithdrawn, scope_of_key
-from proxy.identity.methods import HANDLE, OURS, TASK_TOKEN
+from proxy.identity.methods import HANDLE, TASK_TOKEN
 from proxy.identity.possession import held, thumbprint
 from proxy.identity.processes import JudgeProcess, ProcessStanding, process_ends, process_scopes
 from proxy.identity.subjects import Subjects
@@ -260,7 +261,7 @@ class Resolver:
 
     def attribute(self, proven: Proven, inventory: Inventory, now: float) -> Identity:
         """The identity under this inventory at `now`; asked for every call, since people and owners change."""
-        if now >= _task_end(proven, inventory):  # asked again below, with all that is an end; this is for the words
+        if now >= task_end(proven, inventory):  # asked again below, with all that is an end; this is for the words
             raise refuse(
                 "task_ended",
                 403,
@@ -384,21 +385,6 @@ def _require_person(person_id: str, inventory: Inventory) -> None:
         raise refuse("principal_unknown", 403, "The person that this agent acts for is not known.")
     if not person.active:
         raise refuse("principal_inactive", 403, "The person that this agent acts for is no longer active.")
-
-
-def end_of(proven: Proven, inventory: Inventory) -> float:
-    """When this credential ends: for a privileged agent sooner, also if it was issued before it became one."""
-    agent, end = inventory.agents.get(proven.agent), min(proven.not_after, _task_end(proven, inventory))
-    if agent is None or agent.agent_class != "privileged" or proven.method not in OURS:
-        return end
-    rules = inventory.rules
-    most = rules.privileged_token_seconds if proven.method == TASK_TOKEN else rules.privileged_handle_seconds
-    return min(end, (proven.made_at or proven.issued_at) + most)
-
-
-def _task_end(proven: Proven, inventory: Inventory) -> float:
-    """When the task, or one above it, is over by the class that its agent has now."""
-    return min((inventory.task_end(agent, begun_at) for agent, begun_at in proven.begun), default=float("inf"))
 
 
 def _instance_scope(agent: str, instance: str) -> tuple[str, ...]:

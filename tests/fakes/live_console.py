@@ -16,7 +16,7 @@ from tests.fakes.console_house import ConsoleHouse
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-PATIENCE = 10_000
+PATIENCE = 30_000
 
 
 class Server(uvicorn.Server):

@@ -131,10 +131,10 @@ class MemoryRevocationStore:
 
     async def forget_revocations(self, revocations: Sequence[Revocation]) -> int:
         self._check()
-        gone = [one.scope for one in revocations if self.rows.get(one.scope) == one]
-        for scope in gone:
-            del self.rows[scope]
-        self.changes += gone
+        gone = [one for one in revocations if self.by_kind.get((one.scope, one.kind)) == one]
+        for one in gone:
+            del self.by_kind[one.scope, one.kind]
+        self.changes += [one.scope for one in gone]
         return len(gone)
 
     async def all_revocations(self) -> list[Revocation]:

@@ -12,8 +12,9 @@ from proxy.facts import Inventory
 from proxy.identity.assertions import AssertionVerifier
 from proxy.identity.interfaces import ReplayStore
 from proxy.identity.issuers import MAX_LEEWAY
+from proxy.identity.lifetime import end_of
 from proxy.identity.methods import CLIENT_ASSERTION, OURS
-from proxy.identity.resolver import Resolver, end_of
+from proxy.identity.resolver import Resolver
 from proxy.identity.task_tokens import TaskTokenReader
 from proxy.identity.token_cache import VerifiedToken
 from proxy.identity.tokens import TokenVerifier

@@ -14,7 +14,7 @@ from proxy.control.oauth.roots import Root, root_of
 from proxy.errors import Refused
 from proxy.identity import methods
 from proxy.identity.compact import read
-from proxy.identity.resolver import end_of
+from proxy.identity.lifetime import end_of
 from proxy.stages import Evidence, HopLevel, Identity
 
 JWT = "urn:ietf:params:oauth:token-type:jwt"

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.errors import Refused
 from proxy.facts import Attestation, Deputy, OwnershipRules
-from proxy.identity.resolver import end_of
+from proxy.identity.lifetime import end_of
 from proxy.stages import Chain, Hop, Principal, TaskBasis
 from tests.fakes.issuer import NOW
 from tests.proxy.identity.test_resolver import House, agent, inventory
