@@ -32,7 +32,7 @@ agents:
     review_due: {expires}
 services:
   - id: crm
-    owner: olivia
+    owner: alice
     url: https://localhost:{port}
     allow_private_addresses: true
     trust: internal
@@ -44,7 +44,7 @@ services:
       - {{id: crm-key, secret: "env:BENCH_SECRET", methods: [GET, POST], paths: ["/v1/*"]}}
 datasets:
   - id: customers
-    owner: olivia
+    owner: alice
     sensitivity: confidential
     selectors: [{{service: crm, tools: [get_customer], access: read}}]
 """
