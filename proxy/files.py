@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from telemetry.durable import sync_directory
+
 PRIVATE = 0o600
 
 type Marks = tuple[tuple[str, tuple[int, ...]], ...]
@@ -37,7 +39,7 @@ def replace_file(path: Path, data: bytes, mode: int = PRIVATE) -> None:
     """The file holds this in place of what it held; durable when it returns. Raises `OSError`."""
     with _draft(path, data, mode) as draft:
         draft.replace(path)
-    settle_names(path.parent)
+    sync_directory(path.parent)
 
 
 def publish_once(path: Path, data: bytes) -> None:
@@ -47,16 +49,7 @@ def publish_once(path: Path, data: bytes) -> None:
     """
     with _draft(path, data, PRIVATE) as draft, contextlib.suppress(FileExistsError):
         path.hardlink_to(draft)
-    settle_names(path.parent)
-
-
-def settle_names(folder: Path) -> None:
-    """What was put into this folder, renamed or removed in it stays so. Raises `OSError`."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_directory(path.parent)
 
 
 @contextlib.contextmanager

@@ -8,8 +8,9 @@ import orjson
 
 from policies.model import Json
 from proxy.errors import CountersignError, StoreUnavailable
-from proxy.files import replace_file, settle_names
+from proxy.files import replace_file
 from proxy.reload import Departed, Keeper
+from telemetry.durable import sync_directory
 
 type Record = Callable[[Mapping[str, Json]], Awaitable[object]]
 
@@ -93,6 +94,6 @@ def _write(path: Path, people: frozenset[str]) -> None:
             replace_file(path, orjson.dumps(sorted(people)))
         elif path.exists():
             path.unlink()
-            settle_names(path.parent)
+            sync_directory(path.parent)
     except OSError as error:
         raise StoreUnavailable(f"`{path}` cannot be written: {error.strerror}") from error

@@ -9,10 +9,11 @@ from typing import Any
 
 from policies.model import Json
 from proxy.errors import CountersignError
-from proxy.files import PRIVATE, replace_file, settle_names
+from proxy.files import PRIVATE, replace_file
 from proxy.strict_json import loads
 from proxy.tasks.interfaces import Revocation
 from proxy.tasks.scopes import checked_scope
+from telemetry.durable import sync_directory
 
 NAME = "unstored-revocations.jsonl"
 
@@ -52,7 +53,7 @@ class UnstoredFile:
         finally:
             os.close(descriptor)
         if new:
-            settle_names(self._path.parent)
+            sync_directory(self._path.parent)
 
     def replace(self, rows: Sequence[Unstored]) -> None:
         """These rows in place of all; durable when it returns. Without rows there is no file."""
@@ -60,7 +61,7 @@ class UnstoredFile:
             replace_file(self._path, _lines(rows))
         else:
             self._path.unlink(missing_ok=True)
-            settle_names(self._path.parent)
+            sync_directory(self._path.parent)
 
     def exists(self) -> bool:
         """Whether there is anything in it, sound or not."""

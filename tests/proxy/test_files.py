@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.files import marks, publish_once, replace_file, settle_names
+from proxy.files import marks, publish_once, replace_file
+from telemetry.durable import sync_directory
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_what_fails_leaves_nothing_behind(tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
             write(tmp_path / "missing" / "file", b"new")
     with pytest.raises(FileNotFoundError):
-        settle_names(tmp_path / "missing")
+        sync_directory(tmp_path / "missing")
 
 
 def test_whatever_happens_to_a_file_changes_its_mark(tmp_path: Path) -> None:
