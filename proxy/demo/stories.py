@@ -117,17 +117,17 @@ def one_byte_changed(stage: Stage) -> None:
 def owner_removed(stage: Stage) -> None:
     """Access by agents is somebody's, who says so anew now and then, or it ends."""
     before = stage.agents_file.read_text()
-    _edit(stage, re.sub(r"    owner: olivia  .*\n", "", before, count=1))
+    _edit(stage, re.sub(r"    owner: olivia  .*\n", "", before, count=1), "agent_owner_missing")
     line = stage.act("get", "/v1/customers/c-7")
     tell.exchange(line)
     expect(line["status"] == 403, "an agent that nobody answers for is refused", line)
     expect(line["answer"]["reason"] == "agent_owner_missing", "it is told why", line)
-    _edit(stage, re.sub(r"review_due: \S+", "review_due: 2020-01-31", before, count=1))
+    _edit(stage, re.sub(r"review_due: \S+", "review_due: 2020-01-31", before, count=1), "agent_review_overdue")
     line = stage.act("get", "/v1/customers/c-7")
     expect(line["status"] == 403, "an agent whose review is overdue is refused", line)
     overdue = line["answer"]["reason"]
     expect(overdue == "agent_review_overdue", "it is told why", line)
-    _edit(stage, before)
+    _edit(stage, before, "")
     line = stage.act("get", "/v1/customers/c-7")
     expect(line["status"] == 200, "with its owner back, and a review ahead, it may call again", line)
     tell.words(
@@ -136,12 +136,11 @@ def owner_removed(stage: Stage) -> None:
     )
 
 
-def _edit(stage: Stage, text: str) -> None:
-    """The inventory file has this text, and it is in force."""
-    before = stage.ask("GET", "/v1/status")["inventory_version"]
+def _edit(stage: Stage, text: str, standing: str) -> None:
+    """The inventory file has this text, and the agent stands so by it: what is taken away may be in force first."""
     stage.agents_file.write_text(text)
     deadline = time.monotonic() + EDIT_SECONDS
-    while stage.ask("GET", "/v1/status")["inventory_version"] == before:
+    while stage.ask("GET", "/v1/agents/support-bot")["standing"] != standing:
         expect(time.monotonic() < deadline, f"an edit is in force within {EDIT_SECONDS} seconds")
         time.sleep(0.1)
 
