@@ -54,17 +54,20 @@ class Endings:
         self._tasks = tasks
         self._clock = clock
 
-    @property
-    def fresh(self) -> bool:
-        """Whether every revocation is known that was made more than a second ago."""
-        return self._feed.standing(self._clock()) == "fresh"
+    async def hear(self, described: Described | None = None, *, newcomer: bool = False) -> None:
+        """As `require_fresh`, but whose word is old only because we stood still gets newer, before it is a refusal."""
+        try:
+            self.require_fresh(described, newcomer=newcomer)
+        except Refused:
+            await self._feed.next_poll()
+            self.require_fresh(described, newcomer=newcomer)
 
-    def require_fresh(self, described: Described | None = None) -> None:
-        """Without word of revocations for a second, only reading goes on; after five, nothing does."""
+    def require_fresh(self, described: Described | None = None, *, newcomer: bool = False) -> None:
+        """Without word of revocations for a second, nobody new comes and only reading goes on; after five, nothing."""
         standing = self._feed.standing(self._clock())
         if standing == "fresh":
             return
-        if standing == "degraded" and (described is None or _only_reads(described.call)):
+        if standing == "degraded" and not newcomer and (described is None or _only_reads(described.call)):
             return
         raise Refused(STALE)
 

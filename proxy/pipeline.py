@@ -23,7 +23,7 @@ from policies.model import Outcome
 from proxy import account
 from proxy.credentials.broker import Broker
 from proxy.crowd import Crowd
-from proxy.deciding import OUT_OF_TIME, STALE, denial, failure, inquiry, prefer_wait
+from proxy.deciding import OUT_OF_TIME, denial, failure, inquiry, prefer_wait
 from proxy.downstream.txn_token import Minter, TxnToken
 from proxy.endings import Endings, Reach, call_scopes, today
 from proxy.errors import Refusal, Refused, refuse
@@ -116,7 +116,7 @@ class Pipeline:
         """
         summary = f"CONNECT {host}:{port}"
         try:
-            self._endings.require_fresh()
+            await self._endings.hear()
             await self._bind(connection, evidence, self._parts.world())
         except Exception as error:  # noqa: BLE001 - the boundary: whatever breaks here, the tunnel stays shut
             return await self.refuse(failure(error, summary), connection, evidence.peer, summary)
@@ -201,7 +201,7 @@ class Pipeline:
 
     async def _walk(self, story: _Story, arrived: Arrived, evidence: Evidence | None) -> Released | Reply:
         parts = self._parts
-        self._endings.require_fresh()  # 1
+        await self._endings.hear()  # 1
         story.world = world = parts.world()
         if arrived.service_hint is not None:
             arrived = through_gateway(arrived, world.catalog.service(arrived.service_hint))
@@ -212,7 +212,7 @@ class Pipeline:
             return await own_reply(parts.own, parts.holds, arrived.request, attributed.identity)
         described = self._describe(story, attributed, world)  # 3
         arrived = described.attributed.arrived
-        self._endings.require_fresh(described)
+        await self._endings.hear(described)
         await parts.tasks.bound(described, self._now())  # 4
         decided = self._decide(story, described, world)  # 5
         if decided.decision.outcome is Outcome.HOLD:
@@ -228,6 +228,7 @@ class Pipeline:
             await parts.holds.sent(story.claim)  # 10
         internal = described.call.service.trust == "internal"
         upstream = outgoing(arrived.request, injection, story.trace, internal=internal, token=story.token)
+        await self._endings.hear(decided.described)
         # INVARIANT: nothing is awaited between this and the release.
         self._endings.require_release(decided, parts.world())  # 11
         released = Released(  # 12
@@ -247,8 +248,7 @@ class Pipeline:
 
     async def _bind(self, connection: str, evidence: Evidence, world: World) -> None:
         """Who this connection proved to be, until it ends; it can never become somebody else."""
-        if connection not in self._bound and not self._endings.fresh:
-            raise Refused(STALE)  # nobody new, while we might not know that they were ended
+        await self._endings.hear(newcomer=connection not in self._bound)  # who is new may have been ended meanwhile
         proven = await self._parts.resolver.prove(evidence, self._now(), world.inventory)
         bound = self._bound.get(connection)
         if bound is not None and _who(bound) != _who(proven):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from typing import Literal
 
 from proxy.errors import StoreUnavailable
@@ -40,6 +41,7 @@ class RevocationFeed:
         self._on_standing: list[Callable[[], None]] = []
         self._also: list[Hear] = []
         self._failing = False
+        self._next: asyncio.Event | None = None  # set when the poll has ended that is to begin next
 
     @property
     def epochs(self) -> Epochs:
@@ -134,9 +136,29 @@ class RevocationFeed:
 
     async def run(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Poll for ever. A store that fails makes the feed stale, which refuses calls; it ends nothing."""
-        while True:
-            await self.poll_once(clock())
-            await sleep(EVERY)
+        try:
+            while True:
+                ended, self._next = self._next, asyncio.Event()
+                try:
+                    await self.poll_once(clock())
+                finally:
+                    if ended is not None:
+                        ended.set()
+                await sleep(EVERY)
+        finally:
+            if self._next is not None:
+                self._next.set()
+            self._next = None
+
+    async def next_poll(self) -> None:
+        """Return when the store was asked once more, with whatever outcome; at once where nobody polls.
+
+        A process that stood still for seconds has word as old as that, and can have newer in a moment. It is for
+        whoever else would be refused: nobody waits longer than it takes until word is old.
+        """
+        if self._next is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._next.wait(), DEGRADED_AFTER)
 
     async def poll_once(self, now: float) -> None:
         """One poll whose failure is told once, not twenty times a second."""

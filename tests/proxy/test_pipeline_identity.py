@@ -1,10 +1,12 @@
 """Who may use a connection, and for how long: binding, revocation, staleness, and what is cut."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from proxy.stages import Evidence
+from proxy.tasks.interfaces import Revocation
 from tests.fakes.world import INVENTORY, arrived, get, mcp, problem, refund, run, shown
 
 
@@ -219,6 +221,30 @@ def test_without_word_of_revocations_only_reading_goes_on(tmp_path):
         await house.hear()
         house.answer(await inside(house, refund(100)))
         house.answer(running)
+
+    run(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("still", [2.0, 6.0])
+def test_who_stood_still_hears_what_happened_before_it_refuses(tmp_path, still):
+    """The machine stops for seconds: calls and newcomers are judged by newer word, not turned away for want of it."""
+
+    async def scenario(house):
+        assert await tunnel(house, await house.evidence()) is None
+        newcomer, other = await house.evidence("other-bot"), await house.evidence()
+        polling = asyncio.create_task(house.feed.run(house.clock))
+        await asyncio.sleep(0)
+        house.clock.now += still
+        assert await tunnel(house, newcomer, "conn_2") is None
+        for request in (refund(100), get()):
+            house.clock.now += still
+            house.answer(await inside(house, request))
+        house.clock.now += still
+        house.answer(await house.pipeline.admit_call(arrived(get(), connection="conn_3"), other))
+        await house.store.put_revocation(Revocation("agent:support-bot", house.clock(), "x", "by another process"))
+        house.clock.now += still
+        assert problem(await inside(house, refund(100)))["reason"] == "agent_revoked"
+        polling.cancel()
 
     run(tmp_path, scenario)
 

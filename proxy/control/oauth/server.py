@@ -64,7 +64,9 @@ class TokenServer:
         if sent.method != "POST":
             return _other_method("POST")
         try:
-            return await act(read_form(sent), sent)
+            form = read_form(sent)
+            await self._deps.hear()
+            return await act(form, sent)
         except OAuthMistake as mistake:
             return _refused(mistake)
         except (StoreUnavailable, AuditUnavailable) as error:

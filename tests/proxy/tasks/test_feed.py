@@ -9,6 +9,7 @@ from proxy.errors import StoreUnavailable
 from proxy.tasks.feed import EVERY, RevocationFeed
 from proxy.tasks.interfaces import Revocation
 from tests.fakes.stores import MemoryRevocationStore
+from tests.fakes.waiting import until
 
 SCOPES = ("global", "agent:a")
 REVOKED = Revocation("agent:a", 100.0, "person:bob", "why")
@@ -248,5 +249,43 @@ def test_other_commits_cost_no_reading_of_revocations() -> None:
         await feed.poll(1000.1)
         assert (store.reads, told) == (2, ["change", "standing", "change"])
         assert feed.epochs.dead(SCOPES, 50.0) is None
+
+    run(story)
+
+
+def test_the_next_poll_is_one_that_begins_after_it_was_waited_for() -> None:
+    """What a poll under way has read does not count; one that fails ends the wait as well, and so does the end."""
+
+    async def story() -> None:
+        store = MemoryRevocationStore()
+        feed = RevocationFeed(store)
+        await feed.next_poll()  # nobody polls: there is nothing to wait for
+        now, begun, go_on = [1000.0], [0], asyncio.Event()
+
+        async def hear() -> None:
+            begun[0] += 1
+            if begun[0] == 1:
+                await go_on.wait()
+
+        async def turn(_: float) -> None:
+            store.others += 1
+            await asyncio.sleep(0)
+
+        feed.also_hear(hear)
+        running = asyncio.create_task(feed.run(lambda: now[0], turn))
+        await until(lambda: begun[0] == 1)
+        now[0] = 1003.0  # the process stood still
+        waiting = asyncio.create_task(feed.next_poll())
+        await asyncio.sleep(0)
+        go_on.set()
+        await waiting
+        assert (feed.standing(now[0]), begun[0] >= 2) == ("fresh", True)
+        store.failing, now[0] = True, 1005.0
+        await feed.next_poll()
+        assert feed.standing(now[0]) == "degraded"
+        last = asyncio.create_task(feed.next_poll())
+        await asyncio.sleep(0)
+        running.cancel()
+        await last
 
     run(story)

@@ -24,3 +24,22 @@ def test_only_the_living_ask(house: TokenHouse) -> None:
             house.oauth.living(proven)
 
     asyncio.run(story())
+
+
+def test_who_stood_still_hears_before_it_refuses(house: TokenHouse) -> None:
+    """Word that is old, while it is asked for all the time, is waited for; where nobody asks, nobody waits."""
+
+    async def story() -> None:
+        evidence = Evidence("", (("bearer", await house.handle()),))
+        proven = await house.resolver.prove(evidence, house.now, house.facts)
+        await house.oauth.hear()
+        with pytest.raises(Refused, match="revocations_stale"):
+            house.oauth.living(proven)
+        polling = asyncio.create_task(house.revocation_feed.run(lambda: house.now))
+        await asyncio.sleep(0)
+        house.now += 6
+        await house.oauth.hear()
+        assert house.oauth.living(proven).agent.id == "support-bot"
+        polling.cancel()
+
+    asyncio.run(story())
