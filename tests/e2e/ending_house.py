@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,28 @@ datasets:
 async def turns() -> None:
     """Lets every other coroutine, and a thread, go on for a moment."""
     await asyncio.to_thread(lambda: None)
+
+
+class LastSeconds:
+    """A clock that waits shortly before a day ends, until everything goes on and `run` lets it; then it is as all are.
+
+    `day` is the one that begins then.
+    """
+
+    LEAD = 2.0
+
+    def __init__(self) -> None:
+        self.day = datetime.now(UTC).date() + timedelta(days=1)
+        self.midnight = datetime.combine(self.day, datetime.min.time(), UTC).timestamp()
+        self._from: float | None = None
+
+    def __call__(self) -> float:
+        return self.midnight - self.LEAD + (0.0 if self._from is None else time.time() - self._from)
+
+    def run(self) -> float:
+        """What it shows more than `own_time`, as it begins."""
+        self._from = time.time()
+        return self() - own_time()
 
 
 @dataclass

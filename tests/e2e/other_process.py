@@ -2,8 +2,8 @@
 
     python -m tests.e2e.other_process STORE
 
-Told `revoke SCOPE`, `freeze SCOPE` or `lift SCOPE` on a line, it answers `done TIME`. Between that it polls as a gate
-does, and says `heard SCOPE KIND TIME` when a scope comes, and `lost SCOPE TIME` when one goes.
+Told `revoke SCOPE`, `freeze SCOPE` or `lift SCOPE` on a line, it answers `done`. Between that it polls as a gate
+does, and says `heard SCOPE KIND` when a scope comes, and `lost SCOPE` when one goes.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ async def main(path: Path) -> None:
     def changed() -> None:
         now = {(row.scope, row.kind) for row in feed.epochs.rows}
         for scope, kind in now - known:
-            print(f"heard {scope} {kind} {time.time()}", flush=True)
+            print(f"heard {scope} {kind}", flush=True)
         for scope, _ in known - now:
-            print(f"lost {scope} {time.time()}", flush=True)
+            print(f"lost {scope}", flush=True)
         known.clear()
         known.update(now)
 
@@ -44,7 +44,7 @@ async def main(path: Path) -> None:
             await service.revoke(
                 scope, "operator:other", "x", time.time(), kind="freeze" if verb == "freeze" else "revoke"
             )
-        print(f"done {time.time()}", flush=True)
+        print("done", flush=True)
     polling.cancel()
     store.close()
 

@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-import time
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import pytest
 from proxy.stages import Principal
 from proxy.tasks.delegation import Proof
 from proxy.tasks.task import NewTask
-from tests.e2e.ending_house import EndingHouse, Going, Open, ending_house
+from tests.e2e.ending_house import EndingHouse, Going, LastSeconds, Open, ending_house
 from tests.fakes.accounts import claims_of
 from tests.fakes.waiting import own_time, until
 
@@ -169,24 +167,18 @@ def test_a_task_that_ends_takes_everything_along(tmp_path: Path) -> None:
 
 def test_an_agent_that_expires_is_cut_at_that_moment(tmp_path: Path) -> None:
     """The day ends while everything is going on: nothing passes on the next."""
-    expires = datetime.now(UTC).date() + timedelta(days=1)
-    midnight = datetime.combine(expires, datetime.min.time(), UTC).timestamp()
-    shift = midnight - time.time() - 5.0
-
-    def clock() -> float:
-        return time.time() + shift
+    clock = LastSeconds()
 
     def expiring(inventory: str) -> str:
-        return inventory.replace(TESTS, TESTS.replace("2099-01-01", str(expires), 1))
+        return inventory.replace(TESTS, TESTS.replace("2099-01-01", str(clock.day), 1))
 
     async def story(house: EndingHouse) -> None:
-        before = clock() - own_time()
         handle = await house.handle("other-bot")
         open_ = await house.open(handle)
-        assert clock() < midnight, "it took too long to begin"
+        before = clock.run()
         last = await house.over(*open_.all)
-        assert last + clock() - own_time() >= midnight
-        assert last + before - midnight < SECOND
+        assert last + clock() - own_time() >= clock.midnight
+        assert last + before - clock.midnight < SECOND
         assert await house.call(handle) == (403, "agent_expired")
 
     scenario(tmp_path, story, clock=clock, edit=expiring)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,12 +21,50 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def own_time(*processes: int) -> float:
-    """A clock in seconds that stands still while this process, or one of these, could go on and got no processor.
+    """A clock in seconds that stands still while this process, or one of these, could go on and was not let.
 
-    A bound on our own work is kept or broken by our own work then, and not by what else the machine is busy with.
-    What we wait for, or block on, counts.
+    A bound on our own work is kept or broken by our own work then, and not by what else the machine is busy with, nor
+    by how long it stands still. What we wait for, or block on, counts.
     """
-    return time.perf_counter() - sum(map(_kept_waiting, (os.getpid(), *processes)))
+    return time.perf_counter() - _STANDSTILL.so_far() - sum(map(_kept_waiting, processes))
+
+
+class _Standstill:
+    """How long this process was not let run: a thread ticks, and a late tick in which it used no processor tells."""
+
+    TICK = 0.02
+    ODD = 0.05  # a tick that is later than this was not merely late
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lost = self._at = self._used = self._waited = 0.0
+        self._ticking = False
+
+    def so_far(self) -> float:
+        with self._lock:
+            if not self._ticking:
+                self._ticking = True
+                self._look()
+                self._lost = 0.0
+                threading.Thread(target=self._tick, daemon=True).start()
+            else:
+                self._look()
+            return self._lost
+
+    def _tick(self) -> None:
+        while True:
+            time.sleep(self.TICK)
+            with self._lock:
+                self._look()
+
+    def _look(self) -> None:
+        at, used, waited = time.perf_counter(), time.process_time(), _kept_waiting(os.getpid())
+        late = at - self._at - (used - self._used) - self.ODD
+        self._lost += max(0.0, late, waited - self._waited)
+        self._at, self._used, self._waited = at, used, waited
+
+
+_STANDSTILL = _Standstill()
 
 
 def _kept_waiting(process: int) -> float:
