@@ -24,7 +24,7 @@ from tests.fakes.cluster import ACCOUNT, CLUSTER, US, ApiServer, account_token
 from tests.fakes.gate import FakeGate
 from tests.fakes.h2_agent import h2_agent
 from tests.fakes.upstream import Handler, Seen, answer, trust_file, upstream
-from tests.fakes.waiting import until
+from tests.fakes.waiting import until, within
 from tests.fakes.world import INVENTORY, NOW, World, world
 
 GET = "GET /v1/customers/ada HTTP/1.1\nHost: crm.test"
@@ -233,7 +233,7 @@ def test_an_idle_tunnel_is_closed(tmp_path: Path, how: str) -> None:
             assert (await wire.ask(GET))[0] == 200
             made.end()
             await heard(made)
-            async with asyncio.timeout(2):
+            with within(2):
                 assert await wire.rest() == b""
             await wire.close()
 
@@ -280,7 +280,7 @@ def test_an_answer_that_is_under_way_is_cut(tmp_path: Path, how: str) -> None:
             await wire.head()
             made.end()
             await heard(made)
-            async with asyncio.timeout(2):
+            with within(2):
                 assert not (await wire.rest()).endswith(b"0\r\n\r\n")
             await wire.close()
 
@@ -292,7 +292,7 @@ def test_a_silent_answer_is_cut(tmp_path: Path, how: str) -> None:
     """Also while nothing comes from the service."""
 
     async def silent(seen: Seen, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(30)
+        await seen.reader.read()
 
     async def run() -> None:
         async with governed(tmp_path, how, silent) as made:
@@ -301,7 +301,7 @@ def test_a_silent_answer_is_cut(tmp_path: Path, how: str) -> None:
             await until(lambda: bool(made.rig.upstream.seen))
             made.end()
             await heard(made)
-            async with asyncio.timeout(2):
+            with within(2):
                 assert await wire.rest() == b""
             await wire.close()
 
@@ -317,7 +317,7 @@ def test_a_websocket_is_cut(tmp_path: Path, how: str) -> None:
         fields = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {key}"
         writer.write(f"HTTP/1.1 101 Switching Protocols\r\n{fields}\r\n\r\n".encode())
         await writer.drain()
-        await asyncio.sleep(30)
+        await seen.reader.read()
 
     async def run() -> None:
         async with governed(tmp_path, how, accept) as made:
@@ -329,7 +329,7 @@ def test_a_websocket_is_cut(tmp_path: Path, how: str) -> None:
             assert (await wire.head()).startswith(b"HTTP/1.1 101 ")
             made.end()
             await heard(made)
-            async with asyncio.timeout(2):
+            with within(2):
                 assert await wire.rest() == b""
             await wire.close()
 
@@ -343,7 +343,7 @@ def test_http2_with_several_calls(tmp_path: Path, how: str) -> None:
     async def stream(seen: Seen, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
         await writer.drain()
-        await asyncio.sleep(30)
+        await seen.reader.read()
 
     async def run() -> None:
         async with governed(tmp_path, how, stream, http2=True) as made, h2_agent(made.rig, host="crm.test") as agent:
@@ -351,7 +351,7 @@ def test_http2_with_several_calls(tmp_path: Path, how: str) -> None:
             await agent.until(lambda: all(agent.answers[number].body for number in streams))
             made.end()
             await heard(made)
-            async with asyncio.timeout(2):
+            with within(2):
                 await agent.until(lambda: agent.closed)
             assert not any(agent.answers[number].ended for number in streams)
 
@@ -367,7 +367,7 @@ def test_http2_that_is_idle(tmp_path: Path, how: str) -> None:
             assert (await agent.answer(agent.get("/v1/customers/ada", host="crm.test"))).status == 200
             made.end()
             await heard(made)
-            async with asyncio.timeout(2):
+            with within(2):
                 await agent.until(lambda: agent.closed)
             assert agent.goaway is not None
 
@@ -386,7 +386,7 @@ def test_a_call_that_waits_for_its_sign_off_is_answered(tmp_path: Path) -> None:
             wire.send(head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body)
             await until(lambda: bool(made.house.recorder.size))
             made.end()
-            async with asyncio.timeout(3):
+            with within(2):
                 said = await wire.rest()
             assert said == b"" or b" 403 " in said.split(b"\r\n")[0]
             assert made.rig.upstream.seen == []

@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from proxy.listener import outer
 from tests.fakes.agents import CREDENTIAL, Rig, rig
 from tests.fakes.client_certificates import Issued, issue
-from tests.fakes.waiting import until
+from tests.fakes.waiting import PATIENCE, until
 
 ANY = ("127.0.0.1", 0)
 GET = "GET / HTTP/1.1\nHost: a.test"
@@ -137,7 +137,7 @@ def test_nothing_is_renegotiated() -> None:
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_max_proto_version(SSL.TLS1_2_VERSION)
         with socket.create_connection(address) as sock:
-            sock.settimeout(5)
+            sock.settimeout(PATIENCE)
             tls = SSL.Connection(context, sock)
             sock.setblocking(True)
             tls.set_connect_state()
@@ -227,7 +227,7 @@ def test_garbage_ends_the_connection(garbage: bytes) -> None:
             wire = await _raw(r)
             wire[1].write(garbage)
             with contextlib.suppress(ConnectionError):
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(PATIENCE):
                     assert b"HTTP" not in await wire[0].read()
             wire[1].close()
             tunnel = await r.tunnel_over(await r.dial_tls())
@@ -283,7 +283,7 @@ def test_handshakes_that_never_end_do_not_keep_others_out() -> None:
             tunnel = await r.tunnel_over(await r.dial_tls())
             assert (await tunnel.ask(GET))[0] == 200
             await tunnel.close()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 for reader, writer in idle:
                     with contextlib.suppress(ConnectionError):
                         assert b"HTTP" not in await reader.read()

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.attacks.conftest import House, answer_of, reason_of
+from tests.fakes.waiting import PATIENCE
 
 JSON = "Content-Type: application/json"
 
@@ -278,10 +279,12 @@ def test_the_agents_credential_opens_nothing_of_the_console(house: House) -> Non
     """Neither its handle as a token, nor the operator's header, nor a foreign name or page."""
     console, bearer = house.stage.console, {"Authorization": f"Bearer {house.handle}"}
     tries = {
-        "handle": httpx.get(f"{console}/v1/holds", headers=bearer, trust_env=False),
-        "as": httpx.get(f"{console}/v1/holds", headers={"Countersign-As": "olivia"}, trust_env=False),
-        "rebinding": httpx.get(f"{console}/healthz", headers={"Host": "evil.test"}, trust_env=False),
-        "foreign": httpx.post(f"{console}/login", headers={"Origin": "http://evil.test"}, data={}, trust_env=False),
+        "handle": httpx.get(f"{console}/v1/holds", headers=bearer, trust_env=False, timeout=PATIENCE),
+        "as": httpx.get(f"{console}/v1/holds", headers={"Countersign-As": "olivia"}, trust_env=False, timeout=PATIENCE),
+        "rebinding": httpx.get(f"{console}/healthz", headers={"Host": "evil.test"}, trust_env=False, timeout=PATIENCE),
+        "foreign": httpx.post(
+            f"{console}/login", headers={"Origin": "http://evil.test"}, data={}, trust_env=False, timeout=PATIENCE
+        ),
     }
     assert {name: answer.status_code for name, answer in tries.items()} == {
         "handle": 401,

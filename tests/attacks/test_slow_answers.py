@@ -12,6 +12,7 @@ import pytest
 from tests.fakes.agents import rig
 from tests.fakes.h2_agent import h2_agent
 from tests.fakes.upstream import Handler, Seen, answer, authority
+from tests.fakes.waiting import PATIENCE
 
 GET = "GET /slow HTTP/1.1\nHost: a.test"
 QUICK = {"answer_timeout": 1.0, "sweep_interval": 0.02}
@@ -125,7 +126,7 @@ def test_an_upstream_that_ends_tls_with_an_alert_leaves_nobody_waiting(http2: bo
     """The call ends at once, and not when the agent has had enough: no deadline would end it."""
 
     async def run(port: int) -> None:
-        async with rig(http2=http2, place={"connect": ("127.0.0.1", port)}) as r, asyncio.timeout(10):
+        async with rig(http2=http2, place={"connect": ("127.0.0.1", port)}) as r, asyncio.timeout(PATIENCE):
             if http2:
                 async with h2_agent(r) as agent:
                     status = (await agent.answer(agent.get("/"))).status

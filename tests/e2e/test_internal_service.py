@@ -24,6 +24,7 @@ from proxy.demo.leash import __file__ as leash
 from proxy.downstream.profile import digest
 from tests.fakes.accounts import claims_of, decided, hmac_signed, signed_again, signer, with_parts
 from tests.fakes.serving import configured
+from tests.fakes.waiting import PATIENCE
 from tests.fakes.world import INVENTORY
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "examples" / "internal_service.py"
@@ -147,7 +148,9 @@ def test_the_service_prints_who_is_behind_a_call(tmp_path: Path) -> None:
 
             odd = await agent.get("/v1/customers/c%207%2B", params={"q": "é +&", "a": ""})
             assert odd.status_code == 200
-            by_gateway = httpx.AsyncClient(base_url=f"http://{scene.running.gateway}/crm", trust_env=False)
+            by_gateway = httpx.AsyncClient(
+                base_url=f"http://{scene.running.gateway}/crm", trust_env=False, timeout=PATIENCE
+            )
             async with by_gateway as client:
                 answer = await client.get(PATH, headers={"authorization": f"Bearer {await scene.handle()}"})
             assert answer.json()["chain"] == "human:alice -> agent:support-bot (endorsed, opaque_handle)"

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 CI = (ROOT / ".ci" / "run").read_text()
@@ -92,7 +94,7 @@ def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
     yield person
     if person.server is not None:
         person.server.send_signal(signal.SIGTERM)
-        person.server.communicate(timeout=30)
+        person.server.communicate(timeout=PATIENCE)
 
 
 def test_every_command_of_the_readme_works(newcomer: Newcomer) -> None:

@@ -24,6 +24,7 @@ from proxy.shim.handles import Handles
 from tests.e2e.conftest import replace
 from tests.e2e.driving import CRM, Program, proxied, python_client, records, until
 from tests.e2e.test_http_clients import command
+from tests.fakes.waiting import PATIENCE
 from tests.fakes.world import Clock
 
 LISTEN = '"127.0.0.1:0", control'
@@ -86,7 +87,10 @@ def test_the_environment_holds_no_credential_of_the_proxy(stage: Stage) -> None:
         assert environment["COUNTERSIGN_HANDLE"] == environment["COUNTERSIGN_GATEWAY"] == ""
         password = environment["HTTPS_PROXY"].split("@")[0].rpartition(":")[2]
         proxy = f"http://support-bot:{password}@{status(stage)['proxy']}"
-        with httpx.Client(proxy=proxy, trust_env=False) as thief, pytest.raises(httpx.ProxyError, match="407"):
+        with (
+            httpx.Client(proxy=proxy, trust_env=False, timeout=PATIENCE) as thief,
+            pytest.raises(httpx.ProxyError, match="407"),
+        ):
             thief.get(f"{CRM}/v1/customers/c-7")
         live = stage.ask("GET", "/v1/handles?agent=support-bot&live=true")["handles"]
         assert live
@@ -101,7 +105,10 @@ def test_others_on_this_machine_are_not_served(stage: Stage) -> None:
         port = program.hear()["HTTPS_PROXY"].rpartition(":")[2]
         for shown in ("", "support-bot:guess@"):
             proxy = f"http://{shown}127.0.0.1:{port}"
-            with httpx.Client(proxy=proxy, trust_env=False) as other, pytest.raises(httpx.ProxyError, match="407"):
+            with (
+                httpx.Client(proxy=proxy, trust_env=False, timeout=PATIENCE) as other,
+                pytest.raises(httpx.ProxyError, match="407"),
+            ):
                 other.get(f"{CRM}/v1/customers/c-7")
 
 

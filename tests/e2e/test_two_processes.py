@@ -20,7 +20,7 @@ from proxy.errors import StoreUnavailable
 from proxy.tasks.interfaces import KINDS
 from tests.fakes.serving import configured, on_loopback
 from tests.fakes.upstream import upstream
-from tests.fakes.waiting import own_time, until
+from tests.fakes.waiting import PATIENCE, own_time, until
 from tests.fakes.world import Broken
 
 WITHIN = 1.0
@@ -114,7 +114,7 @@ def test_a_gate_that_cannot_hear_refuses(tmp_path: Path) -> None:
                     answer = await sending
                     return "" if answer.is_success else str(json.loads(answer.text)["reason"])
 
-                async with httpx.AsyncClient(trust_env=False) as client:
+                async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
                     small = {"customer": "c", "amount": 5}
                     assert (await ask(client), await ask(client, small)) == ("", "")
                     real: Any = core.feed._store
@@ -123,7 +123,7 @@ def test_a_gate_that_cannot_hear_refuses(tmp_path: Path) -> None:
                     shift = 2.0
                     assert core.feed.standing(clock()) == "degraded"
                     assert await ask(client, small) == "revocations_stale"
-                    async with httpx.AsyncClient(trust_env=False) as new:
+                    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as new:
                         assert await ask(new) == "revocations_stale"
                     assert await ask(client) == ""  # who is known may read, for a while
                     shift = 6.0

@@ -28,6 +28,7 @@ from tests.fakes.client_certificates import issue as self_signed
 from tests.fakes.cluster import ACCOUNT, CLUSTER, US, account_token, cluster_keys
 from tests.fakes.issuer import key_set
 from tests.fakes.trust_domain import AGENT, DOMAIN, OURS, Plan, TrustDomain, certify
+from tests.fakes.waiting import PATIENCE
 from tests.fakes.workload_api_server import WorkloadApiServer
 
 CUSTOMER = f"{CRM}/v1/customers/c-7"
@@ -129,7 +130,7 @@ def test_curl_with_an_svid(place: Place) -> None:
 def test_httpx_with_an_svid(place: Place) -> None:
     """httpx does the same; several calls in one tunnel are one identity."""
     proxy = httpx.Proxy(place.proxy, ssl_context=place.trust(place.svid()))
-    with httpx.Client(proxy=proxy, verify=place.trust(), trust_env=False) as agent:
+    with httpx.Client(proxy=proxy, verify=place.trust(), trust_env=False, timeout=PATIENCE) as agent:
         assert [agent.get(CUSTOMER).status_code for _ in range(2)] == [200, 200]
     assert place.last()["agent"]["id"] == "support-bot"
 
@@ -138,7 +139,7 @@ def test_a_certificate_that_nobody_vouches_for(place: Place) -> None:
     """Self-signed with the agent's own ID: the proxy gives no tunnel."""
     forged = self_signed(AGENT).file(place.folder / "forged.pem")
     proxy = httpx.Proxy(place.proxy, ssl_context=place.trust(forged))
-    with httpx.Client(proxy=proxy, verify=place.trust(), trust_env=False) as agent:
+    with httpx.Client(proxy=proxy, verify=place.trust(), trust_env=False, timeout=PATIENCE) as agent:
         with pytest.raises(httpx.ProxyError, match=r"407|403"):
             agent.get(CUSTOMER)
         assert records(place.stage, type="identity.refused")
@@ -158,7 +159,7 @@ def test_an_svid_and_the_handle_of_another(place: Place) -> None:
     host = place.proxy.removeprefix("https://")
     proxy = httpx.Proxy(f"https://x:{handle}@{host}", ssl_context=place.trust(place.svid(ADMIN)))
     with (
-        httpx.Client(proxy=proxy, verify=place.trust(), trust_env=False) as agent,
+        httpx.Client(proxy=proxy, verify=place.trust(), trust_env=False, timeout=PATIENCE) as agent,
         pytest.raises(httpx.ProxyError, match=r"407|403"),
     ):
         agent.get(CUSTOMER)

@@ -14,6 +14,7 @@ from proxy.listener.options import ListenerOptions
 from proxy.stages import Destination
 from tests.fakes.gate import FakeGate
 from tests.fakes.upstream import Handler, Upstream, hello, trust_file, upstream
+from tests.fakes.waiting import PATIENCE
 
 CREDENTIAL = "Proxy-Authorization: Basic Ym90OmNvdW50ZXJzaWduX3g="  # bot:countersign_x
 
@@ -91,7 +92,7 @@ class Wire:
         await self.writer.start_tls(context, server_hostname=name)
 
     async def head(self) -> bytes:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             return await self.reader.readuntil(b"\r\n\r\n")
 
     async def answer(self) -> tuple[int, bytes, bytes]:
@@ -99,7 +100,7 @@ class Wire:
         head = await self.head()
         status = int(head.split(b" ", 2)[1])
         lower = head.lower()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             if b"transfer-encoding: chunked" in lower:
                 return status, head, await self._chunks()
             length = next(
@@ -116,7 +117,7 @@ class Wire:
 
     async def rest(self) -> bytes:
         """Everything until the connection ends, politely or not."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             data = b""
             try:
                 while chunk := await self.reader.read(65536):

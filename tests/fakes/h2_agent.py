@@ -22,6 +22,7 @@ from h2.events import (
 from h2.settings import SettingCodes
 
 from tests.fakes.agents import Rig, Wire
+from tests.fakes.waiting import PATIENCE
 
 type Headers = list[tuple[str, str]]
 
@@ -96,7 +97,7 @@ class H2Agent:
 
     async def read(self) -> None:
         """Takes what has come, after waiting for something."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             try:
                 data = await self.wire.reader.read(65536)
             except (ConnectionError, ssl.SSLError):

@@ -1,10 +1,11 @@
 """Waiting in tests for what others do, without sleeping, and measuring how long they took."""
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PATIENCE = 30.0  # seconds, on a machine that is busy with other things
@@ -27,6 +28,14 @@ def own_time(*processes: int) -> float:
     by how long it stands still. What we wait for, or block on, counts.
     """
     return time.perf_counter() - _STANDSTILL.so_far() - sum(map(_kept_waiting, processes))
+
+
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """What is done in here takes no longer than this, by our own time."""
+    began = own_time()
+    yield
+    assert (took := own_time() - began) < seconds, f"took {took:.2f} s"
 
 
 class _Standstill:

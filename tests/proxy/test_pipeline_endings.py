@@ -6,6 +6,7 @@ import pytest
 
 from proxy.errors import StoreUnavailable
 from proxy.stages import Answered
+from tests.fakes.waiting import PATIENCE
 from tests.fakes.world import Broken, get, refund, run
 
 
@@ -81,7 +82,7 @@ def test_draining_waits_for_what_was_begun(tmp_path):
         await house.approve(hold)
         house.answer(await house.released(refund(), evidence=given))
         assert await house.state(hold) == "releasing"
-        await asyncio.wait_for(house.pipeline.drain(), 10)
+        await asyncio.wait_for(house.pipeline.drain(), PATIENCE)
         assert await house.state(hold) == "executed"
 
     run(tmp_path, scenario)

@@ -16,12 +16,12 @@ from telemetry.recorder import Recorder
 from telemetry.verify import verify
 from tests.fakes.audit_records import ORIGIN, completed, decided, recording
 from tests.fakes.faulty_disk import faulty_disk
-from tests.fakes.waiting import until
+from tests.fakes.waiting import PATIENCE, until
 
 
 async def until_healthy(recorder):
     """The writer thread tries the disk again several times a second."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not recorder.healthy:  # noqa: ASYNC110 - it is another thread that mends
             await asyncio.sleep(0.01)
 
@@ -182,7 +182,7 @@ def test_a_disk_that_fails_means_no(tmp_path, monkeypatch, error, partial):
         # a write that fails half-way is taken back: what a reader sees in between does not stay
         await until(lambda: [record["call"] for record in reader.records(tmp_path)] == ["call_1"])
         disk.broken = 0
-        assert await asyncio.wait_for(outcome, 5) == 1
+        assert await asyncio.wait_for(outcome, PATIENCE) == 1
         await until_healthy(recorder)
         assert await recorder.append(decided("call_4")) == 3
 
@@ -211,7 +211,7 @@ def test_the_reserve_pays_for_outcomes(tmp_path, monkeypatch):
         with pytest.raises(AuditUnavailable):
             await recorder.append(decided("call_2"))
         monkeypatch.setattr(type(disk), "check", lambda *_: None)  # the freed space takes entries, not the reserve
-        assert await asyncio.wait_for(outcome, 5) == 1
+        assert await asyncio.wait_for(outcome, PATIENCE) == 1
         assert Layout(tmp_path).reserve.stat().st_size == 0
         with pytest.raises(AuditUnavailable):
             await recorder.append(decided("call_3"))
@@ -250,7 +250,7 @@ def test_a_disk_that_does_not_answer(tmp_path, monkeypatch):
         with pytest.raises(AuditUnavailable, match="in time"):
             await recorder.append(decided("call_1"))
         assert stuck.is_set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not recorder.trouble:  # noqa: ASYNC110 - it is the age of a thread's work that makes the trouble
                 await asyncio.sleep(0.01)
         with pytest.raises(AuditUnavailable, match="does not answer"):

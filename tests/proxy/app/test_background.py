@@ -19,7 +19,7 @@ from telemetry.errors import AuditUnavailable
 from tests.fakes.app_calls import approve, evidence, held
 from tests.fakes.authorities import OAuthServer
 from tests.fakes.serving import configured
-from tests.fakes.waiting import until
+from tests.fakes.waiting import PATIENCE, until
 from tests.fakes.world import INVENTORY, Clock, arrived, get, problem, refund
 
 
@@ -36,7 +36,7 @@ def test_held_calls_end_with_their_agent(tmp_path):
                 await other.put_revocation(Revocation("agent:support-bot", time.time(), "person:olivia", "x"))
             finally:
                 other.close()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while (await core.holds.get(hold)).state == "pending":  # noqa: ASYNC110 - another task ends it
                     await asyncio.sleep(0.01)
             view = await core.holds.get(hold)
@@ -63,7 +63,7 @@ def test_one_end_that_cannot_be_acted_on_keeps_no_other_waiting(tmp_path):
             for n in range(8):  # whatever order they are acted on in
                 await core.revocations.revoke(f"task:broken-{n}", "operator", "x", core.clock())
             await core.revocations.revoke("agent:support-bot", "operator", "x", core.clock())
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while (await core.holds.get(hold)).state == "pending":  # noqa: ASYNC110 - another task ends it
                     await asyncio.sleep(0.01)
             await until(lambda: core.failures["waking held calls"] > 0)
@@ -81,7 +81,7 @@ def test_what_was_ended_while_nobody_was_here_is_ended_at_the_start(tmp_path):
 
     async def second(hold):
         async with open_core(settings) as core:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while (await core.holds.get(hold)).state == "pending":  # noqa: ASYNC110 - another task ends it
                     await asyncio.sleep(0.01)
             document = problem(await core.pipeline.admit_call(arrived(refund()), await evidence(core)))

@@ -15,7 +15,7 @@ from proxy.stages import Released
 from telemetry import reader
 from telemetry.metrics import Metrics
 from tests.fakes.serving import configured
-from tests.fakes.waiting import until
+from tests.fakes.waiting import PATIENCE, until
 from tests.fakes.world import arrived, get, problem, refund, shown
 
 
@@ -164,7 +164,7 @@ def test_an_owner_whom_the_provider_lets_go_owns_nothing_that_passes(tmp_path, m
             refused = problem(await core.pipeline.admit_call(arrived(get()), given))
             assert refused["reason"] == "agent_owner_inactive"
 
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while (await core.holds.get(hold)).state == "pending":
                     await asyncio.to_thread(lambda: None)
             assert ((found := await core.holds.get(hold)).state, found.closed_reason) == ("cancelled", "owner_left")

@@ -19,6 +19,7 @@ from telemetry.record import validate
 from telemetry.verify import verify
 from tests.fakes.serving import configured, on_loopback
 from tests.fakes.upstream import upstream
+from tests.fakes.waiting import PATIENCE
 from tests.fakes.world import ADA, SECRET
 
 
@@ -36,7 +37,7 @@ def test_a_call_goes_through_all_doors(tmp_path):
                 async with open_control(settings, running=True) as control:
                     made = (await control.post("/v1/handles", json={"agent": "support-bot"})).json()
                     assert (await control.get("/v1/status")).json()["gateway"] == running.gateway
-                async with httpx.AsyncClient(trust_env=False) as agent:
+                async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as agent:
                     headers = {"authorization": f"Bearer {made['handle']}"}
                     url = f"http://{running.gateway}/crm/v1/customers/{ADA}"
                     answer = await agent.get(url, headers=headers)
@@ -188,7 +189,7 @@ def test_limits_and_addresses_come_from_the_settings(tmp_path):
         async with (
             open_core(settings) as core,
             serving(core) as running,
-            httpx.AsyncClient(trust_env=False) as agent,
+            httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as agent,
         ):
             answer = await agent.post(f"http://{running.gateway}/crm/v1/refunds", content=b"x" * 2000)
             assert answer.status_code == 413
@@ -243,7 +244,7 @@ def test_the_doors_with_tls_and_the_local_one(tmp_path):
                 assert status["local"] == running.local == f"{run}/proxy.sock"
                 trust = ssl.create_default_context(cafile=str(running.bundle))
                 headers = {"authorization": f"Bearer {handle}"}
-                async with httpx.AsyncClient(trust_env=False, verify=trust) as agent:
+                async with httpx.AsyncClient(trust_env=False, verify=trust, timeout=PATIENCE) as agent:
                     url = f"https://{running.gateway_tls}/crm/v1/customers/{ADA}"
                     assert (await agent.get(url, headers=headers)).status_code == 200
                 place = f"http://127.0.0.1:{there.port}/v1/customers/{ADA}"
@@ -251,7 +252,7 @@ def test_the_doors_with_tls_and_the_local_one(tmp_path):
                     {"proxy": httpx.Proxy(f"https://x:{handle}@{running.proxy_tls}", ssl_context=trust)},
                     {"transport": httpx.AsyncHTTPTransport(uds=running.local)},
                 ):
-                    async with httpx.AsyncClient(trust_env=False, **way) as agent:
+                    async with httpx.AsyncClient(trust_env=False, **way, timeout=PATIENCE) as agent:
                         request = agent.build_request("GET", place, headers={"proxy-authorization": f"Bearer {handle}"})
                         if "transport" in way:
                             request.extensions["target"] = place.encode()

@@ -10,7 +10,7 @@ from proxy.app.tokens import oauth_deps
 from proxy.stages import Evidence, Released
 from telemetry.metrics import Metrics
 from tests.fakes.serving import configured
-from tests.fakes.waiting import until
+from tests.fakes.waiting import PATIENCE, until
 from tests.fakes.world import arrived, get, problem
 
 ISSUER = "http://127.0.0.1:8700"
@@ -82,7 +82,7 @@ def test_a_suspended_task_is_known_after_a_restart(tmp_path):
             await core.revocations.revoke(f"task:{two.id}", "t", "t", now)
         async with open_core(settings) as core:
             assert core.tasks.suspended(one.scopes)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while not (await core.tasks.find(two.id)).ended:
                     await asyncio.to_thread(lambda: None)
 

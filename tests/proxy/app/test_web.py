@@ -15,6 +15,7 @@ from proxy.app.web import bind, web_servers
 from proxy.control.guard import peer_of
 from proxy.control.operator_socket import bind_operator_socket
 from proxy.errors import CountersignError
+from tests.fakes.waiting import PATIENCE
 
 
 async def who(request: Request) -> PlainTextResponse:
@@ -33,7 +34,7 @@ def test_both_sockets_are_served_and_only_one_knows_the_operator(tmp_path):
         listening, operator = bind("127.0.0.1", 0), bind_operator_socket(tmp_path / "c" / "operator.sock")
         port = listening.getsockname()[1]
         async with web_servers(application(), listening, operator):
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
                 assert (await client.get(f"http://127.0.0.1:{port}/")).text == "nobody"
             over = httpx.AsyncHTTPTransport(uds=str(tmp_path / "c" / "operator.sock"))
             async with httpx.AsyncClient(transport=over, trust_env=False) as client:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.waiting import PATIENCE
 from tests.proxy.cli.conftest import start_serve, stop, write_config
 
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -72,7 +73,7 @@ def test_a_task_that_was_ended_meanwhile_is_not_ended_again(give: Any, serving: 
         task = tasks(give, config)[0]
         assert task["state"] == "active"
         give("task", "end", task["id"], "--reason", "enough", "-c", config)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 3
     assert "is completed, and cannot become completed" in errors
     assert "Traceback" not in errors
@@ -134,7 +135,7 @@ def test_the_server_may_go_away_meanwhile(tmp_path: Path) -> None:
         process.stdout.readline()
         server.kill()
         stop(server)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 3
     assert "is not revoked" in errors
     assert "ends by itself at" in errors

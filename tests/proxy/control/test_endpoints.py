@@ -6,6 +6,7 @@ import pytest
 
 from proxy.control import events
 from tests.fakes.control_house import House
+from tests.fakes.waiting import PATIENCE
 
 
 def test_a_hold_is_told_whole(house: House) -> None:
@@ -39,7 +40,7 @@ def test_the_events_end_with_the_callers_proof(house: House, monkeypatch: pytest
     monkeypatch.setattr(events, "HEARTBEAT", 0.01)
 
     async def scenario() -> None:
-        async with await house.person("alice") as client, asyncio.timeout(5):
+        async with await house.person("alice") as client, asyncio.timeout(PATIENCE):
             asked = asyncio.create_task(client.get("/v1/events"))
             while house.feed._listeners == 0:  # noqa: ASYNC110 - nobody is told when a listener comes
                 await asyncio.sleep(0)
@@ -59,7 +60,7 @@ def test_the_events_are_those_that_the_caller_may_see_now(house: House, monkeypa
     monkeypatch.setattr(events, "LOOK_EVERY", 0.0)
 
     async def scenario() -> None:
-        async with await house.person("carol") as client, asyncio.timeout(5):
+        async with await house.person("carol") as client, asyncio.timeout(PATIENCE):
             asked = asyncio.create_task(client.get("/v1/events"))
             while house.feed._looking is None:  # noqa: ASYNC110 - nobody is told when a listener comes
                 await asyncio.sleep(0)

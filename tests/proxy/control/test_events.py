@@ -12,6 +12,7 @@ from proxy.errors import Declined, StoreUnavailable
 from proxy.holds.view import HoldView
 from telemetry.errors import AuditUnavailable
 from tests.fakes.control_house import House
+from tests.fakes.waiting import PATIENCE
 
 
 async def desk(house: House, person: str) -> Desk:
@@ -28,7 +29,7 @@ async def following(house: House, person: str, last_id: str = "") -> AsyncGenera
 
 
 async def news(stream: AsyncGenerator[Event | None]) -> Event:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while (event := await anext(stream)) is None:
             pass
         return event

@@ -14,6 +14,7 @@ import uvicorn
 from proxy.control.operator_socket import OperatorProtocol, bind_operator_socket
 from proxy.errors import CountersignError
 from tests.fakes.control_house import House
+from tests.fakes.waiting import PATIENCE
 
 
 class Server(uvicorn.Server):
@@ -89,7 +90,10 @@ def test_the_local_user_is_the_operator_over_the_socket_only(house: House, tmp_p
                 assert answer.status_code == 201
         tcp = socket.create_server(("127.0.0.1", 0))
         port = tcp.getsockname()[1]
-        async with serving(house, tcp), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with (
+            serving(house, tcp),
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+        ):
             answer = await client.get("/v1/handles")
             assert (answer.status_code, answer.json()["code"]) == (403, "not_the_operator")
         assert house.log.types() == ["handle.issued"]

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from proxy.control import public_protocol as module
 from proxy.control.public_protocol import PublicProtocol
+from tests.fakes.waiting import PATIENCE
 
 WHOLE = b"GET /slowly HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -57,7 +58,7 @@ async def told(port: int, data: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
     said = b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         with contextlib.suppress(ConnectionResetError):
             while piece := await reader.read(1024):
                 said += piece

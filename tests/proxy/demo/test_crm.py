@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from proxy.demo.stage import Stage
+from tests.fakes.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -14,7 +15,9 @@ def crm(stage: Stage) -> Iterator[httpx.Client]:
     """A client that knows the address and the private root, and not the key."""
     trust = ssl.create_default_context(cafile=str(stage.root))
     trust.check_hostname = False
-    with httpx.Client(base_url=f"https://127.0.0.1:{stage.ports['crm']}", verify=trust, trust_env=False) as client:
+    with httpx.Client(
+        base_url=f"https://127.0.0.1:{stage.ports['crm']}", verify=trust, trust_env=False, timeout=PATIENCE
+    ) as client:
         yield client
 
 

@@ -16,7 +16,7 @@ from proxy.holds.service import HoldOptions
 from proxy.stages import Claim, Decided, Restraint
 from telemetry.errors import AuditUnavailable
 from tests.fakes.held_calls import NOW, OWNER_SIGNS, TWO_SIGN, Desk, decided, inventory
-from tests.fakes.waiting import until
+from tests.fakes.waiting import PATIENCE, until
 from tests.proxy.storage.opening import opened
 
 PATIENT = HoldOptions(inline_wait=30.0)
@@ -57,7 +57,7 @@ async def waiting(desk: Desk, count: int, *calls: Decided) -> tuple[str, list[as
     """The hold, and as many calls that wait for it."""
     tasks = [asyncio.create_task(desk.service.admit(calls[0] if calls else decided())) for _ in range(count)]
     hold_id = ""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not hold_id or desk.service._ledger.waiters.count(hold_id) < count:
             await asyncio.to_thread(lambda: None)
             for found in await desk.store.list_holds(HoldQuery()):

@@ -19,13 +19,14 @@ from proxy.stages import Arrived, Destination, Released, Reply
 from tests.fakes.agents import Rig, rig
 from tests.fakes.gate import FakeGate
 from tests.fakes.upstream import Seen
+from tests.fakes.waiting import PATIENCE
 
 
 def test_httpx_through_connect() -> None:
     """An unmodified httpx client gets an upstream's answer through a tunnel that we look into."""
 
     async def run() -> None:
-        async with rig() as r, httpx.AsyncClient(proxy=r.proxy, verify=r.trust()) as client:
+        async with rig() as r, httpx.AsyncClient(proxy=r.proxy, verify=r.trust(), timeout=PATIENCE) as client:
             answer = await client.post("https://a.test/v1/things?x=1", json={"a": 1})
             assert (answer.status_code, answer.text) == (200, "hello")
             arrived, evidence = r.gate.calls[0]
@@ -100,7 +101,7 @@ def test_plain_forward_request() -> None:
     """An http:// request through the proxy brings its own evidence, which does not go upstream."""
 
     async def run() -> None:
-        async with rig(names=()) as r, httpx.AsyncClient(proxy=r.proxy) as client:
+        async with rig(names=()) as r, httpx.AsyncClient(proxy=r.proxy, timeout=PATIENCE) as client:
             assert (await client.get("http://a.test/x?y=1")).text == "hello"
             arrived, evidence = r.gate.calls[0]
             assert evidence is not None
@@ -217,7 +218,7 @@ async def websocket_rig(**options: object):  # type: ignore[no-untyped-def]
 
 
 def open_websocket(r: Rig) -> "websockets.connect":
-    return websockets.connect("ws://a.test/chat", proxy=r.proxy, open_timeout=5)
+    return websockets.connect("ws://a.test/chat", proxy=r.proxy, open_timeout=PATIENCE)
 
 
 def test_websocket_messages() -> None:
@@ -257,7 +258,7 @@ def test_websocket_is_cut_when_access_ends() -> None:
             await client.recv()
             r.gate.cut = "agent_revoked"
             with pytest.raises(websockets.ConnectionClosed):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE):
                     await client.recv()
             assert [(a.status, a.error) for a in r.gate.answers] == [(0, "agent_revoked")]
 
@@ -290,7 +291,7 @@ def test_stopping_lets_requests_end() -> None:
             assert b"connection: close" in head
             await busy.close()
             await idle.close()
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(PATIENCE):
                 await stopping
 
     asyncio.run(run())
@@ -309,7 +310,7 @@ def test_stopping_does_not_wait_for_ever() -> None:
         async with rig(handler, gate=gate) as r:
             wire = await r.tunnel()
             wire.send(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 while not r.upstream.seen:  # noqa: ASYNC110 - what ends it is on the other side of a socket
                     await asyncio.sleep(0.01)
             await r.listener.stop(0.05)

@@ -12,6 +12,7 @@ from tests.fakes.agents import CREDENTIAL, rig
 from tests.fakes.client_certificates import issue
 from tests.fakes.h2_agent import h2_over
 from tests.fakes.upstream import Seen, answer
+from tests.fakes.waiting import PATIENCE
 
 ANY = ("127.0.0.1", 0)
 GET = "GET / HTTP/1.1\nHost: a.test"
@@ -125,7 +126,7 @@ def test_httpx_with_a_client_certificate(tmp_path: Path) -> None:
             context = r.trust()
             context.load_cert_chain(chain)
             proxy = httpx.Proxy(f"https://localhost:{r.listener.proxy_tls_address[1]}", ssl_context=context)
-            async with httpx.AsyncClient(proxy=proxy, verify=r.trust()) as client:
+            async with httpx.AsyncClient(proxy=proxy, verify=r.trust(), timeout=PATIENCE) as client:
                 assert (await client.get("https://a.test/")).text == "hello"
             assert r.gate.tunnels[0][1].certificates == (agent.der,)
 
@@ -158,7 +159,7 @@ def test_a_reader_that_does_not_keep_up_holds_the_upstream() -> None:
         nonlocal sent
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 300000000\r\n\r\n")
         try:
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(PATIENCE):
                 while True:
                     writer.write(b"x" * 65536)
                     await writer.drain()

@@ -23,6 +23,7 @@ from tests.fakes.client_certificates import issue
 from tests.fakes.gate import ASK_WHO, FakeGate
 from tests.fakes.tokens import FixedToken
 from tests.fakes.upstream import Handler, Seen, answer, hello
+from tests.fakes.waiting import PATIENCE
 
 PASSWORD = "the-local-password"
 LOCAL = "Proxy-Authorization: Basic " + base64.b64encode(f"bot:{PASSWORD}".encode()).decode()
@@ -82,7 +83,10 @@ def test_httpx_through_a_tunnel(tmp_path: Path, way: str) -> None:
     """An unmodified client with the local password gets the service's answer; the proxy gets the real credential."""
 
     async def run() -> None:
-        async with shimmed(tmp_path, way) as s, httpx.AsyncClient(proxy=s.proxy, verify=s.rig.trust()) as client:
+        async with (
+            shimmed(tmp_path, way) as s,
+            httpx.AsyncClient(proxy=s.proxy, verify=s.rig.trust(), timeout=PATIENCE) as client,
+        ):
             for _ in range(2):
                 assert (await client.get("https://a.test/")).text == "hello"
             evidence = s.rig.gate.tunnels[0][1]
@@ -101,7 +105,10 @@ def test_plain_requests(tmp_path: Path, way: str) -> None:
         writer.write(answer(seen.body))
 
     async def run() -> None:
-        async with shimmed(tmp_path, way, echo, names=()) as s, httpx.AsyncClient(proxy=s.proxy) as client:
+        async with (
+            shimmed(tmp_path, way, echo, names=()) as s,
+            httpx.AsyncClient(proxy=s.proxy, timeout=PATIENCE) as client,
+        ):
             for body in (b"one", b"x" * 500_000):
                 assert (await client.post("http://a.test/", content=body)).content == body
             assert [e and e.credentials for _, e in s.rig.gate.calls] == [(("bearer", "real.token"),)] * 2
@@ -330,7 +337,7 @@ def test_a_stream_is_passed_on_piece_by_piece(tmp_path: Path, way: str) -> None:
             wire.send(GET.replace("\n", "\r\n").encode() + b"\r\n\r\n")
             await wire.head()
             for _ in range(3):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE):
                     assert await wire.reader.readuntil(b"data: x\n\n\r\n")
                 go_on.set()
             assert await wire.reader.readuntil(b"0\r\n\r\n")
@@ -344,7 +351,7 @@ def test_a_program_that_leaves_is_noticed(tmp_path: Path, way: str) -> None:
     """Its call at the proxy ends, and so does its connection there."""
 
     async def silent(seen: Seen, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(30)
+        await seen.reader.read()
 
     async def run() -> None:
         async with shimmed(tmp_path, way, silent, names=()) as s:
@@ -352,7 +359,7 @@ def test_a_program_that_leaves_is_noticed(tmp_path: Path, way: str) -> None:
             wire.send(f"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n{LOCAL}\r\n\r\n".encode())
             await s.rig.gate.asked.wait()
             await wire.close()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 await s.rig.gate.ended.wait()
             assert s.rig.gate.answers[0].error == "client_disconnected"
 
@@ -365,7 +372,7 @@ def test_a_cut_answer_stays_a_cut_answer(tmp_path: Path) -> None:
     async def stream(seen: Seen, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
         await writer.drain()
-        await asyncio.sleep(30)
+        await seen.reader.read()
 
     async def run() -> None:
         async with shimmed(tmp_path, handler=stream) as s:

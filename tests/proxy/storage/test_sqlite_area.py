@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.conformance.hold_store import LIMITS, new
 from tests.fakes.held_calls import hold, store_path
+from tests.fakes.waiting import PATIENCE
 from tests.proxy.storage.opening import opened
 
 
@@ -47,7 +48,7 @@ def test_what_the_gate_must_hear_waits_for_no_page(tmp_path: Path) -> None:
         async with opened(tmp_path) as store:
             page = asyncio.ensure_future(store._reader.run(lambda _: done.wait(60)))
             try:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(PATIENCE):
                     await store.change_token()
                     assert await store.all_revocations() == []
                     await store.held_token()
