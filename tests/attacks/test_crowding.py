@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.agents import CREDENTIAL, Rig, Wire, rig
 from tests.fakes.gate import ASK_WHO, FakeGate
-from tests.fakes.waiting import until
+from tests.fakes.waiting import SwiftLoop, fly, flying, until
 
 GET = "GET / HTTP/1.1\nHost: a.test"
 
@@ -126,14 +126,14 @@ def test_whoever_goes_on_asking_unproven_is_not_waited_for() -> None:
 
     async def run() -> None:
         gate = FakeGate(call=lambda _: ASK_WHO, agent=None)
-        async with rig(gate=gate, names=(), proof_timeout=0.5) as r:
+        async with rig(gate=gate, names=(), proof_timeout=10) as r:
             wire = await r.dial()
             ask = "GET http://a.test/ HTTP/1.1\nHost: a.test\nProxy-Authorization: Basic Ym90OndAb25n"
             assert (await wire.ask(ask))[0] == 407
-            await wire.rest()  # which gives up after a thirtieth of the idle time-out
+            await flying(wire.rest())  # which gives up long before the idle time-out
             await wire.close()
 
-    asyncio.run(run())
+    asyncio.run(run(), loop_factory=SwiftLoop)
 
 
 def test_a_call_that_waits_for_people_keeps_its_connection() -> None:
@@ -142,17 +142,18 @@ def test_a_call_that_waits_for_people_keeps_its_connection() -> None:
     async def run() -> None:
         gate = FakeGate(wait=asyncio.Event())
         assert gate.wait is not None
-        async with rig(gate=gate, names=(), max_connections=10, proof_timeout=0.1) as r:
+        async with rig(gate=gate, names=(), max_connections=10, proof_timeout=10) as r:
             held = await r.dial()
             held.send(f"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n{CREDENTIAL}\r\n\r\n".encode())
             await gate.asked.wait()
+            await fly(20)
             async with crowd(r, 30):
                 await until(lambda: r.listener.shares.refused >= 25)
                 gate.wait.set()
                 assert (await held.answer())[0] == 200
             await held.close()
 
-    asyncio.run(run())
+    asyncio.run(run(), loop_factory=SwiftLoop)
 
 
 def test_bodies_of_nobody_fill_no_memory() -> None:

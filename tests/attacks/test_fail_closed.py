@@ -17,6 +17,7 @@ from proxy.listener.upstream_layer import UpstreamLayer
 from proxy.stages import Arrived, Evidence, Released, Reply
 from tests.fakes.agents import CREDENTIAL, Rig, rig
 from tests.fakes.gate import ASK_WHO, FakeGate, released
+from tests.fakes.waiting import SwiftLoop, flying
 
 ERRORS: dict[str, Callable[[], BaseException]] = {
     "an exception": lambda: RuntimeError("on purpose"),
@@ -89,11 +90,11 @@ def test_a_gate_that_takes_too_long() -> None:
 
     async def run() -> None:
         gate = FakeGate(wait=asyncio.Event())
-        async with rig(gate=gate, decision_timeout=0.2) as r:
-            assert (await through_a_tunnel(r)).startswith(b"HTTP/1.1 503 ")
+        async with rig(gate=gate, decision_timeout=10) as r:
+            assert (await flying(through_a_tunnel(r))).startswith(b"HTTP/1.1 503 ")
             assert bytes(r.upstream.raw) == b""
 
-    asyncio.run(run())
+    asyncio.run(run(), loop_factory=SwiftLoop)
 
 
 @pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS.keys())
@@ -169,15 +170,15 @@ def test_our_own_code_that_fails(
         raise error("on purpose")
 
     async def run() -> None:
-        async with rig(connect_timeout=0.3) as r:
+        async with rig() as r:
             with monkeypatch.context() as patch:
                 patch.setattr(owner, name, broken)
-                answer = await through_a_tunnel(r)
+                answer = await flying(through_a_tunnel(r))
                 assert answer == b"closed" or answer.startswith(b"HTTP/1.1 50"), answer
                 assert bytes(r.upstream.raw) == b""
             assert (await through_a_tunnel(r)).startswith(b"HTTP/1.1 200 ")
 
-    asyncio.run(run())
+    asyncio.run(run(), loop_factory=SwiftLoop)
 
 
 def test_a_released_call_for_another_place() -> None:

@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from proxy.listener import outer
 from tests.fakes.agents import CREDENTIAL, Rig, rig
 from tests.fakes.client_certificates import Issued, issue
-from tests.fakes.waiting import PATIENCE, until
+from tests.fakes.waiting import PATIENCE, SwiftLoop, flying, until
 
 ANY = ("127.0.0.1", 0)
 GET = "GET / HTTP/1.1\nHost: a.test"
@@ -223,18 +223,17 @@ def test_garbage_ends_the_connection(garbage: bytes) -> None:
     """What only begins like TLS is turned down, and others are served."""
 
     async def run() -> None:
-        async with rig(proxy_tls=ANY, header_timeout=0.3, sweep_interval=0.02) as r:
+        async with rig(proxy_tls=ANY) as r:
             wire = await _raw(r)
             wire[1].write(garbage)
             with contextlib.suppress(ConnectionError):
-                async with asyncio.timeout(PATIENCE):
-                    assert b"HTTP" not in await wire[0].read()
+                assert b"HTTP" not in await flying(wire[0].read())
             wire[1].close()
             tunnel = await r.tunnel_over(await r.dial_tls())
             assert (await tunnel.ask(GET))[0] == 200
             await tunnel.close()
 
-    asyncio.run(run())
+    asyncio.run(run(), loop_factory=SwiftLoop)
 
 
 async def _raw(r: Rig) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -276,21 +275,20 @@ def test_handshakes_that_never_end_do_not_keep_others_out() -> None:
     """Two hundred that say nothing, or half a hello: they are ended in time, and calls pass meanwhile."""
 
     async def run() -> None:
-        async with rig(proxy_tls=ANY, header_timeout=1.0, sweep_interval=0.05) as r:
+        async with rig(proxy_tls=ANY) as r:
             idle = [await _raw(r) for _ in range(200)]
             for _, writer in idle[::2]:
                 writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
             tunnel = await r.tunnel_over(await r.dial_tls())
             assert (await tunnel.ask(GET))[0] == 200
             await tunnel.close()
-            async with asyncio.timeout(PATIENCE):
-                for reader, writer in idle:
-                    with contextlib.suppress(ConnectionError):
-                        assert b"HTTP" not in await reader.read()
-                    writer.close()
+            for reader, writer in idle:
+                with contextlib.suppress(ConnectionError):
+                    assert b"HTTP" not in await flying(reader.read())
+                writer.close()
             await until(lambda: not r.listener.connections())
 
-    asyncio.run(run())
+    asyncio.run(run(), loop_factory=SwiftLoop)
 
 
 def test_a_failure_of_ours_lets_nothing_pass(monkeypatch: pytest.MonkeyPatch) -> None:

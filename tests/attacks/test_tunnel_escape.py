@@ -8,6 +8,7 @@ import pytest
 from tests.fakes.agents import CREDENTIAL, rig
 from tests.fakes.gate import DENIED, FakeGate
 from tests.fakes.upstream import says
+from tests.fakes.waiting import SwiftLoop, flying
 
 
 @pytest.mark.parametrize(
@@ -19,15 +20,15 @@ def test_other_protocols(first: bytes, port: int) -> None:
     """Bytes that begin neither TLS nor an HTTP request go nowhere, on any port, DNS included."""
 
     async def run() -> None:
-        async with rig(header_timeout=0.2) as r:
+        async with rig() as r:
             wire = await r.tunnel(port=port, tls=False)
             wire.send(first)
-            await wire.rest()
+            await flying(wire.rest())
             await wire.close()
             assert r.upstream.connections == 0
             assert r.gate.calls == []
 
-    asyncio.run(run())
+    asyncio.run(run(), loop_factory=SwiftLoop)
 
 
 def test_dns_in_a_tunnel_is_recorded() -> None:

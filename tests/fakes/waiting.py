@@ -5,7 +5,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 PATIENCE = 30.0  # seconds, on a machine that is busy with other things
@@ -19,6 +19,37 @@ async def until(condition: Callable[[], bool]) -> None:
                 await asyncio.to_thread(lambda: None)
     except TimeoutError as late:
         raise AssertionError("what the test waits for never came") from late
+
+
+class SwiftLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock runs ahead when a test says so: a time-out need be neither waited for nor short.
+
+    asyncio.run(run(), loop_factory=SwiftLoop)
+    """
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
+
+
+async def flying[T](work: Awaitable[T], most: float = 20.0) -> T:
+    """What comes of this while seconds fly by in a `SwiftLoop`; fails if so many of them do not suffice."""
+    task = asyncio.ensure_future(work)
+    await fly(most, task.done)
+    assert task.done(), f"not over after {most:.0f} s"
+    return await task
+
+
+async def fly(seconds: float, over: Callable[[], bool] = lambda: False) -> None:
+    """So many seconds of a `SwiftLoop`, or as many as it takes, in small steps: whoever wakes has a turn."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SwiftLoop)
+    end = loop.ahead + seconds
+    while loop.ahead < end and not over():
+        loop.ahead += 0.1
+        for _ in range(5):
+            await asyncio.sleep(0)
 
 
 def own_time(*processes: int) -> float:

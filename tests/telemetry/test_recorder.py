@@ -244,7 +244,7 @@ def test_a_disk_that_does_not_answer(tmp_path, monkeypatch):
 
     def hang(*_):
         stuck.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
 
     async def main():
         with pytest.raises(AuditUnavailable, match="in time"):
@@ -258,6 +258,8 @@ def test_a_disk_that_does_not_answer(tmp_path, monkeypatch):
         with pytest.raises(AuditUnavailable, match="does not answer"):
             recorder.append_blocking(decided("call_2"))
         go_on.set()
+        monkeypatch.setattr(module, "MAX_AGE", PATIENCE)
+        monkeypatch.setattr("telemetry.writer.MAX_AGE", PATIENCE)
         await until_healthy(recorder)
         monkeypatch.setattr(type(disk), "check", lambda *_: None)
         await recorder.append(decided("call_3"))

@@ -20,6 +20,7 @@ from telemetry.segments import EntryFile
 from telemetry.verify import verify
 from telemetry.writer import MAX_UNSIGNED_AGE, Writer
 from tests.fakes.audit_records import decided, recording, write_log
+from tests.fakes.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -225,7 +226,7 @@ def test_what_nobody_foresaw_does_not_end_the_writer(tmp_path, monkeypatch, capl
             with pytest.raises(AuditUnavailable, match="RuntimeError"):
                 recorder.append_blocking(decided("call_2"))
         wait_for(lambda: recorder.healthy)
-        assert outcome.result(5) == 0
+        assert outcome.result(PATIENCE) == 0
         assert recorder.append_blocking(decided("call_3")) >= 1
     assert [record.getMessage() for record in caplog.records if "RuntimeError" in record.getMessage()] == [
         f"{tmp_path}: the audit log cannot be written: RuntimeError; calls are refused until it can be"
@@ -275,7 +276,7 @@ def test_a_time_that_is_none_fails_alone(tmp_path):
 
 def wait_for(true):
     """Until the writer thread has seen it: it looks several times a second."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < end, "not seen in time"
         time.sleep(0.01)

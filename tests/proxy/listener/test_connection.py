@@ -10,7 +10,7 @@ from proxy.stages import Injection, Secret
 from tests.fakes.agents import rig
 from tests.fakes.gate import DENIED, FakeGate
 from tests.fakes.upstream import Seen, answer, says
-from tests.fakes.waiting import PATIENCE, within
+from tests.fakes.waiting import PATIENCE, SwiftLoop, flying, within
 
 GET = "GET / HTTP/1.1\nHost: a.test"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -472,28 +472,28 @@ def test_slow_agents(begin: bytes) -> None:
     """A request that does not arrive in time is answered with 408, however it trickles; an idle client is let go."""
 
     async def run() -> None:
-        async with rig(header_timeout=0.2, body_timeout=0.2, sweep_interval=0.02) as r:
+        async with rig(header_timeout=10, body_timeout=10) as r:
             wire = await r.tunnel()
             wire.send(begin)
-            got = await wire.rest()
+            got = await flying(wire.rest())
             assert got.startswith(b"HTTP/1.1 408 ") if begin else got == b""
             await wire.close()
             assert r.upstream.connections == 0
 
-    asyncio.run(run())
+    asyncio.run(run(), loop_factory=SwiftLoop)
 
 
 def test_slow_handshakes() -> None:
     """A client that starts TLS and stops is let go."""
 
     async def run() -> None:
-        async with rig(header_timeout=0.1, sweep_interval=0.02) as r:
+        async with rig() as r:
             wire = await r.tunnel(tls=False)
             wire.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc")
-            await wire.rest()
+            await flying(wire.rest())
             await wire.close()
 
-    asyncio.run(run())
+    asyncio.run(run(), loop_factory=SwiftLoop)
 
 
 def test_an_upstream_that_never_finishes_its_handshake() -> None:
@@ -506,16 +506,16 @@ def test_an_upstream_that_never_finishes_its_handshake() -> None:
     async def run() -> None:
         server = await asyncio.start_server(silent, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        async with rig(place={"connect": ("127.0.0.1", port)}, connect_timeout=0.2, sweep_interval=0.02) as r:
+        async with rig(place={"connect": ("127.0.0.1", port)}) as r:
             wire = await r.tunnel()
-            status, _, body = await wire.ask(GET)
+            status, _, body = await flying(wire.ask(GET))
             assert (status, b"NOT EXECUTED" in body) == (502, True)
             assert len(r.gate.never_sent) == 1
             await wire.close()
         server.close()
         await server.wait_closed()
 
-    asyncio.run(run())
+    asyncio.run(run(), loop_factory=SwiftLoop)
 
 
 def test_an_upstream_with_another_certificate() -> None:

@@ -14,7 +14,7 @@ from tests.fakes.agents import rig
 from tests.fakes.gate import DENIED, FakeGate
 from tests.fakes.h2_agent import frames_in, h2_agent, head
 from tests.fakes.upstream import Seen, answer, says
-from tests.fakes.waiting import PATIENCE, until, within
+from tests.fakes.waiting import PATIENCE, SwiftLoop, flying, until, within
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/event-stream\r\n\r\n"
 SECRET = Injection(headers=(("authorization", "Bearer s3cr3t-value"),), secrets=(Secret("env:X", "s3cr3t-value"),))
@@ -665,31 +665,30 @@ def test_slow_agents(begun: bool) -> None:
     """A request that does not arrive in time is answered with 408; an idle connection is let go."""
 
     async def run() -> None:
-        patience = {"header_timeout": 0.2, "body_timeout": 0.2, "idle_timeout": 0.2, "sweep_interval": 0.02}
+        patience = {"header_timeout": 10, "body_timeout": 10, "idle_timeout": 10}
         async with rig(http2=True, **patience) as r, h2_agent(r) as agent:
             if begun:
                 number = agent.begin([*head("POST"), ("content-length", "9")], end=False)
-                got = await agent.answer(number)
+                got = await flying(agent.answer(number))
                 assert got.status == 408
-            await agent.end()
+            await flying(agent.end())
             assert agent.goaway is not None
             assert r.upstream.connections == 0
 
-    asyncio.run(run())
+    asyncio.run(run(), loop_factory=SwiftLoop)
 
 
 def test_a_block_of_fields_that_does_not_end() -> None:
     """Fields that trickle in are not waited for beyond the time that a head may take."""
 
     async def run() -> None:
-        async with rig(header_timeout=0.2, sweep_interval=0.02, http2=True) as r, h2_agent(r) as agent:
+        async with rig(http2=True) as r, h2_agent(r) as agent:
             assert (await agent.answer(agent.get())).status == 200
             agent.wire.send(b"\0\0\x01\x01\0\0\0\0\x03\x82")  # HEADERS, and no more
-            with within(2):
-                await agent.end()
+            await flying(agent.end())
             assert len(r.gate.calls) == 1
 
-    asyncio.run(run())
+    asyncio.run(run(), loop_factory=SwiftLoop)
 
 
 def test_the_agent_leaves() -> None:
