@@ -17,7 +17,7 @@ import httpx
 
 CRM = "https://crm.demo.internal"
 NOTES = "https://notes.demo.internal/mcp"
-TIMEOUT = 15.0
+TIMEOUT = 30.0
 
 
 def say(**facts: Any) -> None:

@@ -11,7 +11,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
-STREAM_SECONDS = 20
+STREAM_SECONDS = 60
 
 
 class Crm(BaseHTTPRequestHandler):

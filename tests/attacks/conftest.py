@@ -12,6 +12,7 @@ import pytest
 
 from proxy.demo.stage import Stage, open_stage
 from tests.fakes.hostile_service import HostileService, hostile_service
+from tests.fakes.waiting import PATIENCE
 
 INVENTORY = """\
 services:
@@ -97,7 +98,7 @@ class House:
     def credential(self) -> str:
         return "Basic " + base64.b64encode(b"agent:" + self.handle.encode()).decode()
 
-    def raw(self, door: str, data: bytes, within: float = 20.0) -> bytes:
+    def raw(self, door: str, data: bytes, within: float = PATIENCE) -> bytes:
         """All that comes back for these bytes at the `proxy` or the `gateway`, to the end of one answer."""
         with self.connected(door) as sock:
             sock.settimeout(within)
@@ -129,7 +130,7 @@ class House:
     def connected(self, door: str) -> socket.socket:
         url = self.stage.proxy if door == "proxy" else self.stage.gateway
         host, port = url.split("/")[2].rsplit(":", 1)
-        return socket.create_connection((host, int(port)), timeout=20)
+        return socket.create_connection((host, int(port)), timeout=PATIENCE)
 
 
 def answer_of(sock: socket.socket) -> bytes:

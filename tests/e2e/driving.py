@@ -14,12 +14,11 @@ from typing import Any
 import httpx
 
 from proxy.demo.stage import Stage, end, told
-from tests.fakes.waiting import own_time
+from tests.fakes.waiting import PATIENCE, own_time
 
 CLIENTS = Path(__file__).parent / "clients"
 CRM = "https://crm.demo.internal"
 NOTES = "https://notes.demo.internal/mcp"
-PATIENCE = 20.0
 
 
 def until[T](look: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:

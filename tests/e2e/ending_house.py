@@ -18,9 +18,8 @@ from proxy.app.local import open_control
 from proxy.app.serve import Running, serving
 from tests.fakes.serving import configured, on_loopback
 from tests.fakes.upstream import Seen, upstream
-from tests.fakes.waiting import own_time
+from tests.fakes.waiting import PATIENCE, own_time
 
-PATIENCE = 20.0
 EVENTS = "      - {name: events, effect: read, route: {method: GET, path: /v1/events}}\n"
 CHAT = """\
   - id: chat

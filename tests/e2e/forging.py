@@ -20,6 +20,7 @@ from tests.e2e.identity_provider import PEOPLE
 from tests.e2e.three_hops import OURS, PATH, House
 from tests.fakes.accounts import b64, chain, claims_of, decided, packed
 from tests.fakes.issuer import jwk, private_key
+from tests.fakes.waiting import PATIENCE
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 DEEP = json.loads('{"sub":"x","act":' * 40 + '{"sub":"x"}' + "}" * 40)
@@ -124,7 +125,7 @@ def by_hmac(token: str, public: Any) -> str:
 
 def published_key(url: str) -> Any:
     """The first public key of this JWK set."""
-    document = httpx.get(url, trust_env=False, timeout=20).json()
+    document = httpx.get(url, trust_env=False, timeout=PATIENCE).json()
     return jwt.PyJWK(document["keys"][0]).key
 
 

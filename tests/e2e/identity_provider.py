@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from tests.fakes.issuer import jwk, sign
+from tests.fakes.waiting import PATIENCE
 
 HERE = Path(__file__).parent / "oidc"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -61,7 +62,7 @@ class IdentityProvider:
             "scope": "openid countersign_task", "resource": resource,
             "code_challenge": challenge, "code_challenge_method": "S256",
         }  # fmt: skip
-        with httpx.Client(base_url=self.issuer, trust_env=False, timeout=20) as browser:
+        with httpx.Client(base_url=self.issuer, trust_env=False, timeout=PATIENCE) as browser:
             place = _login(browser, asked, person, password)
             came = {name: values[0] for name, values in parse_qs(urlsplit(place).query).items()}
             assert (came["state"], came["iss"]) == (state, self.issuer)
@@ -80,7 +81,7 @@ class IdentityProvider:
             "grant_type": "client_credentials", "client_id": agent, "resource": resource, "scope": "countersign_task",
             "client_assertion_type": ASSERTION, "client_assertion": shown,
         }  # fmt: skip
-        return _token(httpx.post(f"{self.issuer}/token", data=form, trust_env=False, timeout=20))
+        return _token(httpx.post(f"{self.issuer}/token", data=form, trust_env=False, timeout=PATIENCE))
 
 
 def _login(browser: httpx.Client, asked: dict[str, str], person: str, password: str) -> str:

@@ -16,7 +16,7 @@ from proxy.tasks.delegation import Proof
 from proxy.tasks.task import NewTask
 from tests.e2e.ending_house import EndingHouse, Going, LastSeconds, Open, ending_house
 from tests.fakes.accounts import claims_of
-from tests.fakes.waiting import own_time, until
+from tests.fakes.waiting import PATIENCE, own_time, until
 
 SECOND = 1.0
 OURS = "https://gov.test"
@@ -297,7 +297,9 @@ def test_what_was_exchanged_is_cut_with_the_token_that_it_came_from(tmp_path: Pa
 
 async def asked(house: EndingHouse, handle: str, path: str, **form: str) -> httpx.Response:
     """What our token server answers whoever shows this handle."""
-    async with httpx.AsyncClient(base_url=f"{house.running.console}/oauth2", trust_env=False, timeout=20) as client:
+    async with httpx.AsyncClient(
+        base_url=f"{house.running.console}/oauth2", trust_env=False, timeout=PATIENCE
+    ) as client:
         answer = await client.post(f"/{path}", data=form, headers={"authorization": f"Bearer {handle}"})
     assert answer.status_code == 200, answer.text
     return answer

@@ -8,6 +8,7 @@ import pytest
 
 from proxy.demo.stage import Stage
 from tests.e2e.driving import approve, issue, pending
+from tests.fakes.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def handle(stage: Stage) -> str:
 
 
 def gateway(stage: Stage, **headers: str) -> httpx.Client:
-    return httpx.Client(base_url=f"{stage.gateway}/crm", headers=headers, trust_env=False, timeout=20)
+    return httpx.Client(base_url=f"{stage.gateway}/crm", headers=headers, trust_env=False, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("header", ["authorization", "x-api-key"])
@@ -65,7 +66,7 @@ def test_the_mcp_client_takes_the_gateway_as_its_server(stage: Stage, handle: st
         url = f"{stage.gateway}/notes"
         headers = {"authorization": f"Bearer {handle}"}
         async with (
-            httpx.AsyncClient(headers=headers, trust_env=False, timeout=20) as http,
+            httpx.AsyncClient(headers=headers, trust_env=False, timeout=PATIENCE) as http,
             Client(streamable_http_client(url, http_client=http), mode=mode) as client,
         ):
 

@@ -18,6 +18,7 @@ from proxy.tasks.task import NewTask
 from tests.fakes.accounts import claims_of
 from tests.fakes.serving import configured, on_loopback
 from tests.fakes.upstream import Upstream, upstream
+from tests.fakes.waiting import PATIENCE
 
 OURS = "https://gov.test"
 URN = "urn:ietf:params:oauth"
@@ -41,7 +42,7 @@ class House:
     async def called(self, method: str = "GET", path: str = CUSTOMER, **body: Any) -> str:
         """The transaction token that came along with a call of the caller."""
         proxy = f"http://agent:{self.caller}@{self.running.proxy}"
-        async with httpx.AsyncClient(proxy=proxy, trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(proxy=proxy, trust_env=False, timeout=PATIENCE) as client:
             answer = await client.request(method, f"http://127.0.0.1:{self.crm.port}{path}", **body)
         assert answer.status_code == 200, answer.text
         (token,) = self.crm.seen[-1].field("txn-token")
@@ -60,7 +61,7 @@ class House:
             task = {"type": "countersign_task", "actions": actions, "purpose": "answer the call", "ttl_seconds": 3000}
             form["authorization_details"] = json.dumps([task])
         shown = {"authorization": f"Bearer {handle or self.behind}"}
-        async with httpx.AsyncClient(base_url=self.running.console, trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(base_url=self.running.console, trust_env=False, timeout=PATIENCE) as client:
             for _ in range(20):
                 answer = await client.post("/oauth2/token", data=form, headers=shown)
                 if answer.status_code != 503:  # a machine that stood still has judged nothing, and used nothing up

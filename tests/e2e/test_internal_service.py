@@ -52,13 +52,15 @@ class Scene:
         handle = await self.handle()
         trust = ssl.create_default_context(cafile=str(self.running.bundle))
         proxy = f"http://support-bot:{handle}@{self.running.proxy}"
-        return httpx.AsyncClient(proxy=proxy, verify=trust, trust_env=False, base_url="https://crm.test", timeout=20)
+        return httpx.AsyncClient(
+            proxy=proxy, verify=trust, trust_env=False, base_url="https://crm.test", timeout=PATIENCE
+        )
 
     async def direct(self, token: str | None, method: str = "GET", path: str = PATH, body: bytes = b"") -> Any:
         """Straight to the service, with this token: status and reason."""
         trust = ssl.create_default_context(cafile=str(self.files.root))
         headers = {} if token is None else {"txn-token": token}
-        async with httpx.AsyncClient(verify=trust, trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(verify=trust, trust_env=False, timeout=PATIENCE) as client:
             answer = await client.request(
                 method,
                 f"https://127.0.0.1:{self.port}{path}",

@@ -23,6 +23,7 @@ from proxy.settings.workloads import TrustedDomain
 from tests.fakes.serving import configured, on_loopback
 from tests.fakes.trust_domain import Certified, Plan, TrustDomain, certify
 from tests.fakes.upstream import upstream
+from tests.fakes.waiting import PATIENCE
 from tests.fakes.world import ADA
 
 DETAIL = '[{"type": "countersign_task", "actions": ["crm/get_customer"], "datatypes": ["read:customers"]}]'
@@ -67,7 +68,7 @@ class Scene:
             ours = ssl.create_default_context(cafile=str(self.running.bundle))
             ours.load_cert_chain(file)
             proxy = httpx.Proxy(f"https://{self.running.proxy_tls}", headers=headers, ssl_context=ours)
-        return httpx.AsyncClient(proxy=proxy, verify=trust, trust_env=False, timeout=20)
+        return httpx.AsyncClient(proxy=proxy, verify=trust, trust_env=False, timeout=PATIENCE)
 
 
 @contextlib.asynccontextmanager

@@ -8,6 +8,7 @@ import pytest
 from proxy.demo.stage import Stage, open_stage
 from tests.e2e.conftest import replace
 from tests.e2e.driving import CRM, Flowing, issue, proxied, records, stage_time, until
+from tests.fakes.waiting import PATIENCE
 
 TOKEN = "scim-e2e-0815-4711"
 
@@ -31,7 +32,7 @@ def stage() -> Iterator[Stage]:
 
 def provider(stage: Stage) -> httpx.Client:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    return httpx.Client(base_url=f"{stage.console}/scim/v2", headers=headers, timeout=20, trust_env=False)
+    return httpx.Client(base_url=f"{stage.console}/scim/v2", headers=headers, timeout=PATIENCE, trust_env=False)
 
 
 def called(stage: Stage, handle: str) -> tuple[int, str]:

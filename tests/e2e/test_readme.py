@@ -59,7 +59,7 @@ class Newcomer:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=3 * PATIENCE,
             check=False,
         )
         assert done.returncode == 0, f"`{command}` exits with {done.returncode}: {done.stderr}{done.stdout}"

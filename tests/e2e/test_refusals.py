@@ -7,11 +7,12 @@ import pytest
 
 from proxy.demo.stage import Stage
 from tests.e2e.driving import CRM, Flowing, issue, proxied, records, stage_time, until
+from tests.fakes.waiting import PATIENCE
 
 
 def raw(stage: Stage) -> socket.socket:
     host, _, port = stage.proxy.removeprefix("http://").rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=20)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
 
 
 def test_without_credentials_a_tunnel_is_refused(stage: Stage) -> None:

@@ -176,7 +176,7 @@ def kill(stage: Stage) -> None:
     children = Path(f"/proc/{stage.server.pid}/task/{stage.server.pid}/children").read_text().split()
     for pid in children or [str(stage.server.pid)]:
         os.kill(int(pid), 9)
-    stage.server.wait(20)
+    stage.server.wait(PATIENCE)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

@@ -28,6 +28,7 @@ from tests.e2e.identity_provider import ASSERTION, PEOPLE, IdentityProvider, ide
 from tests.fakes.agents import Wire
 from tests.fakes.issuer import jwk, sign
 from tests.fakes.serving import configured
+from tests.fakes.waiting import PATIENCE
 from tests.fakes.world import INVENTORY
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "examples" / "internal_service.py"
@@ -91,7 +92,9 @@ class House:
         """A request by this agent's key, unless the form brings an assertion of its own."""
         shown = {"client_assertion_type": ASSERTION, "client_assertion": form.get("client_assertion", "")}
         shown["client_assertion"] = shown["client_assertion"] or self.assertion(agent)
-        async with httpx.AsyncClient(base_url=f"{self.running.console}/oauth2", trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(
+            base_url=f"{self.running.console}/oauth2", trust_env=False, timeout=PATIENCE
+        ) as client:
             return await client.post(f"/{path}", data=form | shown)
 
     async def own(self, agent: str, **wanted: Any) -> str:
@@ -129,7 +132,7 @@ class House:
         trust = ssl.create_default_context(cafile=str(self.running.bundle))
         proxy = httpx.Proxy(f"http://{self.running.proxy}", headers={"Proxy-Authorization": f"Bearer {token}"})
         async with httpx.AsyncClient(
-            proxy=proxy, verify=trust, trust_env=False, base_url="https://crm.test", timeout=20
+            proxy=proxy, verify=trust, trust_env=False, base_url="https://crm.test", timeout=PATIENCE
         ) as client:
             yield client
 
@@ -155,7 +158,7 @@ class House:
         """Straight to the service with these transaction tokens: the status, and the reason of a refusal."""
         trust = ssl.create_default_context(cafile=str(self.files.root))
         headers = [("host", "crm.test"), *(("txn-token", token) for token in tokens)]
-        async with httpx.AsyncClient(verify=trust, trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(verify=trust, trust_env=False, timeout=PATIENCE) as client:
             answer = await client.request(
                 method, f"https://127.0.0.1:{self.port}{path}", headers=headers, extensions={"sni_hostname": "crm.test"}
             )

@@ -13,6 +13,7 @@ from telemetry.layout import Layout
 from telemetry.note import Signer, Verifier, new_signer_key
 from telemetry.salts import Salts
 from telemetry.tlog import leaf_hash
+from tests.fakes.waiting import PATIENCE
 
 SIGNER = Signer(new_signer_key("example.com/log"))
 LEAVES = [leaf_hash(str(number).encode()) for number in range(10)]
@@ -115,7 +116,7 @@ def test_the_thread_works_by_itself(layout, keeper):
     keeper.subscribe(lambda records: arrived.set())
     keeper.start(None)
     keeper.add(LEAVES[:1], [{"idx": 0}])
-    assert arrived.wait(5)
+    assert arrived.wait(PATIENCE)
 
 
 def test_salts_are_written_beside_the_heads(keeper, layout, caplog):

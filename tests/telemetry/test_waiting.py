@@ -8,6 +8,7 @@ import pytest
 
 from telemetry.errors import AuditUnavailable
 from telemetry.waiting import Entry, deliver, fail, refuse
+from tests.fakes.waiting import PATIENCE
 
 
 def test_each_loop_is_woken_and_each_future_told():
@@ -22,7 +23,7 @@ def test_each_loop_is_woken_and_each_future_told():
         assert await futures[0] == 7
         with pytest.raises(AuditUnavailable, match="full"):
             await futures[1]
-        assert outside.result(1) == 8
+        assert outside.result(PATIENCE) == 8
 
     asyncio.run(main())
 

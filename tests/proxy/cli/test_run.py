@@ -119,7 +119,7 @@ def test_killed_by_sigterm_it_revokes_the_handle_all_the_same(give: Any, serving
         assert process.stdout.readline() == "up\n"
         assert any(row["live"] for row in handles(give, config))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 128 + signal.SIGTERM
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
     assert not any(row["live"] for row in handles(give, config))
 
 

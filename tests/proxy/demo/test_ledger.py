@@ -5,6 +5,7 @@ import ssl
 import httpx
 
 from proxy.demo.stage import Stage, start_ledger
+from tests.fakes.waiting import PATIENCE
 
 
 def test_nobody_gets_in_without_an_account(stage: Stage) -> None:
@@ -12,7 +13,7 @@ def test_nobody_gets_in_without_an_account(stage: Stage) -> None:
     start_ledger(stage)
     trust = ssl.create_default_context(cafile=str(stage.root))
     url = f"https://127.0.0.1:{stage.ports['ledger']}/v1/entries"
-    with httpx.Client(verify=trust, trust_env=False, timeout=20) as client:
+    with httpx.Client(verify=trust, trust_env=False, timeout=PATIENCE) as client:
         for headers, reason in (({}, "token_missing"), ({"txn-token": "a.b.c"}, "token_malformed")):
             answer = client.get(
                 url,

@@ -13,6 +13,7 @@ from proxy.downstream import key_set
 from proxy.downstream.key_set import FRESH_SECONDS, INTERVAL_SECONDS, LAST_GOOD_SECONDS, KeySet, origin, read_keys
 from proxy.downstream.profile import Rejected
 from tests.fakes.accounts import NOW, signer
+from tests.fakes.waiting import PATIENCE
 
 
 class Source:
@@ -96,13 +97,13 @@ def test_who_comes_while_keys_are_fetched_waits_for_them(source: Source) -> None
 
     def slow() -> bytes:
         began.set()
-        assert go.wait(10)
+        assert go.wait(PATIENCE)
         return source()
 
     keys, found = KeySet(slow), []
     threads = [threading.Thread(target=lambda: found.append(keys.find(first(source), NOW))) for _ in range(4)]
     threads[0].start()
-    assert began.wait(10)
+    assert began.wait(PATIENCE)
     for thread in threads[1:]:
         thread.start()
     assert keys.lacks(first(source), NOW)

@@ -14,6 +14,7 @@ from telemetry.exporters import otlp
 from telemetry.exporters.otlp import OtlpJsonExporter, encode
 from telemetry.spans import SpanBuilder
 from tests.fakes.audit_records import SPAN, TRACE, as_stored, completed, decided, resumed
+from tests.fakes.waiting import PATIENCE, within
 
 
 def some_spans():
@@ -147,6 +148,7 @@ def test_shutting_down_ends_the_waiting(collector, exporter):
     while not collector.requests:
         pass
     exporter.shutdown()
-    thread.join(2)
+    with within(4):
+        thread.join(PATIENCE)
     assert not thread.is_alive()
     assert exporter.export(some_spans()) is SpanExportResult.FAILURE
