@@ -148,8 +148,8 @@ def _edit(stage: Stage, text: str, standing: str) -> None:
 def revoked_in_a_stream(stage: Stage) -> None:
     """A stream that is open when its agent is ended."""
     stage.tell_agent("stream")
-    while "reading" not in stage.hear_agent():
-        pass
+    while "reading" not in (heard := stage.hear_agent()):
+        expect(not heard.get("done"), "the stream flows", heard)
     at = time.time()
     stage.ask("POST", "/v1/revocations", {"scope": REVOKED, "reason": "demo: ended in the middle of a stream"})
     end = stage.finish_step()[-1]

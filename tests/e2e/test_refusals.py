@@ -41,9 +41,9 @@ def test_a_handle_ends_with_its_time(stage: Stage) -> None:
             except httpx.HTTPError:
                 return True
 
-        until(refused, "the handle has ended", 5)
+        until(refused, "the handle has ended")
     with proxied(stage, issue(stage, ttl_seconds=1)["handle"]) as client:
-        until(refused_anew(stage, client), "the handle has ended", 5)
+        until(refused_anew(stage, client), "the handle has ended")
 
 
 def refused_anew(stage: Stage, client: httpx.Client):
