@@ -56,7 +56,7 @@ def test_when_an_owner_leaves_open_streams_are_cut_within_a_second(stage: Stage)
         back = scim.put("/Users/olivia", json={"active": True})
         assert back.json()["active"] is True
         assert called(stage, made["handle"]) == (200, "")
-    (ended,) = records(stage, type="call.aborted", task=made["task"])
+    (ended,) = until(lambda: records(stage, type="call.aborted", task=made["task"]), "the end is on record")
     assert ended["error"]["reason"] == "agent_owner_inactive"
     until(lambda: records(stage, type="ownership.restored"), "the SOC is told that it has an owner again")
 

@@ -82,5 +82,5 @@ def test_a_revocation_cuts_an_open_stream_within_a_second(stage: Stage) -> None:
     with proxied(stage, made["handle"]) as client:
         answer = client.get(f"{CRM}/v1/customers/c-7")
     assert (answer.status_code, answer.json()["reason"]) == (403, "task_revoked")
-    (ended,) = records(stage, type="call.aborted", task=made["task"])
+    (ended,) = until(lambda: records(stage, type="call.aborted", task=made["task"]), "the end is on record")
     assert ended["error"]["reason"] == "task_revoked"

@@ -1,5 +1,8 @@
 """A configuration on free loopback ports, over one folder, as `countersign serve` would be given it."""
 
+import contextlib
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +39,12 @@ def on_loopback(port: int) -> str:
     return INVENTORY.replace("url: https://crm.test", f"url: http://127.0.0.1:{port}").replace(
         "    connect: 127.0.0.1:8443\n", ""
     )
+
+
+@contextlib.contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port that the system gives to nobody else while this holds it, and on which our own server can listen."""
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(("127.0.0.1", 0))
+        yield one.getsockname()[1]

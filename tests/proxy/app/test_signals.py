@@ -13,25 +13,23 @@ from proxy.stages import Released
 from telemetry import reader
 from telemetry.metrics import Metrics
 from telemetry.record import validate
-from tests.fakes.serving import configured
+from tests.fakes.serving import configured, reserved_port
 from tests.fakes.waiting import PATIENCE, until
 from tests.fakes.world import arrived, get, problem, shown
 
 TOKEN = "a-tells-b-this-4711"
 
 
-def free_port():
-    import socket
-
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 @contextlib.asynccontextmanager
 async def two_houses(folder, *, delivery="push", subjects="scopes", more=""):
     """A, which tells, and B, which hears: all doors of both are open."""
-    a_port, b_port = free_port(), free_port()
+    with reserved_port() as a_port, reserved_port() as b_port:
+        async with open_houses(folder, a_port, b_port, delivery, subjects, more) as both:
+            yield both
+
+
+@contextlib.asynccontextmanager
+async def open_houses(folder, a_port, b_port, delivery, subjects, more):
     a_url, b_url = f"http://127.0.0.1:{a_port}", f"http://127.0.0.1:{b_port}"
     (folder / "a").mkdir()
     (folder / "b").mkdir()

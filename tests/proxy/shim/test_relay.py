@@ -4,7 +4,6 @@ import asyncio
 import base64
 import contextlib
 import logging
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from proxy.stages import Reply
 from tests.fakes.agents import Rig, Wire, rig
 from tests.fakes.client_certificates import issue
 from tests.fakes.gate import ASK_WHO, FakeGate
+from tests.fakes.serving import reserved_port
 from tests.fakes.tokens import FixedToken
 from tests.fakes.upstream import Handler, Seen, answer, hello
 from tests.fakes.waiting import PATIENCE
@@ -282,8 +282,10 @@ def test_the_proxy_goes_and_comes_back(tmp_path: Path) -> None:
     """502 while it is away, the service's answer when it is there again, on the same shim."""
 
     async def run() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        with reserved_port() as port:
+            await come_and_go(port)
+
+    async def come_and_go(port: int) -> None:
         async with open_shim(PASSWORD, Means(Way("127.0.0.1", port), FixedToken("t"))) as at:
             wire = Wire(*await asyncio.open_connection("127.0.0.1", at))
             wire.send(CONNECT)
