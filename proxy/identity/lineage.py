@@ -1,7 +1,8 @@
 """The keys that vouched for what a credential was obtained with: once such a key is withdrawn, it is refused too.
 
 Each is a scope, `key:<issuer>|<name>`, that goes from token to task to token. It counts while the issuer's document has
-the key, as it is read now: so it does after a restart, and whatever has become of the clock.
+the key, as it is read now: so it does after a restart, and whatever has become of the clock. That of a client's own key
+is `key:agent:<client>|<name>`: its document is the inventory (proxy.identity.belonging).
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from proxy.errors import refuse
 
 _KIND = "key:"
+_CLIENT = "agent:"
 
 
 class Keys(Protocol):
@@ -37,6 +39,16 @@ def name_of(public: PublicKeyTypes) -> str:
 def scope_of_key(issuer: str, name: str) -> tuple[str, ...]:
     """The scope of this key of this issuer; nothing if it was not by a key that it was proven."""
     return (f"{_KIND}{issuer}|{name}",) if name else ()
+
+
+def scope_of_client_key(client: str, name: str) -> str:
+    """The scope of this key of a client's own."""
+    return f"{_KIND}{_CLIENT}{client}|{name}"
+
+
+def keys_of_clients(scopes: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each key of a client's own among these scopes: the client, and the key's name."""
+    return ((issuer.removeprefix(_CLIENT), name) for issuer, name in _all(scopes) if issuer.startswith(_CLIENT))
 
 
 async def read_unread(scopes: Iterable[str], keys_of: KeysOf, now: float) -> None:
@@ -71,6 +83,11 @@ def require_unwithdrawn(scopes: Iterable[str], keys_of: KeysOf) -> None:
 
 
 def _keys(scopes: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Those of issuers."""
+    return ((issuer, name) for issuer, name in _all(scopes) if not issuer.startswith(_CLIENT))
+
+
+def _all(scopes: Iterable[str]) -> Iterator[tuple[str, str]]:
     for scope in scopes:
         if scope.startswith(_KIND):
             issuer, _, name = scope.removeprefix(_KIND).rpartition("|")

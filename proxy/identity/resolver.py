@@ -11,6 +11,7 @@ from typing import Protocol
 from proxy.errors import Refused, refuse
 from proxy.facts import Agent, Inventory
 from proxy.identity.agreement import agreed
+from proxy.identity.belonging import require_belonging
 from proxy.identity.challenges import unproven
 from proxy.identity.ends import ends_of_agent
 from proxy.identity.handles import PREFIX, HandleService
@@ -325,6 +326,7 @@ class Resolver:
         parties = self._party_scopes(chain, proven.behind, agent, inventory, today, restraints)
         ends = [*ends_of_agent(agent, owner.id, standing.deputy_for), *_instance_scope(agent.id, proven.instance)]
         scopes = tuple(dict.fromkeys(["global", *ends, *parties, *proven.scopes]))
+        require_belonging(proven, self._subjects(inventory), inventory)
         return Identity(agent, owner, chain, proven, scopes, tuple(restraints), standing.deputy_for)
 
     def _party_scopes(

@@ -101,9 +101,12 @@ class TokenHouse(House):
     def _know(self) -> None:
         agents, people = dict(self.facts.agents), dict(self.facts.people)
         for name, key in (("support-bot", "bot"), ("builder", "builder")):
-            agents[name] = agents[name].model_copy(update={"client_keys": (jwk("ES256", key),)})
-        bot = Subject(issuer=ISSUER, subject=BOT)
-        agents["support-bot"] = agents["support-bot"].model_copy(update={"identities": (bot,)})
+            workload = Subject(issuer=f"spiffe://{DOMAIN}", subject=f"spiffe://{DOMAIN}/{name}")
+            shown = {"client_keys": (jwk("ES256", key),), "identities": (workload,)}
+            agents[name] = agents[name].model_copy(update=shown)
+        bot = agents["support-bot"]
+        known = (*bot.identities, Subject(issuer=ISSUER, subject=BOT))
+        agents["support-bot"] = bot.model_copy(update={"identities": known})
         frank = Subject(issuer=ISSUER, subject=FRANK)
         people["frank"] = people["frank"].model_copy(update={"identities": (frank,)})
         nightly = Process(

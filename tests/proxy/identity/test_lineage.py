@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 import pytest
 
 from proxy.errors import Refused
-from proxy.identity.lineage import Keys, name_of, read_unread, require_unwithdrawn, scope_of_key
+from proxy.identity.lineage import (
+    Keys,
+    keys_of_clients,
+    name_of,
+    read_unread,
+    require_unwithdrawn,
+    scope_of_client_key,
+    scope_of_key,
+)
 from proxy.tasks.scopes import checked_scope
 from tests.fakes.issuer import ISSUER, NOW, private_key
 
@@ -84,3 +92,12 @@ def test_a_key_has_one_name_and_a_scope_that_can_be_ended() -> None:
     """Whatever it is called in a document; another key has another."""
     assert NAME == name_of(private_key("ES256").public_key()) != name_of(private_key("RS256").public_key())
     assert [checked_scope(one) for one in scope_of_key(ISSUER, NAME)] == [f"key:{ISSUER}|{NAME}"]
+
+
+def test_a_client_s_own_key_is_none_of_an_issuer() -> None:
+    """No document of an issuer has it, so that it is never looked for there; it can be ended by its scope too."""
+    own = scope_of_client_key("support-bot", NAME)
+    assert checked_scope(own) == f"key:agent:support-bot|{NAME}"
+    assert list(keys_of_clients((*SCOPES, own, "agent:bot", "principal:a|b"))) == [("support-bot", NAME)]
+    require_unwithdrawn((own,), lambda _: ())
+    asyncio.run(read_unread((own,), lambda _: pytest.fail("asked"), NOW))
