@@ -136,6 +136,8 @@ class Resolver:
         return proven
 
     def _keys_of(self, issuer: str) -> Iterator[Keys]:
+        if self._own is not None and issuer == self._own.issuer:
+            yield self._own
         yield from self._tokens.keys_of(issuer)
         yield from self._workloads.keys_of(issuer)
 
@@ -221,6 +223,7 @@ class Resolver:
                 f"token:{self._own.issuer}|{token.id}",
                 f"task:{token.task}",
                 *token.via,
+                *scope_of_key(self._own.issuer, token.key_id),
                 *_instance_scope(token.actor, token.instance),
             ),
             evidence=f"sha256:{token.digest}",
