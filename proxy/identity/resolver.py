@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Protocol
@@ -16,7 +16,7 @@ from proxy.identity.challenges import unproven
 from proxy.identity.ends import ends_of_agent
 from proxy.identity.handles import PREFIX, HandleService
 from proxy.identity.lifetime import end_of, task_end
-from proxy.identity.lineage import Keys, read_unread, require_unwithdrawn, scope_of_key
+from proxy.identity.lineage import Keys, keys_of_issuers, read_unread, require_unwithdrawn, scope_of_key
 from proxy.identity.methods import HANDLE, TASK_TOKEN
 from proxy.identity.possession import held, thumbprint
 from proxy.identity.processes import JudgeProcess, ProcessStanding, process_ends, process_scopes
@@ -96,7 +96,7 @@ class Resolver:
         pieces = [await self._prove_one(shown, now, inventory, evidence.peer) for shown in evidence.credentials]
         if evidence.certificates:
             shown = await self._workloads.certificates(evidence.certificates, now)
-            pieces.append(self._resolve(shown, inventory))
+            pieces.append(self.of_verified(shown, inventory))
         if evidence.local is not None:
             pieces.extend(self._local(evidence.local, now, inventory, alone=not pieces))
         certificate = thumbprint(evidence.certificates)
@@ -112,11 +112,7 @@ class Resolver:
             return
         shown = self._workloads.peer(peer, now)
         if alone or self._subjects(inventory).claimed(shown.issuer, shown.subject):
-            yield self._resolve(shown, inventory)
-
-    def of_verified(self, shown: VerifiedToken, inventory: Inventory) -> Proven:
-        """Which agent this is of, that was verified elsewhere; a refusal if it is none's."""
-        return self._resolve(shown, inventory)
+            yield self.of_verified(shown, inventory)
 
     def party(self, issuer: str, subject: str, inventory: Inventory, client: str | None = None) -> Principal | None:
         """The one party of the inventory, of any kind, with this identity; of a token, issued to this `client`."""
@@ -151,7 +147,7 @@ class Resolver:
             return self._resolve_own(self._own.verify(value, now))
         if _JWT.fullmatch(value):
             shown = await self._workloads.token(value, now, peer) or await self._tokens.verify(value, now)
-            return self._resolve(shown, inventory)
+            return self.of_verified(shown, inventory)
         raise unproven("identity_invalid", "neither a handle nor a token")
 
     async def _prove_handle(self, handle: str, now: float) -> Proven:
@@ -171,7 +167,8 @@ class Resolver:
             made_at=row.issued_at,
         )
 
-    def _resolve(self, token: VerifiedToken, inventory: Inventory) -> Proven:
+    def of_verified(self, token: VerifiedToken, inventory: Inventory) -> Proven:
+        """Which agent this is of, that was verified here or elsewhere; a refusal if it is none's."""
         subjects = self._subjects(inventory)
         match = subjects.find(token.issuer, token.subject)
         if match is None:
@@ -198,7 +195,6 @@ class Resolver:
             subject=token.subject,
             evidence=f"sha256:{token.digest}",
             keys=((token.issuer, self._epoch_of(token.issuer)),),
-            reviews=((token.issuer, token.review),) if token.review else (),
         )
 
     def _epoch_of(self, issuer: str) -> int:
@@ -208,6 +204,11 @@ class Resolver:
     async def refresh(self, now: float) -> None:
         """Keys that are due are read again, and who vouches is asked again: what they proved ends with them."""
         await asyncio.gather(self._tokens.refresh(now), self._workloads.refresh(now))
+
+    def keep_vouched(self, scopes: Iterable[str], until: float) -> None:
+        """Something with these scopes lives until then: whoever must stand by what is behind it is asked on."""
+        for issuer, name in keys_of_issuers(scopes):
+            self._workloads.keep_vouched(issuer, name, until)
 
     def _resolve_own(self, token: TaskToken) -> Proven:
         assert self._own is not None  # it has just read the token
@@ -285,9 +286,7 @@ class Resolver:
                     "A key of this credential's issuer has been withdrawn. Connect again to show it anew.",
                     internal=f"keys of {issuer}: epoch {self._epoch_of(issuer)}, proven at {epoch}",
                 )
-        require_unwithdrawn(proven.scopes, self._keys_of)
-        for issuer, number in proven.reviews:
-            self._workloads.require_vouched(issuer, number, now)
+        require_unwithdrawn(proven.scopes, self._keys_of, now)
         day = int(now // _DAY)
         known = self._known.get(proven.credential)
         # The connections of one credential prove the same again and again: equal is as good as identical.

@@ -74,7 +74,7 @@ class Source[D: Document]:
         """
         return self._document is not None or self._missed
 
-    def holds(self, name: str) -> bool | None:
+    def holds(self, name: str, now: float) -> bool | None:  # noqa: ARG002 - the last document, however old, says it
         """Whether the key of this name is in the last document; None if none was read yet, which it will be."""
         if self._document is None:
             self._missed = True

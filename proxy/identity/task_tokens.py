@@ -108,7 +108,7 @@ class TaskTokenReader:
     def audience(self) -> str:
         return self._profile.audience
 
-    def holds(self, name: str) -> bool:  # noqa: ARG002 - as proxy.identity.lineage asks for the keys of any issuer
+    def holds(self, name: str, now: float) -> bool:  # noqa: ARG002 - as proxy.identity.lineage asks for the keys of any issuer
         """Ours count until their scope is ended: what one of them began outlives the time for which it is published."""
         return True
 
