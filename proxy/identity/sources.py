@@ -64,6 +64,7 @@ class Source[D: Document]:
         self._good_at = self._fresh_until = 0.0
         self._aged_attempt = self._unknown_attempt = float("-inf")
         self._missed = False
+        self._trouble = ""
         self.epoch = 0
 
     @property
@@ -132,8 +133,13 @@ class Source[D: Document]:
                 self._adopt(document)
                 self._body = fetched.body
         except (FetchFailed, ValueError, StoreUnavailable) as error:
-            log.warning("%s: keys could not be read, the last good ones count: %s", self.name, error)
+            if str(error) != self._trouble:  # a file is looked at each second, and may be away for days
+                log.warning("%s: keys could not be read, the last good ones count: %s", self.name, error)
+            self._trouble = str(error)
             return
+        if self._trouble:
+            log.warning("%s: keys can be read again", self.name)
+        self._trouble = ""
         self._good_at, self._fresh_until = now, now + self._fresh_for(fetched)
 
     async def _prepare(self) -> None:
