@@ -23,6 +23,7 @@ from proxy.files import marks
 from proxy.inventory.held import handed_over, in_force
 from proxy.inventory.load import Examined, Loaded
 from proxy.inventory.narrowing import Narrowed, narrowed
+from proxy.inventory.proofs import without_proofs
 from proxy.inventory.review_dates import Horizon
 from proxy.inventory.watch import RESTLESS, InventorySource
 from proxy.world import World, build_world, policy_mistakes
@@ -133,7 +134,8 @@ class Keeper:
         now = in_force(files.inventory, held, self._rules)
         if said.version == files.inventory.version and not ended:
             return Narrowed(now)
-        return narrowed(now, in_force(said, held, self._rules), ended, self._today(), handing=self._handing)
+        found = narrowed(now, in_force(said, held, self._rules), ended, self._today(), handing=self._handing)
+        return without_proofs(found, said)
 
     def _horizon(self) -> Horizon:
         return Horizon(self._today(), self._rules.longest_review_days)

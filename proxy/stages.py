@@ -134,8 +134,7 @@ class Proven:
     issuers whose keys it was proven by, each with the epoch of those keys: when one is taken away, it must be shown
     anew. `thumbprint` is that of the certificate whose key the connection has proven to hold, `bound_to` the one that
     it must be (RFC 8705 section 3). `made_at` is when the credential itself was issued, however old its task; 0 if only
-    `issued_at` is known. `reviews` are the issuers that are asked again whether it is still good, each with the number
-    under which they are. `begun` are the task and those above it, if they are known to us: of each the agent, and when
+    `issued_at` is known. `begun` are the task and those above it, if they are known to us: of each the agent, and when
     it began.
     """
 
@@ -157,7 +156,6 @@ class Proven:
     thumbprint: str = ""
     bound_to: str = ""
     made_at: float = 0.0
-    reviews: tuple[tuple[str, int], ...] = ()
     begun: tuple[tuple[str, float], ...] = ()
 
 

@@ -56,6 +56,7 @@ def control_application(core: Core, origins: tuple[str, ...], addresses: Address
         handle_ttl=core.settings.identity.handle_ttl_seconds,
         jwks=_jwks(core),
         reach=core.pipeline.reached_by,
+        token_issuer=core.own_tokens.issuer if core.own_tokens is not None else "",
         keys={
             use: signer
             for use, signer in (("calls", core.signer), ("events", core.signals.signer))

@@ -24,7 +24,8 @@ def rotate(
     """Sign with another key from now on.
 
     The old one verifies until what it signed has ended; with `--revoke-old` it is withdrawn at once, with every task
-    token that it signed. Services that have read the keys ask for them anew within five minutes.
+    token that it signed, and every task that was begun with one. Services that have read the keys ask for them anew
+    within five minutes.
 
     \b
     countersign keys rotate --revoke-old --reason "a backup was stolen"
@@ -35,3 +36,5 @@ def rotate(
         return
     old = "is withdrawn" if done["withdrawn"] else "verifies until what it signed has ended"
     print(f"{done['signs']} signs now; {done['signed']} {old}")
+    if done["note"]:
+        typer.echo(f"countersign: {done['note']}", err=True)

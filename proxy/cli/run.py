@@ -163,6 +163,7 @@ async def _handles(client: "httpx.AsyncClient", asked: dict[str, Json]) -> Async
         await handles.token()  # who may have none is told so before the program starts
         yield handles
     finally:
+        await handles.settle()
         for made in handles.issued:
             await _revoke(client, made)
 

@@ -56,7 +56,7 @@ def desk_for(caller: Caller, deps: ControlDeps, feed: EventFeed) -> Desk:
         ending=ending,
         handles=HandleDesk(caller, deps, journal, ending),
         inventory=InventoryDesk(caller, deps, journal),
-        keys=KeyDesk(caller, deps, journal),
+        keys=KeyDesk(caller, deps, journal, ending),
         kill_switch=KillSwitch(caller, deps, ending),
         leaving=LeavingDesk(caller, deps),
         reviews=ReviewDesk(caller, deps, journal, ending),

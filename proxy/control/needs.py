@@ -154,6 +154,11 @@ class SigningKeys(Protocol):
     @property
     def key_id(self) -> str: ...
 
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """Of all of them: that signed, signs, or will."""
+        ...
+
     def rotate(self, now: float, *, withdraw: bool) -> None:
         """Another signs from now on. Raises `OSError`; then nothing has changed."""
         ...
@@ -169,7 +174,7 @@ class ControlDeps:
     `handle_ttl` seconds if nothing else is asked for. `jwks` are the keys that internal services verify the
     accounts of their calls with; None if they are told nothing. `reach` tells what is open under a scope, where
     calls pass through this process. `operator_may_sign`: also in the name of people, who are then not asked.
-    `keys` are those that we sign with, by what for.
+    `keys` are those that we sign with, by what for: `calls` are those of task tokens too, if there is a `token_issuer`.
     """
 
     holds: Holds
@@ -194,6 +199,7 @@ class ControlDeps:
     handle_ttl: float = 3600.0
     jwks: Callable[[], Mapping[str, Json]] | None = None
     reach: Callable[[str], Reach] | None = None
+    token_issuer: str = ""
 
     @property
     def secure(self) -> bool:

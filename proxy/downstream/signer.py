@@ -20,6 +20,8 @@ ROTATE_AFTER = 30 * 86_400
 # How long a key that signs no more is still published. Verifiers read the keys anew every five minutes.
 OVERLAP = 3600
 assert OVERLAP >= 2 * MAX_LIFETIME
+# How long it is kept after that, to be withdrawn by its name with what it began.
+KEPT = 8 * 3600  # INVARIANT: proxy.tasks.task lets no task run longer
 
 CALLS = KeyUse(ES256, "signing", TYP, ROTATE_AFTER, OVERLAP)
 
@@ -52,6 +54,11 @@ class Signer:
     def key_id(self) -> str:
         """Of the key that signs now."""
         return self._ring.current.key_id
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """Of every key that has signed, signs or will, as far as it is kept."""
+        return tuple(key.key_id for key in (self._ring.current, self._ring.coming, *self._ring.retired))
 
     def sign(self, claims: Mapping[str, Json], typ: str = "") -> str:
         """These claims as a compact JWS (RFC 7515, RFC 7518 section 3). Straight, since each call pays for it."""
@@ -95,7 +102,7 @@ class Signer:
     def _turned(self, now: float) -> KeyRing:
         ring, use = self._ring, self._use
         last = replace(ring.current, until=int(now) + use.overlap)
-        retired = (last, *(key for key in ring.retired if now < key.until))
+        retired = (last, *(key for key in ring.retired if now < key.until + KEPT))
         return KeyRing(replace(ring.coming, since=int(now)), fresh(use.kind), retired)
 
     def _replace(self, ring: KeyRing) -> None:

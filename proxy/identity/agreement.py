@@ -30,7 +30,6 @@ def agreed(pieces: Sequence[Proven]) -> Proven:
         made_at=min((piece.made_at for piece in pieces if piece.made_at), default=0.0),
         scopes=tuple(dict.fromkeys(scope for piece in ordered for scope in piece.scopes)),
         keys=tuple(dict.fromkeys(key for piece in ordered for key in piece.keys)),
-        reviews=tuple(dict.fromkeys(review for piece in ordered for review in piece.reviews)),
         issuer=naming.issuer,
         subject=naming.subject,
         instance=naming.instance,

@@ -1,7 +1,6 @@
 """A client's own key as its credential: signed assertions, each for one request (RFC 7523 section 3, RFC 8725)."""
 
 import hashlib
-import json
 from collections.abc import Container, Mapping
 from typing import Protocol, cast
 
@@ -11,15 +10,15 @@ from policies.model import Json
 from proxy.errors import Refused
 from proxy.identity.challenges import unproven
 from proxy.identity.claims import check_claims
+from proxy.identity.client_keys import ALGORITHMS, client_keys
 from proxy.identity.compact import read
 from proxy.identity.interfaces import ReplayStore
 from proxy.identity.issuers import MAX_LEEWAY, IssuerSettings
-from proxy.identity.key_sets import read_key_set
+from proxy.identity.lineage import name_of, scope_of_client_key
 from proxy.identity.methods import CLIENT_ASSERTION
 from proxy.identity.signed_tokens import check_signature
 from proxy.stages import Proven
 
-ALGORITHMS = ("ES256", "EdDSA")
 MAX_LIFE = 60
 # Nothing that is signed for another purpose says so in its header, or says nothing.
 _TYPES = frozenset({"", "jwt", "client-authentication+jwt"})
@@ -61,13 +60,12 @@ class AssertionVerifier:
         token_id = unverified.claims.get("jti")
         if not isinstance(token_id, str):
             raise unproven("identity_invalid", "assertion_jti")
-        document = json.dumps({"keys": [dict(key) for key in client.client_keys]}).encode()
-        key = read_key_set(document, profile).find(unverified.key_id)
+        key = client_keys(subject, client.client_keys).find(unverified.key_id)
         if key is None:
             raise unproven("identity_invalid", "assertion_key")
         check_signature(assertion, unverified, key)
         await self._require_first(subject, token_id, unverified.claims, now)
-        return self._proven(subject, token_id, assertion, unverified.claims)
+        return self._proven(subject, name_of(key.key), assertion, unverified.claims)
 
     def _profile(self, client: str) -> IssuerSettings:
         # INVARIANT: the URL is never fetched; the keys are those of the inventory
@@ -88,17 +86,15 @@ class AssertionVerifier:
         if not await self._replays.use_once(f"assertion:{used}", until, now):
             raise unproven("identity_invalid", "assertion_replayed")
 
-    def _proven(self, client: str, token_id: str, assertion: str, claims: Mapping[str, Json]) -> Proven:
+    def _proven(self, client: str, key: str, assertion: str, claims: Mapping[str, Json]) -> Proven:
         issued, expires = cast("int", claims["iat"]), cast("int", claims["exp"])
         return Proven(
             agent=client,
             method=CLIENT_ASSERTION,
-            credential=f"assertion:{token_id}",
+            credential=f"assertion:{claims['jti']}",
             issued_at=float(issued - MAX_LEEWAY),
             not_after=float(expires + MAX_LEEWAY),
             task="",
-            scopes=(f"principal:{client}",),
-            issuer=client,
-            subject=client,
+            scopes=(f"principal:{client}", scope_of_client_key(client, key)),
             evidence="sha256:" + hashlib.sha256(assertion.encode()).hexdigest(),
         )

@@ -34,23 +34,22 @@ class ServiceAccountVerifier:
         ]
         self._signed = SignedTokens(self._sources)
 
-    def keys_of(self, issuer: str) -> Iterator[KeySource]:
-        """The keys of this cluster."""
+    def keys_of(self, issuer: str) -> Iterator[KeySource | TokenReviewer]:
+        """The keys of this cluster, or its API server's word in their place."""
         index = self._by_issuer.get(issuer)
         if index is not None:
-            yield self._sources[index]
+            yield self._reviewers.get(index) or self._sources[index]
 
     async def refresh(self, now: float) -> None:
         """Keys that are due are read again, and API servers asked again about tokens in use."""
         reviewers = self._reviewers.values()
         await asyncio.gather(keep_current(self._sources, now), *(one.ask_again(now) for one in reviewers))
 
-    def require_vouched(self, issuer: str, number: int, now: float) -> None:
-        """Refuses unless the API server of this cluster still vouches for what it was asked under this number."""
+    def keep_vouched(self, issuer: str, name: str, until: float) -> None:
+        """Something hangs on the token of this name until then: its API server, if there is one, is asked on."""
         reviewer = self._reviewers.get(self._by_issuer.get(issuer, -1))
-        if reviewer is None:
-            raise unproven("identity_invalid", "token_cluster")
-        reviewer.vouched.require(number, now)
+        if reviewer is not None:
+            reviewer.vouched.keep(name, until)
 
     def recognises(self, unverified: Unverified) -> bool:
         """Whether this says that it is of one of our clusters. Nothing is believed by that."""
@@ -73,8 +72,9 @@ class ServiceAccountVerifier:
         reviewer = self._reviewers.get(index)
         if reviewer is not None:
             # Its claims are the token's own, which the API server has verified with it.
-            number = await reviewer.require_good(Question(token, verified.subject, digest), now, peer)
-            return replace(verified, method=TOKEN_REVIEW, review=number)
+            question = Question(token, verified.subject, digest)
+            await reviewer.require_good(question, now, peer)
+            return replace(verified, method=TOKEN_REVIEW, key=question.name)
         epoch, key = await self._signed.check(token, unverified, digest, index, now)
         verified = replace(verified, key=key)
         self._signed.remember(verified, index, epoch, now)

@@ -1,7 +1,9 @@
 """The keys that vouched for what a credential was obtained with: once such a key is withdrawn, it is refused too.
 
 Each is a scope, `key:<issuer>|<name>`, that goes from token to task to token. It counts while the issuer's document has
-the key, as it is read now: so it does after a restart, and whatever has become of the clock.
+the key, as it is read now: so it does after a restart, and whatever has become of the clock. Where an issuer has no
+keys, but is asked about each token, its word on that one is in the place of a key. That of a client's own key
+is `key:agent:<client>|<name>`: its document is the inventory (proxy.identity.belonging).
 """
 
 import hashlib
@@ -14,13 +16,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from proxy.errors import refuse
 
 _KIND = "key:"
+_CLIENT = "agent:"
 
 
 class Keys(Protocol):
     """One document of keys."""
 
-    def holds(self, name: str) -> bool | None:
-        """Whether the key of this name is in it; None if it was not read yet, which it will be from now on."""
+    def holds(self, name: str, now: float) -> bool | None:
+        """Whether the key of this name is in it; None if it was not read yet, which it will be from now on.
+
+        Refuses itself, where there is more to say than that.
+        """
         ...
 
     async def current(self, now: float) -> object: ...
@@ -39,19 +45,24 @@ def scope_of_key(issuer: str, name: str) -> tuple[str, ...]:
     return (f"{_KIND}{issuer}|{name}",) if name else ()
 
 
+def scope_of_client_key(client: str, name: str) -> str:
+    """The scope of this key of a client's own."""
+    return f"{_KIND}{_CLIENT}{client}|{name}"
+
+
 async def read_unread(scopes: Iterable[str], keys_of: KeysOf, now: float) -> None:
     """Reads what was not read since the start; refuses (503) if it cannot be had."""
-    for issuer, name in _keys(scopes):
+    for issuer, name in keys_of_issuers(scopes):
         for keys in keys_of(issuer):
-            if keys.holds(name) is None:
+            if keys.holds(name, now) is None:
                 await keys.current(now)
 
 
-def require_unwithdrawn(scopes: Iterable[str], keys_of: KeysOf) -> None:
+def require_unwithdrawn(scopes: Iterable[str], keys_of: KeysOf, now: float) -> None:
     """Refuses unless each key among these scopes is still one of its issuer's. A key of an issuer that is not known
     any more is none."""
-    for issuer, name in _keys(scopes):
-        held = {keys.holds(name) for keys in keys_of(issuer)}
+    for issuer, name in keys_of_issuers(scopes):
+        held = {keys.holds(name, now) for keys in keys_of(issuer)}
         if True in held:
             continue
         if None in held:
@@ -70,7 +81,17 @@ def require_unwithdrawn(scopes: Iterable[str], keys_of: KeysOf) -> None:
         )
 
 
-def _keys(scopes: Iterable[str]) -> Iterator[tuple[str, str]]:
+def keys_of_clients(scopes: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each key of a client's own among these scopes: the client, and the key's name."""
+    return ((issuer.removeprefix(_CLIENT), name) for issuer, name in _all(scopes) if issuer.startswith(_CLIENT))
+
+
+def keys_of_issuers(scopes: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each key of an issuer's among these scopes: the issuer, and the key's name."""
+    return ((issuer, name) for issuer, name in _all(scopes) if not issuer.startswith(_CLIENT))
+
+
+def _all(scopes: Iterable[str]) -> Iterator[tuple[str, str]]:
     for scope in scopes:
         if scope.startswith(_KIND):
             issuer, _, name = scope.removeprefix(_KIND).rpartition("|")

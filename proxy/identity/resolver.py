@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Protocol
@@ -11,11 +11,12 @@ from typing import Protocol
 from proxy.errors import Refused, refuse
 from proxy.facts import Agent, Inventory
 from proxy.identity.agreement import agreed
+from proxy.identity.belonging import require_belonging
 from proxy.identity.challenges import unproven
 from proxy.identity.ends import ends_of_agent
 from proxy.identity.handles import PREFIX, HandleService
 from proxy.identity.lifetime import end_of, task_end
-from proxy.identity.lineage import Keys, read_unread, require_unwithdrawn, scope_of_key
+from proxy.identity.lineage import Keys, keys_of_issuers, read_unread, require_unwithdrawn, scope_of_key
 from proxy.identity.methods import HANDLE, TASK_TOKEN
 from proxy.identity.possession import held, thumbprint
 from proxy.identity.processes import JudgeProcess, ProcessStanding, process_ends, process_scopes
@@ -95,7 +96,7 @@ class Resolver:
         pieces = [await self._prove_one(shown, now, inventory, evidence.peer) for shown in evidence.credentials]
         if evidence.certificates:
             shown = await self._workloads.certificates(evidence.certificates, now)
-            pieces.append(self._resolve(shown, inventory))
+            pieces.append(self.of_verified(shown, inventory))
         if evidence.local is not None:
             pieces.extend(self._local(evidence.local, now, inventory, alone=not pieces))
         certificate = thumbprint(evidence.certificates)
@@ -111,11 +112,7 @@ class Resolver:
             return
         shown = self._workloads.peer(peer, now)
         if alone or self._subjects(inventory).claimed(shown.issuer, shown.subject):
-            yield self._resolve(shown, inventory)
-
-    def of_verified(self, shown: VerifiedToken, inventory: Inventory) -> Proven:
-        """Which agent this is of, that was verified elsewhere; a refusal if it is none's."""
-        return self._resolve(shown, inventory)
+            yield self.of_verified(shown, inventory)
 
     def party(self, issuer: str, subject: str, inventory: Inventory, client: str | None = None) -> Principal | None:
         """The one party of the inventory, of any kind, with this identity; of a token, issued to this `client`."""
@@ -135,6 +132,8 @@ class Resolver:
         return proven
 
     def _keys_of(self, issuer: str) -> Iterator[Keys]:
+        if self._own is not None and issuer == self._own.issuer:
+            yield self._own
         yield from self._tokens.keys_of(issuer)
         yield from self._workloads.keys_of(issuer)
 
@@ -148,7 +147,7 @@ class Resolver:
             return self._resolve_own(self._own.verify(value, now))
         if _JWT.fullmatch(value):
             shown = await self._workloads.token(value, now, peer) or await self._tokens.verify(value, now)
-            return self._resolve(shown, inventory)
+            return self.of_verified(shown, inventory)
         raise unproven("identity_invalid", "neither a handle nor a token")
 
     async def _prove_handle(self, handle: str, now: float) -> Proven:
@@ -168,7 +167,8 @@ class Resolver:
             made_at=row.issued_at,
         )
 
-    def _resolve(self, token: VerifiedToken, inventory: Inventory) -> Proven:
+    def of_verified(self, token: VerifiedToken, inventory: Inventory) -> Proven:
+        """Which agent this is of, that was verified here or elsewhere; a refusal if it is none's."""
         subjects = self._subjects(inventory)
         match = subjects.find(token.issuer, token.subject)
         if match is None:
@@ -195,7 +195,6 @@ class Resolver:
             subject=token.subject,
             evidence=f"sha256:{token.digest}",
             keys=((token.issuer, self._epoch_of(token.issuer)),),
-            reviews=((token.issuer, token.review),) if token.review else (),
         )
 
     def _epoch_of(self, issuer: str) -> int:
@@ -205,6 +204,11 @@ class Resolver:
     async def refresh(self, now: float) -> None:
         """Keys that are due are read again, and who vouches is asked again: what they proved ends with them."""
         await asyncio.gather(self._tokens.refresh(now), self._workloads.refresh(now))
+
+    def keep_vouched(self, scopes: Iterable[str], until: float) -> None:
+        """Something with these scopes lives until then: whoever must stand by what is behind it is asked on."""
+        for issuer, name in keys_of_issuers(scopes):
+            self._workloads.keep_vouched(issuer, name, until)
 
     def _resolve_own(self, token: TaskToken) -> Proven:
         assert self._own is not None  # it has just read the token
@@ -220,6 +224,7 @@ class Resolver:
                 f"token:{self._own.issuer}|{token.id}",
                 f"task:{token.task}",
                 *token.via,
+                *scope_of_key(self._own.issuer, token.key_id),
                 *_instance_scope(token.actor, token.instance),
             ),
             evidence=f"sha256:{token.digest}",
@@ -281,9 +286,7 @@ class Resolver:
                     "A key of this credential's issuer has been withdrawn. Connect again to show it anew.",
                     internal=f"keys of {issuer}: epoch {self._epoch_of(issuer)}, proven at {epoch}",
                 )
-        require_unwithdrawn(proven.scopes, self._keys_of)
-        for issuer, number in proven.reviews:
-            self._workloads.require_vouched(issuer, number, now)
+        require_unwithdrawn(proven.scopes, self._keys_of, now)
         day = int(now // _DAY)
         known = self._known.get(proven.credential)
         # The connections of one credential prove the same again and again: equal is as good as identical.
@@ -325,6 +328,7 @@ class Resolver:
         parties = self._party_scopes(chain, proven.behind, agent, inventory, today, restraints)
         ends = [*ends_of_agent(agent, owner.id, standing.deputy_for), *_instance_scope(agent.id, proven.instance)]
         scopes = tuple(dict.fromkeys(["global", *ends, *parties, *proven.scopes]))
+        require_belonging(proven, self._subjects(inventory), inventory)
         return Identity(agent, owner, chain, proven, scopes, tuple(restraints), standing.deputy_for)
 
     def _party_scopes(

@@ -64,6 +64,7 @@ class Source[D: Document]:
         self._good_at = self._fresh_until = 0.0
         self._aged_attempt = self._unknown_attempt = float("-inf")
         self._missed = False
+        self._trouble = ""
         self.epoch = 0
 
     @property
@@ -74,7 +75,7 @@ class Source[D: Document]:
         """
         return self._document is not None or self._missed
 
-    def holds(self, name: str) -> bool | None:
+    def holds(self, name: str, now: float) -> bool | None:  # noqa: ARG002 - the last document, however old, says it
         """Whether the key of this name is in the last document; None if none was read yet, which it will be."""
         if self._document is None:
             self._missed = True
@@ -132,8 +133,13 @@ class Source[D: Document]:
                 self._adopt(document)
                 self._body = fetched.body
         except (FetchFailed, ValueError, StoreUnavailable) as error:
-            log.warning("%s: keys could not be read, the last good ones count: %s", self.name, error)
+            if str(error) != self._trouble:  # a file is looked at each second, and may be away for days
+                log.warning("%s: keys could not be read, the last good ones count: %s", self.name, error)
+            self._trouble = str(error)
             return
+        if self._trouble:
+            log.warning("%s: keys can be read again", self.name)
+        self._trouble = ""
         self._good_at, self._fresh_until = now, now + self._fresh_for(fetched)
 
     async def _prepare(self) -> None:

@@ -17,8 +17,8 @@ class VerifiedToken:
     `issued_at` is the earliest moment at which it can have been issued, `not_after` the latest at
     which it may be used, given the clock tolerance of its profile. `method` is how it was proven, and
     `instance` which running copy it speaks of, if it says so. `client` is whom it was issued to, if it says so.
-    `review` is the number under which its issuer is asked about it again; 0 if it is not. `key` is the name of the key
-    that it was proven by; empty if that was no key of an issuer's.
+    `key` is the name of the key that it was proven by, or of the token itself where its issuer stands by it; empty if
+    that was neither.
     """
 
     issuer: str
@@ -30,7 +30,6 @@ class VerifiedToken:
     method: str = ISSUED_JWT
     instance: str = ""
     client: str = ""
-    review: int = 0
     key: str = ""
 
 

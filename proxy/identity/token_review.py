@@ -44,7 +44,6 @@ class _Answer:
 
     at: float
     refusal: Refused | None
-    number: int = 0
     counts: bool = True
     silent: bool = False
 
@@ -53,8 +52,11 @@ class TokenReviewer:
     """One API server's word on tokens. It is asked once for each token in five seconds, and never by too many.
 
     An API server that does not answer as it should is 503: nothing is known of the token then. What it `vouched` for
-    is asked about again for as long as it is in use.
+    is asked about again for as long as it is in use. To what was obtained with a token, its word is what a key is
+    elsewhere: it counts while the API server stands by it.
     """
+
+    epoch = 0
 
     def __init__(self, cluster: ClusterSettings) -> None:
         assert cluster.review_url is not None  # the caller asks only where there is somebody to ask
@@ -68,22 +70,26 @@ class TokenReviewer:
         self._turns = Turns(_AT_ONCE, _EACH, _MOST_WAITING)
         self._silent = False
 
-    async def require_good(self, question: Question, now: float, peer: str = "") -> int:
-        """The number of this token, if the API server says, now or a moment ago, that it is good; else refuses.
+    def holds(self, name: str, now: float) -> bool:
+        """The API server stands by the token of this name; else a refusal, in its own words."""
+        self.vouched.require(name, now)
+        return True
+
+    async def current(self, now: float) -> object:
+        """It is asked about tokens that are shown, or in use: there is nothing to be read."""
+
+    async def require_good(self, question: Question, now: float, peer: str = "") -> None:
+        """Refuses unless the API server says, now or a moment ago, that this token is good.
 
         Where it does not say anything, what it vouched for counts on, on new connections as on old ones.
         """
         answer = self._answers.get(question.digest)
         if answer is None or not 0 <= now - answer.at < REMEMBERED:
-            known = self.vouched.number_of(question.digest, now) if self._silent else 0
-            if known:  # it is asked about again anyway, and nobody waits for a server that is away
-                return known
+            if self._silent and self.vouched.counts(question, now):
+                return  # it is asked about again anyway, and nobody waits for a server that is away
             answer = await asyncio.shield(self._shared(question, now, self._turns.of(peer)))
-        if answer.refusal is None:
-            return answer.number
-        known = self.vouched.number_of(question.digest, now) if answer.silent else 0
-        if known:
-            return known
+        if answer.refusal is None or (answer.silent and self.vouched.counts(question, now)):
+            return
         # Anew each time: an exception that is raised again keeps what it was raised in before.
         raise Refused(answer.refusal.refusal)
 
@@ -121,7 +127,7 @@ class TokenReviewer:
             self._silent = False
             self._judge(review, question.subject)
         except Refused as refused:
-            if self.vouched.bad(question.digest):
+            if self.vouched.bad(question):
                 why = refused.refusal.internal
                 log.warning("cluster %s: a token of %s is good no more: %s", self._url, question.subject, why)
             return _Answer(now, refused)
@@ -131,7 +137,8 @@ class TokenReviewer:
             return self._unanswered(now, f"no answer within {_WITHIN:.0f} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return self._unanswered(now, f"{type(error).__name__}: {error}")
-        return _Answer(now, None, self.vouched.good(question, now))
+        self.vouched.good(question, now)
+        return _Answer(now, None)
 
     async def _ask(self, token: str) -> Mapping[str, Json]:
         """The TokenReview, answered."""

@@ -1,9 +1,8 @@
-"""What an API server has vouched for, and is to be asked about again for as long as it is in use."""
+"""What an API server has vouched for, and is asked about again while it is in use, or something hangs on it."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import count
 
 from proxy.errors import refuse
 
@@ -19,21 +18,26 @@ class Question:
     subject: str
     digest: str
 
+    @property
+    def name(self) -> str:
+        """Of the token, where it stands in the place of a key (proxy.identity.lineage)."""
+        return self.digest[:32]
+
 
 @dataclass(slots=True)
 class _Standing:
-    """`used`: somebody has relied on it since it was last asked about. `ended`: the answer was no."""
+    """`used`: somebody has relied on it since it was last asked about, or will until `until`. `ended`: it was no."""
 
     question: Question
-    number: int
     good_at: float
     ask_at: float
     used: bool = True
+    until: float = 0.0
     ended: bool = False
 
 
 class Vouched:
-    """Each token that was said to be good, under a number that is never given again: what was ended stays so.
+    """Each token that was said to be good, by its name.
 
     It counts while the last yes is at most `unanswered` seconds old. In use, it is due every `every` seconds, and
     sooner after no answer. Unused, it is not asked about, and forgotten: then it must be shown anew.
@@ -42,76 +46,76 @@ class Vouched:
     def __init__(self, every: float, unanswered: float) -> None:
         self._every = every
         self._unanswered = unanswered
-        self._numbers = count(1)
-        self._by_number: OrderedDict[int, _Standing] = OrderedDict()
-        self._by_digest: dict[str, _Standing] = {}
+        self._standings: OrderedDict[str, _Standing] = OrderedDict()
 
-    def good(self, question: Question, now: float) -> int:
-        """The answer was yes: the number of this token, the same for as long as it is never no."""
-        standing = self._by_digest.get(question.digest)
-        if standing is None:
-            standing = _Standing(question, next(self._numbers), now, now)
-            self._by_digest[question.digest] = self._by_number[standing.number] = standing
-        standing.good_at, standing.ask_at = now, now + self._every
-        self._by_number.move_to_end(standing.number)
-        if len(self._by_number) > _MOST:
-            self._forget(next(iter(self._by_number.values())))
-        return standing.number
+    def good(self, question: Question, now: float) -> None:
+        """The answer was yes."""
+        standing = self._standings.setdefault(question.name, _Standing(question, now, now))
+        standing.good_at, standing.ask_at, standing.ended = now, now + self._every, False
+        self._standings.move_to_end(question.name)
+        if len(self._standings) > _MOST:
+            self._standings.popitem(last=False)
 
-    def bad(self, digest: str) -> bool:
+    def bad(self, question: Question) -> bool:
         """The answer was no. Whether it was yes before."""
-        standing = self._by_digest.pop(digest, None)
-        if standing is None:
+        standing = self._standings.get(question.name)
+        if standing is None or standing.ended:
             return False
         standing.ended = True
         return True
 
-    def number_of(self, digest: str, now: float) -> int:
-        """The number of a token that counts at `now` by an earlier yes; 0 if it does not. It is in use then."""
-        standing = self._by_digest.get(digest)
-        if standing is None or abs(now - standing.good_at) > self._unanswered:
-            return 0
+    def counts(self, question: Question, now: float) -> bool:
+        """Whether a token counts at `now` by an earlier yes. It is in use then."""
+        standing = self._standings.get(question.name)
+        if standing is None or standing.ended or abs(now - standing.good_at) > self._unanswered:
+            return False
         standing.used = True
-        return standing.number
+        return True
 
-    def require(self, number: int, now: float) -> None:
+    def keep(self, name: str, until: float) -> None:
+        """Something hangs on this one until then, used or not."""
+        standing = self._standings.get(name)
+        if standing is not None:
+            standing.until = max(standing.until, until)
+
+    def require(self, name: str, now: float) -> None:
         """Refuses unless the last answer was yes, and is not too old."""
-        standing = self._by_number.get(number)
+        standing = self._standings.get(name)
         if standing is None:
-            raise refuse("identity_expired", 403, "Connect again to show this credential anew: it was not in use.")
+            raise refuse(
+                "identity_expired",
+                403,
+                "Show the cluster's credential that is behind this anew: it was not in use for a while.",
+            )
         if standing.ended:
             raise refuse(
-                "identity_revoked", 403, "The cluster that this credential is of says that it is good no more."
+                "identity_revoked", 403, "The cluster whose credential is behind this says that it is good no more."
             )
         standing.used = True
         if abs(now - standing.good_at) > self._unanswered:
             raise refuse(
                 "identity_unavailable",
                 503,
-                "The cluster that this credential is of has not been heard of for too long to go on.",
+                "The cluster whose credential is behind this has not been heard of for too long to go on.",
                 "retry",
                 internal=f"the last yes was {now - standing.good_at:.0f} s ago",
             )
 
     def due(self, now: float, most: int) -> list[Question]:
         """So many, at most, of those in use that are to be asked about now. What is not in use is forgotten in time."""
-        for standing in [one for one in self._by_number.values() if self._is_over(one, now)]:
-            self._forget(standing)
+        for name in [name for name, one in self._standings.items() if self._is_over(one, now)]:
+            del self._standings[name]
         chosen = sorted(self._waiting(now), key=lambda one: one.ask_at)[: max(0, most)]
         for standing in chosen:
             standing.used, standing.ask_at = False, now + min(RETRY, self._every)
         return [one.question for one in chosen]
 
     def _waiting(self, now: float) -> Iterator[_Standing]:
-        for standing in self._by_number.values():
+        for standing in self._standings.values():
             early = standing.good_at <= now < standing.ask_at  # not so if the clock was set back
-            if standing.used and not standing.ended and not early:
+            if (standing.used or now < standing.until) and not standing.ended and not early:
                 yield standing
 
     def _is_over(self, standing: _Standing, now: float) -> bool:
-        return (standing.ended or not standing.used) and abs(now - standing.good_at) > self._unanswered
-
-    def _forget(self, standing: _Standing) -> None:
-        self._by_number.pop(standing.number, None)
-        if self._by_digest.get(standing.question.digest) is standing:
-            del self._by_digest[standing.question.digest]
+        needed = standing.used or now < standing.until
+        return (standing.ended or not needed) and abs(now - standing.good_at) > self._unanswered

@@ -19,6 +19,7 @@ from proxy.identity.sources import keep_current
 from proxy.identity.spiffe_id import SCHEME
 from proxy.identity.svids import JwtSvidVerifier, X509SvidVerifier
 from proxy.identity.token_cache import VerifiedToken
+from proxy.identity.token_review import TokenReviewer
 from proxy.stages import LocalPeer
 
 _MOST_USERS = 2**32 - 1
@@ -69,8 +70,8 @@ class Workloads:
         """Moves whenever a key of this trust domain or cluster is taken away."""
         return sum(source.epoch for source in self.keys_of(issuer))
 
-    def keys_of(self, issuer: str) -> Iterator[BundleSource | KeySource]:
-        """The keys of this trust domain or cluster."""
+    def keys_of(self, issuer: str) -> Iterator[BundleSource | KeySource | TokenReviewer]:
+        """The keys of this trust domain or cluster, or its API server's word in their place."""
         yield from (one for one in self._domains if SCHEME + one.domain.trust_domain == issuer)
         yield from self._accounts.keys_of(issuer)
 
@@ -81,9 +82,9 @@ class Workloads:
         """
         await asyncio.gather(keep_current(self._domains, now), self._accounts.refresh(now))
 
-    def require_vouched(self, issuer: str, number: int, now: float) -> None:
-        """Refuses what this cluster was asked about under this number, unless it still vouches for it."""
-        self._accounts.require_vouched(issuer, number, now)
+    def keep_vouched(self, issuer: str, name: str, until: float) -> None:
+        """Something hangs on this token of a cluster until then: it is asked on about it, shown or not."""
+        self._accounts.keep_vouched(issuer, name, until)
 
     async def token(self, token: str, now: float, peer: str = "") -> VerifiedToken | None:
         """What a token of a cluster or a trust domain proves at `now`, or its refusal; None if it is of neither.

@@ -25,6 +25,10 @@ class Handles:
     async def token(self) -> str:
         return await self._handle.get()
 
+    async def settle(self) -> None:
+        """Nothing more is issued when this returns, if nobody asks for it."""
+        await self._handle.settle()
+
     async def _fetch(self) -> tuple[str, float]:
         try:
             made = await self._issue(self._task)

@@ -12,6 +12,7 @@ from proxy.errors import CountersignError
 
 MAX_TOKEN = 8 * 1024
 RETRY_SECONDS = 5.0
+PATIENCE_SECONDS = 1.0
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
 
 
@@ -34,25 +35,41 @@ class CertificateSource(Protocol):
 class Renewed[T]:
     """Something that ends, fetched anew after half of its life. `fetch` gives it and its end, in UNIX seconds.
 
-    While it cannot be renewed, what there is stays in use to its end. Who ask at once wait for one fetch.
+    While it cannot be renewed, what there is stays in use to its end, and a slow source is not waited for. Who ask at
+    once wait for one fetch.
     """
 
     def __init__(self, fetch: Callable[[], Awaitable[tuple[T, float]]], clock: Callable[[], float] = time.time) -> None:
         self._fetch = fetch
         self._clock = clock
-        self._lock = asyncio.Lock()
+        self._renewing: asyncio.Future[None] | None = None
         self._value: T | None = None
         self._renew_at = 0.0
         self._ends_at = 0.0
 
     async def get(self) -> T:
         """Alive now; raises `SourceFailed` if there is none."""
-        if self._value is None or self._clock() >= self._renew_at:
-            async with self._lock:
-                if self._value is None or self._clock() >= self._renew_at:
-                    await self._renew()
+        now = self._clock()
+        alive = self._value is not None and now < self._ends_at
+        if not alive or now >= self._renew_at:
+            renewing = self._begin()
+            if alive:
+                await asyncio.wait([renewing], timeout=PATIENCE_SECONDS)
+            else:
+                await asyncio.shield(renewing)  # it is for others too: it goes on when this one leaves
         assert self._value is not None
         return self._value
+
+    async def settle(self) -> None:
+        """Waits for a renewal that is under way, whatever comes of it."""
+        if self._renewing is not None:
+            await asyncio.wait([self._renewing])
+
+    def _begin(self) -> asyncio.Future[None]:
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.ensure_future(self._renew())
+            self._renewing.add_done_callback(lambda done: done.cancelled() or done.exception())  # told to who waits
+        return self._renewing
 
     async def _renew(self) -> None:
         try:

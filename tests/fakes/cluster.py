@@ -3,8 +3,12 @@
 import json
 from typing import Any
 
+import pytest
+
+from proxy.identity import token_review
 from tests.fakes.authorities import Answer, Authority, Seen, as_json
 from tests.fakes.issuer import NOW, jwk, sign
+from tests.fakes.waiting import PATIENCE
 
 CLUSTER = "https://kubernetes.default.svc.cluster.local"
 US = "countersign"
@@ -37,6 +41,12 @@ def account_token(head: dict[str, Any] | None = None, *, name: str = "cluster", 
 
 def cluster_keys() -> dict[str, Any]:
     return jwk("RS256", "cluster")
+
+
+def wait_for_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """API servers are waited for as long as this machine may need, where a test is not about being slow."""
+    for name in ("_WITHIN", "_PATIENCE"):
+        monkeypatch.setattr(token_review, name, PATIENCE)
 
 
 class ApiServer(Authority):

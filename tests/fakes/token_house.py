@@ -20,6 +20,7 @@ from proxy.downstream.signer import Signer
 from proxy.facts import Dataset, Process, Service, Subject
 from proxy.identity.assertion_svids import AssertionSvids
 from proxy.identity.assertions import AssertionVerifier
+from proxy.identity.clusters import ClusterSettings
 from proxy.identity.federation import BundleSource
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.resolver import Resolver
@@ -58,6 +59,7 @@ class TokenHouse(House):
         self.revocation_feed.on_standing(self.tasks.forget)
         self._profile = profile
         self.signer = Signer.open(folder / "keys", NOW)
+        self.clusters: tuple[ClusterSettings, ...] = ()
         self.domain = TrustDomain(at=NOW)
         self.bundle = folder / "bundle.json"
         self.bundle.write_bytes(self.domain.bundle())
@@ -78,7 +80,7 @@ class TokenHouse(House):
         """Who verifies, knowing nothing yet of any key."""
         own = TaskTokenReader(OURS, PROXY, self.signer.jwks, lambda: self.signer.epoch)
         self.tokens = TokenVerifier([self._profile])
-        workloads = Workloads([BundleSource(TrustDomainSettings(DOMAIN, PROXY, self.bundle))])
+        workloads = Workloads([BundleSource(TrustDomainSettings(DOMAIN, PROXY, self.bundle))], self.clusters)
         self.resolver = Resolver(
             self.handles, self.tokens, standing, self.tasks.basis, own, workloads, process_standing
         )
@@ -88,7 +90,7 @@ class TokenHouse(House):
         return own
 
     def restart(self) -> None:
-        """What was only remembered is gone."""
+        """What was only remembered is gone; what is configured meanwhile counts."""
         own = self._read_anew()
         self.serve_tokens(own=own, tokens=self.tokens, resolver=self.resolver, svids=self.svids)
 
@@ -101,9 +103,12 @@ class TokenHouse(House):
     def _know(self) -> None:
         agents, people = dict(self.facts.agents), dict(self.facts.people)
         for name, key in (("support-bot", "bot"), ("builder", "builder")):
-            agents[name] = agents[name].model_copy(update={"client_keys": (jwk("ES256", key),)})
-        bot = Subject(issuer=ISSUER, subject=BOT)
-        agents["support-bot"] = agents["support-bot"].model_copy(update={"identities": (bot,)})
+            workload = Subject(issuer=f"spiffe://{DOMAIN}", subject=f"spiffe://{DOMAIN}/{name}")
+            shown = {"client_keys": (jwk("ES256", key),), "identities": (workload,)}
+            agents[name] = agents[name].model_copy(update=shown)
+        bot = agents["support-bot"]
+        known = (*bot.identities, Subject(issuer=ISSUER, subject=BOT))
+        agents["support-bot"] = bot.model_copy(update={"identities": known})
         frank = Subject(issuer=ISSUER, subject=FRANK)
         people["frank"] = people["frank"].model_copy(update={"identities": (frank,)})
         nightly = Process(

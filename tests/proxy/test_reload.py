@@ -463,6 +463,23 @@ def test_what_is_taken_away_does_not_wait_for_what_does_not_fit(house):
     assert house.keeper.world.version == first
 
 
+def test_an_identity_that_is_taken_away_does_not_wait_for_what_does_not_fit(house):
+    """It proves nobody from here on, as somebody who has left; on record, and back when the edit is taken back."""
+    owned = "id: other-bot, owner: olivia"
+    known = INVENTORY.replace(owned, f"{owned}, identities: [{{issuer: https://idp, subject: other}}]")
+    house.write(inventory=known)
+    house.look()
+    assert house.keeper.world.inventory.agents["other-bot"].identities
+    house.write(inventory=INVENTORY.replace(*RENAMED))
+    house.look()
+    assert house.keeper.world.catalog.tool_for("crm", "pay") is None
+    assert house.keeper.world.inventory.agents["other-bot"].identities == ()
+    house.write(inventory=known)
+    house.look()
+    assert house.keeper.world.inventory.agents["other-bot"].identities
+    assert ended(house) == [("ended", ["identity of agent:other-bot"]), ("restored", [])]
+
+
 def test_what_an_edit_hands_over_goes_on_while_it_is_put_in_force(house, monkeypatch):
     """Its owner has left and the next one answers, in one edit: at no moment does nobody answer for the agent."""
     seen = []

@@ -149,9 +149,19 @@ class Exchange:
         proof = Proof(methods.TXN_TOKEN, level_of(actor.identity), subject.evidence)
         parent = subject.parent
         latest = min(parent.deadline, self._deps.clock() + MAX_LIFE)  # as long as any one token: it is one call's
-        below = Below(actor.identity, parent, None, proof, "token_exchange", latest, targets_of(form), once=actor.once)
+        below = Below(
+            actor.identity,
+            parent,
+            None,
+            proof,
+            "token_exchange",
+            latest,
+            targets_of(form),
+            shown=subject.ends,
+            once=actor.once,
+        )
         task, end = await self._beginning.begin(asked, below), min(subject.expires, actor.expires)
-        shown = (*client.proven.scopes, *actor.identity.proven.scopes)
+        shown = (*client.proven.scopes, *actor.identity.proven.scopes, *subject.ends)
         return Granted(task, end, shown, actor.identity.proven.instance)
 
 

@@ -9,9 +9,11 @@ from proxy.control.oauth.needs import OAuthDeps
 from proxy.credentials.bindings import place_of
 from proxy.downstream.account import Account
 from proxy.downstream.profile import Rejected
+from proxy.downstream.reading import read
 from proxy.errors import Refused
 from proxy.facts import Inventory, Service
 from proxy.identity import methods
+from proxy.identity.lineage import scope_of_key
 from proxy.stages import Identity, Proven, Request
 from proxy.tasks.task import Task
 
@@ -22,7 +24,8 @@ _KEPT = 60.0  # seconds after its end for which a used one is remembered: more t
 class HandedOn:
     """The task of a call that reached an internal service, and who made that call. `expires` is the token's end.
 
-    `onward` are the tools that this service goes on to for such a call: nothing more of the task is handed on.
+    `onward` are the tools that this service goes on to for such a call: nothing more of the task is handed on. `ends`
+    is the scope of the key of ours that signed it.
     """
 
     parent: Task
@@ -31,6 +34,7 @@ class HandedOn:
     expires: float
     evidence: str
     token: str
+    ends: tuple[str, ...]
 
 
 async def handed_on(token: str, client: Identity, deps: OAuthDeps) -> HandedOn:
@@ -49,7 +53,8 @@ async def handed_on(token: str, client: Identity, deps: OAuthDeps) -> HandedOn:
     # After what is its sender's mistake; durable before anything follows from it.
     if not await deps.replays.use_once(f"txn:{once}", account.expires_at + _KEPT, now):
         raise OAuthMistake("invalid_grant", "this transaction token was used before")
-    return HandedOn(parent, caller, _onward(service, account), float(account.expires_at), evidence, account.id)
+    signed = scope_of_key(deps.issuer, read(token).key_id)
+    return HandedOn(parent, caller, _onward(service, account), float(account.expires_at), evidence, account.id, signed)
 
 
 def _verified(token: str, deps: OAuthDeps, now: float) -> Account:

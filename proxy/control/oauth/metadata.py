@@ -4,7 +4,7 @@ from policies.model import Json
 from proxy.control.oauth.details import TYPE
 from proxy.control.oauth.grants import GRANTS
 from proxy.control.oauth.needs import OAuthDeps
-from proxy.identity.assertions import ALGORITHMS
+from proxy.identity.client_keys import ALGORITHMS
 
 _ENDPOINTS = {
     "token_endpoint": "/oauth2/token",

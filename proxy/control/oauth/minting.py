@@ -42,6 +42,7 @@ class Mint:
         if len(token) > MAX_BYTES:
             raise OAuthMistake("invalid_authorization_details", "too much for one token: declare `service/*`")
         await self._record(claims, task, client, ends)
+        self._deps.resolver.keep_vouched(ends, task.deadline)
         await self._require_alive(what, ends)
         unproven: dict[str, Json] = {} if task.delegation.chain().complete else {"chain_complete": False}
         return {

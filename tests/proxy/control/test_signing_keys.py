@@ -1,23 +1,24 @@
 """Our signing keys, changed by the operator: on record, for a reason, and what they signed withdrawn if asked for."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from proxy.control.oauth.parties import CLIENT, TXN_TOKEN
 from proxy.downstream.profile import Rejected
 from proxy.errors import Refused
 from proxy.stages import Evidence
-from tests.fakes.token_house import TokenHouse, details, error
+from tests.fakes.token_house import OURS, TokenHouse, details, error, good
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[TokenHouse]:
     made = TokenHouse(tmp_path)
-    made.deps = replace(made.deps, keys={"calls": made.signer})
+    made.deps = replace(made.deps, keys={"calls": made.signer}, token_issuer=OURS)
     made.serve()
     made.serve_tokens()
     yield made
@@ -33,7 +34,7 @@ async def use(house: TokenHouse, token: str) -> str:
     """What a call with this token is refused with; empty if it passes so far."""
     try:
         proven = await house.resolver.prove(Evidence("p", (("bearer", token),)), house.now, house.facts)
-        house.resolver.attribute(proven, house.facts, house.now)
+        house.oauth.living(proven)
     except Refused as refused:
         return refused.refusal.reason
     return ""
@@ -45,7 +46,13 @@ def test_an_ordinary_change_ends_nothing(house: TokenHouse) -> None:
     async def story() -> None:
         token, first = (await house.own())["access_token"], house.signer.key_id
         answer = await rotate(house)
-        assert answer.json() == {"use": "calls", "signs": house.signer.key_id, "signed": first, "withdrawn": False}
+        assert answer.json() == {
+            "use": "calls",
+            "signs": house.signer.key_id,
+            "signed": first,
+            "withdrawn": False,
+            "note": "",
+        }
         assert house.signer.key_id != first
         assert await use(house, token) == ""
         assert await use(house, (await house.own())["access_token"]) == ""
@@ -82,6 +89,57 @@ def test_what_withdrawn_keys_signed_is_refused_at_once(house: TokenHouse) -> Non
     asyncio.run(story())
 
 
+async def below(house: TokenHouse, shown: dict[str, str]) -> str:
+    """A handle under a task that the builder began by this, which nothing but that task bounds."""
+    form = {"actor_token": "builder", "actor_token_type": CLIENT, "authorization_details": details()}
+    token = good(await house.exchange("builder", **form, **shown))["access_token"]
+    return await house.handle("builder", task=house.read(token)["task"])
+
+
+async def by_task_token(house: TokenHouse) -> dict[str, str]:
+    """The bot's task token hands on to the builder."""
+    return {"subject_token": (await house.own())["access_token"]}
+
+
+async def by_account(house: TokenHouse) -> dict[str, str]:
+    """The bot called the service which the builder is behind."""
+    actions = ["planner/plan", "payments/refund"]
+    task = house.read((await house.own(actions=actions))["access_token"])["task"]
+    return {"subject_token": house.told(task, "agent:support-bot"), "subject_token_type": TXN_TOKEN}
+
+
+@pytest.mark.parametrize("shown", [by_task_token, by_account])
+def test_what_was_begun_with_withdrawn_keys_ends(
+    house: TokenHouse, shown: Callable[[TokenHouse], Awaitable[dict[str, str]]]
+) -> None:
+    """Also what a key signed that signs no more: an ordinary change ends nothing, a withdrawal all before it."""
+
+    async def story() -> None:
+        first = await below(house, await shown(house))
+        await rotate(house)
+        second = await below(house, await shown(house))
+        assert (await use(house, first), await use(house, second)) == ("", "")
+        answer = await rotate(house, revoke_old=True)
+        assert answer.json()["note"] == ""
+        third = await below(house, await shown(house))
+        assert [await use(house, one) for one in (first, second, third)] == ["identity_revoked", "identity_revoked", ""]
+        house.restart()
+        assert [await use(house, one) for one in (first, third)] == ["identity_revoked", ""]
+
+    asyncio.run(story())
+
+
+def test_what_no_task_token_began_goes_on(house: TokenHouse) -> None:
+    """A task of an agent's own key, and a handle under it: the withdrawn keys had no part in that."""
+
+    async def story() -> None:
+        handle = await house.handle(task=house.read((await house.own())["access_token"])["task"])
+        assert (await rotate(house, revoke_old=True)).status_code == 200
+        assert await use(house, handle) == ""
+
+    asyncio.run(story())
+
+
 def test_it_is_on_record_before_it_is_done(house: TokenHouse) -> None:
     """Who, why, and which key signed; with a full log nothing changes."""
 
@@ -92,7 +150,7 @@ def test_it_is_on_record_before_it_is_done(house: TokenHouse) -> None:
         assert house.signer.key_id == first
         house.log.broken = False
         await rotate(house, revoke_old=True)
-        record = house.log.records[-1]
+        record = next(one for one in house.log.records if one["type"] == "keys.rotated")
         assert (record["type"], record["change"]["what"], record["change"]["kind"]) == (
             "keys.rotated", "keys:calls", "withdraw",
         )  # fmt: skip
@@ -136,7 +194,7 @@ def test_only_the_operator_changes_keys(house: TokenHouse) -> None:
 
 
 def test_keys_that_cannot_be_stored_stay(house: TokenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Told in words, and nothing is withdrawn."""
+    """Told in words. What they signed is ended all the same: what was stolen must not live on for a full disk."""
 
     async def story() -> None:
         first = house.signer.key_id
@@ -145,7 +203,13 @@ def test_keys_that_cannot_be_stored_stay(house: TokenHouse, monkeypatch: pytest.
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr("proxy.downstream.signer.replace_key_file", full)
+        token = (await house.own())["access_token"]
+        plain = (await rotate(house)).json()
+        assert (plain["code"], house.signer.key_id, await use(house, token)) == ("keys_not_stored", first, "")
+        assert "no task token counts" not in plain["detail"]
         answer = await rotate(house, revoke_old=True)
         assert (answer.status_code, answer.json()["code"], house.signer.key_id) == (503, "keys_not_stored", first)
+        assert "no task token counts" in answer.json()["detail"]
+        assert await use(house, token) == "identity_revoked"
 
     asyncio.run(story())

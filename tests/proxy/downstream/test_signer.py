@@ -6,8 +6,11 @@ import jwt
 import pytest
 
 from proxy.downstream.profile import MAX_LIFETIME
-from proxy.downstream.signer import OVERLAP, ROTATE_AFTER, Signer
+from proxy.downstream.signer import KEPT, OVERLAP, ROTATE_AFTER, Signer
+from proxy.tasks.task import MAX_LIFE
 from tests.fakes.accounts import NOW, signer
+
+assert KEPT >= MAX_LIFE
 
 
 def decoded(signed: str, signer: Signer, now: float) -> dict:
@@ -47,6 +50,19 @@ def test_the_last_key_stays_published_for_longer_than_its_tokens_live(tmp_path: 
     assert len(made.jwks(at + OVERLAP)["keys"]) == 2
     made.rotate_if_due(at + ROTATE_AFTER)
     assert len(made.jwks(at + ROTATE_AFTER)["keys"]) == 3
+
+
+def test_a_key_is_known_by_name_for_as_long_as_what_it_began_may_last(tmp_path: Path) -> None:
+    """Published no more, and two changes ago: until a task that began in its last hour has ended."""
+    made = signer(tmp_path)
+    first = made.key_id
+    made.rotate(NOW, withdraw=False)
+    for at, known in ((NOW + OVERLAP, True), (NOW + OVERLAP + KEPT - 1, True), (NOW + OVERLAP + KEPT, False)):
+        made.rotate(at, withdraw=False)
+        assert first not in {key["kid"] for key in made.jwks(at)["keys"]}
+        assert (first in made.key_ids) is known
+    made.rotate(NOW + ROTATE_AFTER, withdraw=True)
+    assert len(made.key_ids) == 2
 
 
 def test_a_change_outlives_a_restart_and_is_made_up_for_at_one(tmp_path: Path) -> None:

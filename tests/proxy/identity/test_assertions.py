@@ -9,8 +9,9 @@ import pytest
 from proxy.errors import Refused
 from proxy.facts import Agent
 from proxy.identity.assertions import AssertionVerifier
+from proxy.identity.lineage import name_of, scope_of_client_key
 from proxy.stages import Proven
-from tests.fakes.issuer import NOW, jwk, sign
+from tests.fakes.issuer import NOW, jwk, private_key, sign
 
 FAR = date(2099, 1, 1)
 BOT = Agent(
@@ -47,7 +48,8 @@ def test_it_proves_the_agent_for_one_request() -> None:
     """By any of its keys; with scopes that end it, and times no looser than its own."""
     proven = prove(signed())
     assert (proven.agent, proven.method, proven.task, proven.on_behalf_of) == ("bot", "private_key_jwt", "", None)
-    assert proven.scopes == ("principal:bot",)
+    own_key = scope_of_client_key("bot", name_of(private_key("ES256", "one").public_key()))
+    assert proven.scopes == ("principal:bot", own_key)
     assert prove(signed("two", "EdDSA")).agent == "bot"
 
 

@@ -10,7 +10,17 @@ from proxy.errors import Refused
 from proxy.identity.clusters import ClusterSettings
 from proxy.identity.compact import read
 from proxy.identity.kubernetes import ServiceAccountVerifier
-from tests.fakes.cluster import ACCOUNT, CLUSTER, POD, US, ApiServer, account_token, bound, cluster_keys
+from tests.fakes.cluster import (
+    ACCOUNT,
+    CLUSTER,
+    POD,
+    US,
+    ApiServer,
+    account_token,
+    bound,
+    cluster_keys,
+    wait_for_answers,
+)
 from tests.fakes.issuer import NOW, key_set
 
 
@@ -23,8 +33,9 @@ def by_keys(tmp_path: Path) -> ServiceAccountVerifier:
 
 
 @pytest.fixture
-def server() -> Iterator[ApiServer]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
     """An API server."""
+    wait_for_answers(monkeypatch)
     with ApiServer() as one:
         yield one
 
@@ -117,18 +128,44 @@ def test_garbage_never_reaches_the_api_server(by_review: ServiceAccountVerifier,
 def test_what_the_api_server_vouched_for_ends_when_it_says_no(
     by_review: ServiceAccountVerifier, server: ApiServer
 ) -> None:
-    """The number under which it is asked again counts for this cluster alone."""
+    """Its word is in the place of the cluster's key, by the name of the token; it says so of no other cluster's."""
     token = account_token()
     server.good.add(token)
 
     async def story() -> None:
-        number = (await by_review.verify(token, NOW, "192.0.2.1")).review
-        assert number
-        by_review.require_vouched(CLUSTER, number, NOW + 29)
+        name = (await by_review.verify(token, NOW, "192.0.2.1")).key
+        (word,) = by_review.keys_of(CLUSTER)
+        assert list(by_review.keys_of("https://other")) == []
+        assert word.holds(name, NOW + 29)
+        with pytest.raises(Refused, match="identity_expired"):
+            word.holds("another", NOW + 29)
         server.good.clear()
         await by_review.refresh(NOW + 30)
-        for issuer in (CLUSTER, "https://other"):
-            with pytest.raises(Refused):
-                by_review.require_vouched(issuer, number, NOW + 30)
+        with pytest.raises(Refused, match="identity_revoked"):
+            word.holds(name, NOW + 30)
+        assert word.epoch == 0
+
+    asyncio.run(story())
+
+
+def test_what_something_hangs_on_is_asked_about_until_that_ends(
+    by_review: ServiceAccountVerifier, server: ApiServer
+) -> None:
+    """Nobody shows it any more; of a cluster without an API server, or of none, there is nobody to ask."""
+    token = account_token()
+    server.good.add(token)
+
+    async def story() -> None:
+        name = (await by_review.verify(token, NOW)).key
+        (word,) = by_review.keys_of(CLUSTER)
+        by_review.keep_vouched(CLUSTER, name, NOW + 900)
+        by_review.keep_vouched("https://other", name, NOW + 900)
+        for second in range(30, 600, 30):
+            await by_review.refresh(NOW + second)
+        assert word.holds(name, NOW + 600)
+        server.good.clear()
+        await by_review.refresh(NOW + 600)
+        with pytest.raises(Refused, match="identity_revoked"):
+            word.holds(name, NOW + 600)
 
     asyncio.run(story())

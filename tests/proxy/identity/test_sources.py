@@ -64,6 +64,22 @@ def test_keys_are_asked_for_once_while_fresh() -> None:
     run(story)
 
 
+def test_what_cannot_be_read_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    """And what is wrong now instead; and when it is over. An operator reads the line, and not thousands of them."""
+
+    async def story() -> None:
+        source = KeySource(by_url(), Scripted(ONE, FetchFailed("down"), FetchFailed("down"), b"[]", ONE, ONE, b"[]"))
+        for number in range(7):
+            await source.current(NOW + number * 300)
+
+    with caplog.at_level("WARNING"):
+        run(story)
+    said = [record.message.partition(": ")[2].partition(":")[0] for record in caplog.records]
+    failed, again = "keys could not be read, the last good ones count", "keys can be read again"
+    assert said == [failed, failed, again, failed]
+    assert len({record.message for record in caplog.records}) == 3
+
+
 def test_the_last_good_set_counts_for_an_hour() -> None:
     """A failing or broken origin changes nothing for an hour; after that the issuer is refused."""
 

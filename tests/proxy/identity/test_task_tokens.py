@@ -51,6 +51,14 @@ def test_a_token_says_whose_task_it_is(ours: Ours) -> None:
     assert not ours.reader.recognises("nonsense")
 
 
+def test_it_names_the_key_that_signed_it(ours: Ours) -> None:
+    """Which ends with what was signed by its scope alone: a task may outlive the time for which a key is published."""
+    token = ours.read(ours.token())
+    assert token.key_id == ours.signer.key_id
+    assert ours.reader.holds(token.key_id, NOW)
+    assert ours.reader.holds("one that is published no more", NOW + 36_000)
+
+
 def test_it_may_be_bound_to_a_certificate(ours: Ours) -> None:
     """Which one, it says itself; whoever shows it must prove to hold that one's key."""
     assert ours.read(ours.token()).bound_to == ""

@@ -40,6 +40,7 @@ def test_the_next_handle_is_of_the_same_task() -> None:
         clock.now = 1800.0
         assert await handles.token() == "csh_2"
         assert api.asked == [None, "task_1"]
+        await handles.settle()
         assert [made["id"] for made in handles.issued] == ["hnd_1", "hnd_2"]
 
     asyncio.run(run())

@@ -1,12 +1,14 @@
 """Credentials that are looked for when they are used, and renewed before they end."""
 
 import asyncio
+import gc
 import os
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from proxy.shim import sources
 from proxy.shim.sources import CertificateFiles, NoCertificate, Renewed, SourceFailed, TokenFile
 from tests.fakes.client_certificates import issue
 from tests.fakes.world import Clock
@@ -43,10 +45,13 @@ class Fetching:
         self.clock = clock
         self.asked = 0
         self.broken = False
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def __call__(self) -> tuple[int, float]:
         self.asked += 1
         await asyncio.sleep(0)
+        await self.answers.wait()
         if self.broken:
             raise SourceFailed("broken on purpose")
         return self.asked, self.clock() + 100
@@ -66,6 +71,55 @@ def test_renewed_after_half_of_its_life() -> None:
         assert await asyncio.gather(*(renewed.get() for _ in range(5))) == [2] * 5
 
     asyncio.run(run())
+
+
+def test_a_slow_source_holds_nobody_up_who_has_a_good_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until that ends: from then on who asks waits, though others who waited have left."""
+    monkeypatch.setattr(sources, "PATIENCE_SECONDS", 0.0)
+
+    async def run() -> None:
+        clock = Clock(0.0)
+        fetching = Fetching(clock)
+        renewed = Renewed(fetching, clock)
+        await renewed.get()
+        fetching.answers.clear()
+        clock.now = 99.0
+        assert [await renewed.get() for _ in range(3)] == [1, 1, 1]
+        clock.now = 100.0
+        leaving, staying = (asyncio.ensure_future(renewed.get()) for _ in range(2))
+        await asyncio.wait([leaving, staying], timeout=0)
+        leaving.cancel()
+        fetching.answers.set()
+        assert (await staying, fetching.asked) == (2, 2)
+        await renewed.settle()
+
+    asyncio.run(run())
+
+
+def test_a_renewal_that_fails_behind_somebody_s_back_is_told_to_who_asks_next(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The good one has ended meanwhile; nothing else is said of it."""
+    monkeypatch.setattr(sources, "PATIENCE_SECONDS", 0.0)
+
+    async def run() -> None:
+        clock = Clock(0.0)
+        fetching = Fetching(clock)
+        renewed = Renewed(fetching, clock)
+        await renewed.settle()
+        await renewed.get()
+        fetching.answers.clear()
+        clock.now, fetching.broken = 99.0, True
+        assert await renewed.get() == 1
+        clock.now = 101.0
+        fetching.answers.set()
+        await renewed.settle()
+        with pytest.raises(SourceFailed, match="broken on purpose"):
+            await renewed.get()
+
+    asyncio.run(run())
+    gc.collect()
+    assert caplog.text == ""
 
 
 def test_what_cannot_be_renewed_is_used_to_its_end_and_no_longer() -> None:

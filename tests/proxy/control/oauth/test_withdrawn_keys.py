@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from proxy.control.oauth.clients import SVID_ASSERTION
-from proxy.control.oauth.parties import CLIENT
+from proxy.control.oauth.parties import CLIENT, HANDLE
 from proxy.errors import Refused
 from proxy.facts import Subject
 from proxy.stages import Evidence
-from tests.fakes.issuer import jwk, key_set
+from tests.fakes.issuer import ISSUER, jwk, key_set
 from tests.fakes.token_house import DOMAIN, TokenHouse, details, error, good
 
 BOT_SVID = f"spiffe://{DOMAIN}/bots/support"
@@ -122,8 +122,49 @@ def test_a_key_can_be_ended_by_its_name(house: TokenHouse) -> None:
 
     async def story() -> None:
         token = await for_frank(house)
-        key = next(one for one in house.read(token)["via"] if one.startswith("key:"))
+        key = next(one for one in house.read(token)["via"] if one.startswith(f"key:{ISSUER}|"))
         await house.revocations.revoke(key, "operator", "it leaked", house.now)
         assert (await house.ask("introspect", token=token)).json() == {"active": False}
+
+    asyncio.run(story())
+
+
+async def by_own_key(house: TokenHouse) -> str:
+    """A task token that the support bot gets by an assertion."""
+    return str((await house.own())["access_token"])
+
+
+async def below_another(house: TokenHouse) -> str:
+    """The builder's token, of a task below the support bot's, which showed its own key."""
+    form = {"subject_token": await by_own_key(house), "authorization_details": details()}
+    handle = {"actor_token": await house.handle("builder"), "actor_token_type": HANDLE}
+    return str(good(await house.exchange(**form, **handle))["access_token"])
+
+
+@pytest.mark.parametrize(
+    ("obtain", "agent", "taken"),
+    [
+        (by_own_key, "support-bot", "client_keys"),
+        (below_another, "support-bot", "client_keys"),
+        (by_svid, "support-bot", "identities"),
+        (for_frank, "frank", "identities"),
+    ],
+)
+def test_what_the_inventory_takes_away_ends_what_was_obtained_with_it(
+    house: TokenHouse, obtain: Callable[[TokenHouse], Awaitable[str]], agent: str, taken: str
+) -> None:
+    """A client's key, an account of an agent or a person: new calls and open connections, whatever its issuer says."""
+
+    async def story() -> None:
+        token = await obtain(house)
+        assert await use(house, token) == ""
+        bound = await house.resolver.prove(Evidence("p", (("bearer", token),)), house.now, house.facts)
+        section = "people" if agent == "frank" else "agents"
+        facts = dict(getattr(house.facts, section))
+        facts[agent] = facts[agent].model_copy(update={taken: ()})
+        house.facts = house.facts.model_copy(update={section: facts})
+        with pytest.raises(Refused, match="identity_revoked"):
+            house.resolver.attribute(bound, house.facts, house.now)
+        assert await use(house, token) == "identity_revoked"
 
     asyncio.run(story())
