@@ -158,6 +158,12 @@ class Pipeline:
             return refused.refusal.reason
         return None
 
+    def word(self, released: Released, refusal: Refusal) -> Reply:
+        """What the agent is told of a call that was released and brought no answer, in its own protocol."""
+        arrived = account.arrived_of(released.decided)
+        wire = wire_of(arrived.request, self._parts.world().catalog)
+        return render(refusal, wire=wire, call_id=arrived.call_id, trace_id=released.trace_id)
+
     def unsent(self, released: Released, error: str) -> None:
         """Not one byte went upstream: the record says so, and an approval's use is given back."""
         now = self._now()

@@ -14,7 +14,6 @@ from proxy.listener.answer_reader import AnswerReader
 from proxy.listener.canonical import Incoming
 from proxy.listener.head import ResponseHead, UpstreamFault
 from proxy.listener.outgoing import Unsendable, outgoing_bytes
-from proxy.listener.problem import problem
 from proxy.listener.profile import GovernedServer
 from proxy.listener.session import Session
 from proxy.listener.streaming import BodyGuard, Cut
@@ -106,10 +105,13 @@ class Exchange:
         return self._pass_on(iter([self._reader.closed(), None]).__next__)
 
     def fault(self, error: str, *, sent: bool) -> Reply:
-        """What the agent is told in place of an answer, with the ids by which people find the call."""
-        arrived = self._released.decided.described.attributed.arrived
-        ids = {"call_id": arrived.call_id, "trace_id": self._released.trace_id}
-        return problem(replace(fault_refusal(error, sent=sent), extra=ids), executed=None if sent else False)
+        """What the agent is told in place of an answer."""
+        refusal = fault_refusal(error, sent=sent)
+        return self.word(replace(refusal, extra={"executed": None}) if sent else refusal)
+
+    def word(self, refusal: Refusal) -> Reply:
+        """This failure of the call, as its protocol says such things."""
+        return self._session.gate.word(self._released, refusal)
 
     def _pass_on(self, next_item: Callable[[], ResponseHead | bytes | End | None]) -> Passed:
         out: list[bytes] = []

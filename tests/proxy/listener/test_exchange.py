@@ -15,7 +15,7 @@ from proxy.listener.permit import Permit
 from proxy.listener.profile import GovernedServer
 from proxy.listener.session import Session
 from proxy.listener.streaming import Cut
-from proxy.stages import Arrived, Destination, Injection, Secret
+from proxy.stages import Arrived, Destination, Injection, Reply, Secret
 from tests.fakes.gate import FakeGate, released
 
 HERE = Destination("https", "a.test", 443)
@@ -131,11 +131,19 @@ def test_words_for_faults(error: str, sent: bool, reason: str) -> None:
 
 
 @pytest.mark.parametrize(("sent", "begins"), [(False, "NOT EXECUTED. "), (True, "OUTCOME UNKNOWN. ")])
-def test_a_fault_is_told_with_the_ids_of_its_call(sent: bool, begins: str) -> None:
-    """The owner and the SOC find the call by what the agent was told."""
+def test_a_fault_says_whether_the_call_may_have_been_executed(sent: bool, begins: str) -> None:
+    """Only of a call of which not one byte was sent is it known that it was not."""
     said = json.loads(exchange(FakeGate()).fault("reset", sent=sent).body)
-    assert (said["call_id"], said["trace_id"], said["executed"]) == ("call_1", "0" * 32, None if sent else False)
+    assert said["executed"] is (None if sent else False)
     assert said["detail"].startswith(begins)
+
+
+def test_the_gate_words_a_fault() -> None:
+    """It knows the protocol of the call; without its words there are still ours."""
+    gate = FakeGate(words=Reply(200, (), b"in its own words"))
+    assert exchange(gate).fault("reset", sent=True).body == b"in its own words"
+    gate.fail = frozenset({"word"})
+    assert exchange(gate).fault("reset", sent=True).status == 502
 
 
 def test_a_certificate_that_is_not_trusted_is_no_passing_trouble() -> None:
