@@ -18,12 +18,17 @@ from telemetry.trace_context import TraceContext
 def destination_of(service: Service) -> Destination:
     """Where this service may be connected to, and under which name it must prove itself."""
     allowed = service.allow_private_addresses, service.allow_websocket, service.takes_slashes
-    return _destination(service.url, service.connect, service.ca_bundle, allowed, service.answer_seconds)
+    patience = service.answer_seconds, service.silence_seconds
+    return _destination(service.url, service.connect, service.ca_bundle, allowed, patience)
 
 
 @lru_cache(maxsize=1024)
 def _destination(
-    url: str, connect: str | None, ca_bundle: str | None, allowed: tuple[bool, bool, bool], answer_seconds: int | None
+    url: str,
+    connect: str | None,
+    ca_bundle: str | None,
+    allowed: tuple[bool, bool, bool],
+    patience: tuple[int | None, int | None],
 ) -> Destination:
     """All that a destination depends on, since hashing a whole service costs more than making one."""
     scheme, host, port = place_of(url)
@@ -36,7 +41,8 @@ def _destination(
         ca_bundle=ca_bundle,
         allow_private_addresses=private,
         allow_websocket=websocket,
-        answer_within=answer_seconds,
+        answer_within=patience[0],
+        silence_within=patience[1],
         allow_encoded_slash=slashes,
     )
 

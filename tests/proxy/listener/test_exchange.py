@@ -154,7 +154,7 @@ def test_a_certificate_that_is_not_trusted_is_no_passing_trouble() -> None:
 
 
 def test_an_answer_has_a_time_to_begin_in() -> None:
-    """Ten minutes, or what the service has of its own, and until the head is complete; after that none is running."""
+    """Ten minutes, or what the service has of its own, and until the head is complete."""
     now = [0.0]
     this, server = awaited(now)
     assert server.answer_by == 600.0
@@ -162,9 +162,35 @@ def test_an_answer_has_a_time_to_begin_in() -> None:
     this.delivered(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n")
     assert server.answer_by == 600.0
     this.delivered(b"Content-Length: 2\r\n\r\na")
-    assert server.answer_by is None
-    now[0] = 9999.0
+    assert server.answer_by == 900.0
     with pytest.raises(UpstreamFault, match="in the middle"):
+        this.ended()
+
+
+def test_an_answer_that_has_begun_must_get_on() -> None:
+    """A quarter of an hour, or what the service has of its own, from each piece of it to the next."""
+    now = [0.0]
+    this, server = awaited(now)
+    own, its_server = awaited(now, replace(HERE, silence_within=7))
+    for one in (this, own):
+        one.delivered(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert (server.answer_by, its_server.answer_by) == (900.0, 7.0)
+    now[0] = 899.0
+    this.delivered(b"1\r\na\r\n")
+    assert server.answer_by == 1799.0
+    with pytest.raises(UpstreamFault, match="answer_stalled"):
+        own.ended()
+    assert this.delivered(b"0\r\n\r\n").done
+    assert server.answer_by is None
+
+
+def test_silence_is_no_end_of_an_answer_without_a_length() -> None:
+    """When we close because nothing more comes, nobody takes what came for all of it."""
+    now = [0.0]
+    this, _ = awaited(now)
+    this.delivered(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+    now[0] = 900.0
+    with pytest.raises(UpstreamFault, match="answer_stalled"):
         this.ended()
 
 
