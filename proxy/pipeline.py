@@ -263,7 +263,7 @@ class Pipeline:
 
     def _describe(self, story: _Story, attributed: Attributed, world: World) -> Described:
         request = attributed.arrived.request
-        if request.query:
+        if request.query or request.body:
             service = world.catalog.service_for(request.scheme, request.host, request.port, request.path)
             attributed = without_query_credentials(attributed, service)
         story.reached = described = describe(attributed, world.catalog)

@@ -5,12 +5,13 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from proxy.credentials.bindings import parameters_of, place_of
-from proxy.credentials.parameters import holds, without_parameters
+from proxy.credentials.parameters import holds, require_apart, without_parameters
 from proxy.credentials.strip import without_agent_credentials
 from proxy.downstream.profile import HEADER
 from proxy.downstream.txn_token import TxnToken
 from proxy.errors import refuse
 from proxy.facts import Service
+from proxy.protocols.bodies import read_body
 from proxy.stages import Arrived, Attributed, Destination, Injection, Request, authority
 from telemetry.trace_context import TraceContext
 
@@ -85,13 +86,16 @@ def through_gateway(arrived: Arrived, service: Service | None) -> Arrived:
 def without_query_credentials(attributed: Attributed, service: Service | None) -> Attributed:
     """The call without what the agent sent as a credential in its query: nothing after this sees it.
 
-    It is decided, digested, shown to people and recorded as if it had never been there; `outgoing` puts in ours.
+    It is decided, digested, shown to people and recorded as if it had never been there; `outgoing` puts in ours. A
+    body that could be read as bringing one is refused: it cannot be told from an argument.
     """
     arrived = attributed.arrived
     request = arrived.request
-    names = parameters_of(service, request) if service is not None and request.query else frozenset()
-    if not names:
+    names = parameters_of(service, request) if service is not None else frozenset()
+    if not names or service is None:
         return attributed
+    if request.body and service.protocol == "rest":
+        require_apart(read_body(request).names, names)
     query = without_parameters(request.query, names)
     if query == request.query:
         return attributed
