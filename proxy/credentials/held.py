@@ -21,6 +21,8 @@ MOST = 4096
 # After a failure nothing is asked again for so long: a source that is down is not helped by every call asking it.
 QUIET_SECONDS = 1.0
 REVOKE_AGAIN_SECONDS = 5.0
+# A service that answers 401 may mean the call, or its own mood: it has no new credential made more often than this.
+DOUBT_AFTER_SECONDS = 30.0
 CLOSE_WITHIN_SECONDS = 15.0
 _AT_ONCE = 16
 
@@ -78,12 +80,19 @@ class HeldCredentials:
             self._begin(entry, now)
         assert entry.flight is not None  # begun above
         held: Held[V] = await asyncio.shield(entry.flight)  # one caller who leaves must not take it from the others
-        if not now < _share(held, USABLE_UNTIL):
-            raise unavailable(binding.reference, f"binding {binding.id}: what was obtained has expired already")
+        _require_usable(binding, held, now)
         return held.value
 
+    def doubt(self, binding: Obtained, identity: Identity, now: float) -> None:
+        """The service did not take the credential of this delegation: whoever asks next gets a new one."""
+        entry = self._entries.get(_key(binding, identity))
+        if entry is None or entry.held is None or now - entry.held.obtained_at < DOUBT_AFTER_SECONDS:
+            return
+        self._put_aside(entry, at_once=False)  # others may be using it, and it may be good after all
+        entry.held = None
+
     def _entry[B: Obtained, V](self, source: Source[B, V], binding: B, identity: Identity) -> _Entry:
-        key = (binding.model_dump_json(), identity.agent.id, identity.chain.members, identity.proven.task)
+        key = _key(binding, identity)
         entry = self._entries.get(key)
         if entry is None:
             while len(self._entries) >= self._most:
@@ -102,6 +111,7 @@ class HeldCredentials:
     async def _fetch(self, entry: _Entry, now: float) -> Held[Any]:
         try:
             held = await entry.source.fetch(entry.binding, entry.identity, now)
+            _require_usable(entry.binding, held, now)
         except Refused as refused:
             entry.failed, entry.quiet_until = refused, now + QUIET_SECONDS
             raise
@@ -167,6 +177,15 @@ class HeldCredentials:
                 await self.sweep(now, lambda *_: True)
         except TimeoutError:
             log.warning("%d obtained credentials could not be ended in time; they expire", len(self._past))
+
+
+def _key(binding: Obtained, identity: Identity) -> _Key:
+    return binding.model_dump_json(), identity.agent.id, identity.chain.members, identity.proven.task
+
+
+def _require_usable(binding: Obtained, held: Held[Any], now: float) -> None:
+    if not now < _share(held, USABLE_UNTIL):
+        raise unavailable(binding.reference, f"binding {binding.id}: what was obtained has expired already")
 
 
 def _share(held: Held[Any], share: float) -> float:

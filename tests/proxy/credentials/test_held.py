@@ -107,6 +107,62 @@ def test_what_has_expired_on_arrival_is_not_used() -> None:
     asyncio.run(story())
 
 
+def test_a_source_of_expired_credentials_is_not_asked_by_every_call() -> None:
+    """A clock that is wrong, ours or theirs, must not have each call take another one."""
+
+    async def story() -> None:
+        source, held = Source(), HeldCredentials()
+        source.life = 0
+        for _ in range(3):
+            with pytest.raises(Refused):
+                await held.get(source, BINDING, caller(), NOW)
+        assert len(source.given) == 1
+
+    asyncio.run(story())
+
+
+def test_what_a_service_does_not_take_is_obtained_anew() -> None:
+    """For the next caller of the same delegation, once in a while; the old one is ended with its task."""
+
+    async def story() -> None:
+        source, held = Source(), HeldCredentials()
+
+        async def ask(now: float, task: str = "task_1") -> str:
+            return await held.get(source, BINDING, caller(task=task), now)
+
+        first, other = await ask(NOW), await ask(NOW, "task_2")
+        held.doubt(BINDING, caller(), NOW + 29)
+        assert await ask(NOW + 29) == first
+        held.doubt(BINDING, caller(), NOW + 30)
+        held.doubt(BINDING, caller(), NOW + 30)
+        renewed = await ask(NOW + 30)
+        assert renewed != first
+        held.doubt(BINDING, caller(), NOW + 31)
+        assert (await ask(NOW + 31), await ask(NOW + 31, "task_2")) == (renewed, other)
+        await held.sweep(NOW + 31, lambda *_: False)
+        assert source.ended == []
+        await held.sweep(NOW + 31, lambda identity, _: identity.proven.task == "task_1")
+        assert sorted(source.ended) == sorted([first, renewed])
+
+    asyncio.run(story())
+
+
+def test_doubt_about_what_nobody_holds_changes_nothing() -> None:
+    """A binding of another delegation, or one whose credential is under way."""
+
+    async def story() -> None:
+        source, held = Source(), HeldCredentials()
+        held.doubt(BINDING, caller(), NOW)
+        source.open.clear()
+        under_way = asyncio.ensure_future(held.get(source, BINDING, caller(), NOW))
+        await asyncio.sleep(0)
+        held.doubt(BINDING, caller(), NOW + 50)
+        source.open.set()
+        assert await under_way == "task_1#0"
+
+    asyncio.run(story())
+
+
 def test_a_bug_in_a_source_reaches_its_callers() -> None:
     """Anything but a refusal is raised as it is, for the boundary to refuse; the next call asks again."""
 
