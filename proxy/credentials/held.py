@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +52,7 @@ class _Past:
     held: Held[Any]
     at_once: bool
     again_at: float = float("-inf")
+    under_way: bool = False
 
 
 class HeldCredentials:
@@ -64,7 +65,8 @@ class HeldCredentials:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
-        self._past: list[_Past] = []
+        self._past: dict[_Past, None] = {}
+        self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
 
     async def get[B: Obtained, V](self, source: Source[B, V], binding: B, identity: Identity, now: float) -> V:
         """The credential of this delegation; whoever asks at the same time waits for the same fetch."""
@@ -130,12 +132,12 @@ class HeldCredentials:
 
     def _put_aside(self, entry: _Entry, *, at_once: bool) -> None:
         if entry.held is not None and entry.held.revocable:
-            self._past.append(_Past(entry, entry.held, at_once))
+            self._past[_Past(entry, entry.held, at_once)] = None
 
     async def sweep(self, now: float, ended: Ended) -> None:
         """Ends, at their sources, the credentials of whoever and whatever has ended; forgets those that expired.
 
-        One that cannot be ended is tried again until it expires by itself.
+        One that cannot be ended is tried again until it expires by itself. Sweeps may overlap.
         """
 
         def over(entry: _Entry) -> bool:
@@ -145,28 +147,24 @@ class HeldCredentials:
             if entry.flight is None and (over(entry) or entry.held is None or now >= entry.held.expires_at):
                 del self._entries[key]
                 self._retire(entry)
-        due: list[_Past] = []
-        waiting: list[_Past] = []
-        for past in self._past:
-            if now < past.held.expires_at:
-                is_due = (past.at_once or over(past.entry)) and now >= past.again_at
-                (due if is_due else waiting).append(past)
-        self._past = waiting
-        turns = asyncio.Semaphore(_AT_ONCE)
-        await asyncio.gather(*(self._revoke(past, now, turns) for past in due))
+        self._past = {past: None for past in self._past if now < past.held.expires_at}
+        open_now = [past for past in self._past if not past.under_way and now >= past.again_at]
+        due = [past for past in open_now if past.at_once or over(past.entry)]
+        await asyncio.gather(*(self._revoke(past, now) for past in due))
 
-    async def _revoke(self, past: _Past, now: float, turns: asyncio.Semaphore) -> None:
-        async with turns:
-            done = False
-            try:
+    async def _revoke(self, past: _Past, now: float) -> None:
+        if past.under_way:
+            return
+        past.under_way = True
+        try:
+            async with self._turns[past.entry.binding.id]:
                 await past.entry.source.revoke(past.entry.binding, past.held, now)
-                done = True
-            except Refused as refused:
-                past.again_at = now + REVOKE_AGAIN_SECONDS
-                log.warning("a credential of binding %s is not ended yet: %s", past.entry.binding.id, refused)
-            finally:
-                if not done:
-                    self._past.append(past)
+            self._past.pop(past, None)
+        except Refused as refused:
+            past.again_at = now + REVOKE_AGAIN_SECONDS
+            log.warning("a credential of binding %s is not ended yet: %s", past.entry.binding.id, refused)
+        finally:
+            past.under_way = False
 
     async def close(self, now: float) -> None:
         """Ends everything that can be ended, once what is under way has come in; what takes too long ends by itself."""

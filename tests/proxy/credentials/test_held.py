@@ -27,6 +27,9 @@ class Source:
         self.open = asyncio.Event()
         self.open.set()
         self.life = 100.0
+        self.asked: list[str] = []
+        self.stuck = asyncio.Event()
+        self.stuck.set()
 
     async def fetch(self, binding: Any, identity: Identity, now: float) -> Held[str]:
         await self.open.wait()
@@ -36,6 +39,8 @@ class Source:
         return Held(self.given[-1], now, now + self.life, revocable=True)
 
     async def revoke(self, binding: Any, held: Held[str], now: float) -> None:
+        self.asked.append(held.value)
+        await self.stuck.wait()
         if self.fails is not None:
             raise self.fails
         self.ended.append(held.value)
@@ -159,6 +164,29 @@ def test_doubt_about_what_nobody_holds_changes_nothing() -> None:
         held.doubt(BINDING, caller(), NOW + 50)
         source.open.set()
         assert await under_way == "task_1#0"
+
+    asyncio.run(story())
+
+
+def test_a_source_that_hangs_keeps_no_other_one_waiting() -> None:
+    """The next sweep ends what others gave out and asks nothing twice; one that was cut off is made up for."""
+
+    async def story() -> None:
+        stuck, quick, held = Source(), Source(), HeldCredentials()
+        other = Obtained(id="other", kind="vault", methods=("GET",), paths=("/*",))
+        await held.get(stuck, BINDING, caller(), NOW)
+        await held.get(quick, other, caller(), NOW)
+        stuck.stuck.clear()
+        first = asyncio.ensure_future(held.sweep(NOW, lambda *_: True))
+        await until(lambda: bool(stuck.asked and quick.ended))
+        await held.get(quick, other, caller(task="task_2"), NOW)
+        await held.sweep(NOW + 1, lambda *_: True)
+        assert (len(quick.ended), len(stuck.asked), stuck.ended) == (2, 1, [])
+        first.cancel()
+        await asyncio.wait([first])
+        stuck.stuck.set()
+        await held.close(NOW + 2)
+        assert stuck.ended == ["task_1#0"]
 
     asyncio.run(story())
 
