@@ -135,8 +135,7 @@ class Pipeline:
 
     async def refuse(self, refusal: Refusal, connection: str, peer: str, summary: str) -> Reply:
         """Record and word a refusal of something that could not become an `Arrived`."""
-        call_id = new_id("call")
-        trace = begin(None)
+        call_id, trace = new_id("call"), begin(None)
         record = account.unreadable(refusal, connection, peer, summary, call_id, trace, self._now())
         await self._record_refusal(lambda: record, None)
         return render(refusal, wire=Wire(), call_id=call_id, trace_id=trace.trace)
@@ -158,10 +157,15 @@ class Pipeline:
             return refused.refusal.reason
         return None
 
+    def word(self, released: Released, refusal: Refusal) -> Reply:
+        """What the agent is told of a call that was released and brought no answer, in its own protocol."""
+        arrived = account.arrived_of(released.decided)
+        wire = wire_of(arrived.request, self._parts.world().catalog)
+        return render(refusal, wire=wire, call_id=arrived.call_id, trace_id=released.trace_id)
+
     def unsent(self, released: Released, error: str) -> None:
         """Not one byte went upstream: the record says so, and an approval's use is given back."""
-        now = self._now()
-        self._finish(Answered(released, 0, 0, 0.0, now, error=error, sent=False))
+        self._finish(Answered(released, 0, 0, 0.0, self._now(), error=error, sent=False))
 
     def answered(self, answered: Answered) -> None:
         """The call has ended, well or not."""
@@ -257,7 +261,7 @@ class Pipeline:
 
     def _describe(self, story: _Story, attributed: Attributed, world: World) -> Described:
         request = attributed.arrived.request
-        if request.query:
+        if request.query or request.body:
             service = world.catalog.service_for(request.scheme, request.host, request.port, request.path)
             attributed = without_query_credentials(attributed, service)
         story.reached = described = describe(attributed, world.catalog)
@@ -361,6 +365,8 @@ class Pipeline:
         self._parts.tasks.settle(arrived.call_id, sent=answered.sent)
         if claim is not None:
             self._later(self._close_claim(claim, answered))
+        if answered.status == 401:
+            self._parts.broker.rejected(answered.released, self._now())
 
     async def _close_claim(self, claim: Claim, answered: Answered) -> None:
         holds = self._parts.holds

@@ -343,7 +343,8 @@ class Destination:
 
     `host` is the name that is verified and sent as SNI. `connect` pins the address to dial instead.
     Without `allow_private_addresses`, loopback, link-local, private and metadata ranges are refused.
-    `answer_within` is for how long (seconds) it may take to begin an answer; None: as long as any other.
+    `answer_within` is for how long (seconds) it may take to begin an answer, `silence_within` for how long nothing may
+    come of one that has begun, or pass on a WebSocket; None: as long as any other.
     """
 
     scheme: str
@@ -354,6 +355,7 @@ class Destination:
     allow_private_addresses: bool = False
     allow_websocket: bool = False
     answer_within: float | None = None
+    silence_within: float | None = None
     allow_encoded_slash: bool = False
 
 

@@ -5,12 +5,13 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from proxy.credentials.bindings import parameters_of, place_of
-from proxy.credentials.parameters import holds, without_parameters
+from proxy.credentials.parameters import holds, require_apart, without_parameters
 from proxy.credentials.strip import without_agent_credentials
 from proxy.downstream.profile import HEADER
 from proxy.downstream.txn_token import TxnToken
 from proxy.errors import refuse
 from proxy.facts import Service
+from proxy.protocols.bodies import read_body
 from proxy.stages import Arrived, Attributed, Destination, Injection, Request, authority
 from telemetry.trace_context import TraceContext
 
@@ -18,12 +19,17 @@ from telemetry.trace_context import TraceContext
 def destination_of(service: Service) -> Destination:
     """Where this service may be connected to, and under which name it must prove itself."""
     allowed = service.allow_private_addresses, service.allow_websocket, service.takes_slashes
-    return _destination(service.url, service.connect, service.ca_bundle, allowed, service.answer_seconds)
+    patience = service.answer_seconds, service.silence_seconds
+    return _destination(service.url, service.connect, service.ca_bundle, allowed, patience)
 
 
 @lru_cache(maxsize=1024)
 def _destination(
-    url: str, connect: str | None, ca_bundle: str | None, allowed: tuple[bool, bool, bool], answer_seconds: int | None
+    url: str,
+    connect: str | None,
+    ca_bundle: str | None,
+    allowed: tuple[bool, bool, bool],
+    patience: tuple[int | None, int | None],
 ) -> Destination:
     """All that a destination depends on, since hashing a whole service costs more than making one."""
     scheme, host, port = place_of(url)
@@ -36,7 +42,8 @@ def _destination(
         ca_bundle=ca_bundle,
         allow_private_addresses=private,
         allow_websocket=websocket,
-        answer_within=answer_seconds,
+        answer_within=patience[0],
+        silence_within=patience[1],
         allow_encoded_slash=slashes,
     )
 
@@ -79,13 +86,16 @@ def through_gateway(arrived: Arrived, service: Service | None) -> Arrived:
 def without_query_credentials(attributed: Attributed, service: Service | None) -> Attributed:
     """The call without what the agent sent as a credential in its query: nothing after this sees it.
 
-    It is decided, digested, shown to people and recorded as if it had never been there; `outgoing` puts in ours.
+    It is decided, digested, shown to people and recorded as if it had never been there; `outgoing` puts in ours. A
+    body that could be read as bringing one is refused: it cannot be told from an argument.
     """
     arrived = attributed.arrived
     request = arrived.request
-    names = parameters_of(service, request) if service is not None and request.query else frozenset()
-    if not names:
+    names = parameters_of(service, request) if service is not None else frozenset()
+    if not names or service is None:
         return attributed
+    if request.body and service.protocol == "rest":
+        require_apart(read_body(request).names, names)
     query = without_parameters(request.query, names)
     if query == request.query:
         return attributed

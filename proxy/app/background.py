@@ -37,6 +37,7 @@ async def background(core: "Core") -> AsyncIterator[None]:
     """What goes on beside the calls; none of it may end the process, and none of it outlives the core."""
     changes, orphans = _Changes(core), OrphanWatch(core.inventory, core.holds, core.recorder.append, core.clock)
     failures, ended = core.failures, Ended(lambda: core.feed.epochs, _stands(core), core.inventory, core.clock)
+    credentials = _EndingCredentials(core, ended)
     own = None if core.own_tokens is None else f"token:{core.own_tokens.issuer}|"
     forget, record = core.store.forget_revocations, core.recorder.append
     forgetting = Forgetting(core.store, forget, record, SteadyClock(), own_tokens=own)
@@ -52,7 +53,7 @@ async def background(core: "Core") -> AsyncIterator[None]:
         asyncio.create_task(_forever(failures, "forgetting ended tasks", lambda: _tidy(core, forgetting))),
         asyncio.create_task(_forever(failures, "forgetting history", lambda: _forget_history(core, history))),
         asyncio.create_task(_forever(failures, "storing revocations", lambda: _store_revocations(core))),
-        asyncio.create_task(_forever(failures, "ending obtained credentials", lambda: _end_credentials(core, ended))),
+        asyncio.create_task(_forever(failures, "ending obtained credentials", credentials.follow)),
         asyncio.create_task(_forever(failures, "reading keys again", lambda: _refresh_keys(core))),
     ]
     for source in core.settings.inventory_sources:
@@ -162,10 +163,28 @@ async def _sweep(core: "Core") -> None:
     await core.holds.sweep(core.clock())
 
 
-async def _end_credentials(core: "Core", ended: Ended) -> None:
-    """Beside the other sweep, since it waits for other people's servers."""
-    await asyncio.sleep(SWEEP_SECONDS)
-    await core.broker.sweep(core.clock(), ended.now())
+class _EndingCredentials:
+    """Ends what was obtained for whoever has ended. A server that hangs does not keep the others' waiting."""
+
+    def __init__(self, core: "Core", ended: Ended) -> None:
+        self._core = core
+        self._ended = ended
+        self._begun: set[asyncio.Task[None]] = set()
+
+    async def follow(self) -> None:
+        """Begins one more sweep, and does not wait long for any."""
+        await asyncio.sleep(SWEEP_SECONDS)
+        self._begun.add(asyncio.create_task(self._core.broker.sweep(self._core.clock(), self._ended.now())))
+        try:
+            done, self._begun = await asyncio.wait(self._begun, timeout=SWEEP_SECONDS)
+        except asyncio.CancelledError:
+            for task in self._begun:
+                task.cancel()  # what they have not ended is ended at the close
+            await asyncio.gather(*self._begun, return_exceptions=True)
+            raise
+        failed = [error for task in done if (error := task.exception()) is not None]
+        if failed:
+            raise failed[0]
 
 
 def _stands(core: "Core") -> Stands:

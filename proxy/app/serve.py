@@ -182,6 +182,7 @@ def _options(settings: Settings, web: socket.socket) -> ListenerOptions:
         idle_timeout=limits.idle_seconds,
         connect_timeout=limits.connect_seconds,
         answer_timeout=limits.answer_seconds,
+        silence_timeout=limits.silence_seconds,
     )
 
 

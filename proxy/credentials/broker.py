@@ -10,8 +10,8 @@ from proxy.credentials.references import References, unavailable
 from proxy.credentials.registry import KINDS
 from proxy.credentials.strip import signed_query
 from proxy.errors import refuse
-from proxy.facts import Service
-from proxy.stages import Identity, Injection, Request
+from proxy.facts import Obtained, Service
+from proxy.stages import Identity, Injection, Released, Request
 
 
 class Broker:
@@ -40,6 +40,12 @@ class Broker:
         if kind is None:
             raise unavailable(binding.reference, f"binding {binding.id}: `{binding.kind}` is not a kind of binding")
         return await kind.obtain(binding, request, identity, now)
+
+    def rejected(self, released: Released, now: float) -> None:
+        """The service answered 401. The call is not sent again; but whoever calls next gets what is obtained anew."""
+        binding = released.injection.binding
+        if isinstance(binding, Obtained):
+            self._held.doubt(binding, released.decided.described.attributed.identity, now)
 
     async def sweep(self, now: float, ended: Ended) -> None:
         """Ends what was obtained for identities that have ended. Ask this every second or so."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,8 @@ MOST = 4096
 # After a failure nothing is asked again for so long: a source that is down is not helped by every call asking it.
 QUIET_SECONDS = 1.0
 REVOKE_AGAIN_SECONDS = 5.0
+# A service that answers 401 may mean the call, or its own mood: it has no new credential made more often than this.
+DOUBT_AFTER_SECONDS = 30.0
 CLOSE_WITHIN_SECONDS = 15.0
 _AT_ONCE = 16
 
@@ -50,6 +52,7 @@ class _Past:
     held: Held[Any]
     at_once: bool
     again_at: float = float("-inf")
+    under_way: bool = False
 
 
 class HeldCredentials:
@@ -62,7 +65,8 @@ class HeldCredentials:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
-        self._past: list[_Past] = []
+        self._past: dict[_Past, None] = {}
+        self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
 
     async def get[B: Obtained, V](self, source: Source[B, V], binding: B, identity: Identity, now: float) -> V:
         """The credential of this delegation; whoever asks at the same time waits for the same fetch."""
@@ -78,12 +82,19 @@ class HeldCredentials:
             self._begin(entry, now)
         assert entry.flight is not None  # begun above
         held: Held[V] = await asyncio.shield(entry.flight)  # one caller who leaves must not take it from the others
-        if not now < _share(held, USABLE_UNTIL):
-            raise unavailable(binding.reference, f"binding {binding.id}: what was obtained has expired already")
+        _require_usable(binding, held, now)
         return held.value
 
+    def doubt(self, binding: Obtained, identity: Identity, now: float) -> None:
+        """The service did not take the credential of this delegation: whoever asks next gets a new one."""
+        entry = self._entries.get(_key(binding, identity))
+        if entry is None or entry.held is None or now - entry.held.obtained_at < DOUBT_AFTER_SECONDS:
+            return
+        self._put_aside(entry, at_once=False)  # others may be using it, and it may be good after all
+        entry.held = None
+
     def _entry[B: Obtained, V](self, source: Source[B, V], binding: B, identity: Identity) -> _Entry:
-        key = (binding.model_dump_json(), identity.agent.id, identity.chain.members, identity.proven.task)
+        key = _key(binding, identity)
         entry = self._entries.get(key)
         if entry is None:
             while len(self._entries) >= self._most:
@@ -102,6 +113,7 @@ class HeldCredentials:
     async def _fetch(self, entry: _Entry, now: float) -> Held[Any]:
         try:
             held = await entry.source.fetch(entry.binding, entry.identity, now)
+            _require_usable(entry.binding, held, now)
         except Refused as refused:
             entry.failed, entry.quiet_until = refused, now + QUIET_SECONDS
             raise
@@ -120,12 +132,12 @@ class HeldCredentials:
 
     def _put_aside(self, entry: _Entry, *, at_once: bool) -> None:
         if entry.held is not None and entry.held.revocable:
-            self._past.append(_Past(entry, entry.held, at_once))
+            self._past[_Past(entry, entry.held, at_once)] = None
 
     async def sweep(self, now: float, ended: Ended) -> None:
         """Ends, at their sources, the credentials of whoever and whatever has ended; forgets those that expired.
 
-        One that cannot be ended is tried again until it expires by itself.
+        One that cannot be ended is tried again until it expires by itself. Sweeps may overlap.
         """
 
         def over(entry: _Entry) -> bool:
@@ -135,28 +147,24 @@ class HeldCredentials:
             if entry.flight is None and (over(entry) or entry.held is None or now >= entry.held.expires_at):
                 del self._entries[key]
                 self._retire(entry)
-        due: list[_Past] = []
-        waiting: list[_Past] = []
-        for past in self._past:
-            if now < past.held.expires_at:
-                is_due = (past.at_once or over(past.entry)) and now >= past.again_at
-                (due if is_due else waiting).append(past)
-        self._past = waiting
-        turns = asyncio.Semaphore(_AT_ONCE)
-        await asyncio.gather(*(self._revoke(past, now, turns) for past in due))
+        self._past = {past: None for past in self._past if now < past.held.expires_at}
+        open_now = [past for past in self._past if not past.under_way and now >= past.again_at]
+        due = [past for past in open_now if past.at_once or over(past.entry)]
+        await asyncio.gather(*(self._revoke(past, now) for past in due))
 
-    async def _revoke(self, past: _Past, now: float, turns: asyncio.Semaphore) -> None:
-        async with turns:
-            done = False
-            try:
+    async def _revoke(self, past: _Past, now: float) -> None:
+        if past.under_way:
+            return
+        past.under_way = True
+        try:
+            async with self._turns[past.entry.binding.id]:
                 await past.entry.source.revoke(past.entry.binding, past.held, now)
-                done = True
-            except Refused as refused:
-                past.again_at = now + REVOKE_AGAIN_SECONDS
-                log.warning("a credential of binding %s is not ended yet: %s", past.entry.binding.id, refused)
-            finally:
-                if not done:
-                    self._past.append(past)
+            self._past.pop(past, None)
+        except Refused as refused:
+            past.again_at = now + REVOKE_AGAIN_SECONDS
+            log.warning("a credential of binding %s is not ended yet: %s", past.entry.binding.id, refused)
+        finally:
+            past.under_way = False
 
     async def close(self, now: float) -> None:
         """Ends everything that can be ended, once what is under way has come in; what takes too long ends by itself."""
@@ -167,6 +175,15 @@ class HeldCredentials:
                 await self.sweep(now, lambda *_: True)
         except TimeoutError:
             log.warning("%d obtained credentials could not be ended in time; they expire", len(self._past))
+
+
+def _key(binding: Obtained, identity: Identity) -> _Key:
+    return binding.model_dump_json(), identity.agent.id, identity.chain.members, identity.proven.task
+
+
+def _require_usable(binding: Obtained, held: Held[Any], now: float) -> None:
+    if not now < _share(held, USABLE_UNTIL):
+        raise unavailable(binding.reference, f"binding {binding.id}: what was obtained has expired already")
 
 
 def _share(held: Held[Any], share: float) -> float:

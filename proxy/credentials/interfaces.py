@@ -11,7 +11,7 @@ class CredentialKind[B: Binding](Protocol):
     """How one kind of binding becomes what goes onto a request. `tests/conformance` says what each must do.
 
     A kind never falls back: what it cannot obtain is a refusal, 503 `credential_unavailable`. It does not ask
-    again when the service answers 401, since that would send one decided call twice.
+    again when the service answers 401, since that would send one decided call twice; the next call gets a new one.
     """
 
     async def obtain(self, binding: B, request: Request, identity: Identity, now: float) -> Injection:

@@ -1,6 +1,7 @@
 """Query parameters that carry credentials: what an agent sends under such a name never goes upstream."""
 
 import re
+from collections.abc import Iterable
 from urllib.parse import unquote_plus
 
 from proxy.errors import Refused, refuse
@@ -24,6 +25,23 @@ def without_parameters(query: str, names: frozenset[str]) -> str:
         if holds(left, name):
             raise _lookalike(name)
     return left
+
+
+def require_apart(fields: Iterable[str], names: frozenset[str]) -> None:
+    """Refuses a body of which any reader, a lax one too, would find one of these fields to be such a parameter.
+
+    Many services read query and body as one, and then the body's has precedence over ours.
+    """
+    found = set[str]().union(*map(_names, fields))
+    for name in sorted(names):
+        if _lax(_unescaped(name)) in found:
+            raise refuse(
+                "credential_in_body",
+                403,
+                f"A field of this request's body could be taken for `{name}`, which carries the credential of this "
+                "service in its query. Leave it out; the credential is set on its way.",
+                "fix_request",
+            )
 
 
 def holds(query: str, name: str) -> bool:

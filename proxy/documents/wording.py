@@ -51,7 +51,7 @@ def nearest(word: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     if close:
         return f"; did you mean `{close[0]}`?"
-    if known and len(known) <= 20:
+    if known and len(known) <= 24:
         return "; known are " + ", ".join(f"`{name}`" for name in known)
     return ""
 

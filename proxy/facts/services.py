@@ -49,7 +49,8 @@ class Service(Fact):
     says to which tools (`service/tool`, `service/*`), by the name of its own tool that was called, or `*` for all
     others; without it to none.
     `client_keys` are public keys (JWK) with which it may ask at the introspection endpoint, as `service:<id>`.
-    `answer_seconds` is for how long its answers may take to begin, instead of `limits.answer_seconds`.
+    `answer_seconds` is for how long its answers may take to begin, instead of `limits.answer_seconds`, and
+    `silence_seconds` for how long nothing may come of one that has begun, instead of `limits.silence_seconds`.
     """
 
     id: Id
@@ -71,6 +72,7 @@ class Service(Fact):
     onward: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     client_keys: tuple[Mapping[str, JsonValue], ...] = ()
     answer_seconds: int | None = Field(None, ge=1, le=86_400)
+    silence_seconds: int | None = Field(None, ge=1, le=86_400)
     paths: Paths = Paths()
 
     @property

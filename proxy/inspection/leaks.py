@@ -4,20 +4,13 @@ An arbitrary transformation (encryption, a checksum, one character a message) ca
 short-lived upstream credentials answer that, not this file.
 """
 
-import base64
-import html
-import json
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from urllib.parse import quote, quote_plus
 
 from proxy.errors import Refusal, Refused
+from proxy.inspection.disguises import Units, could_begin, encoded, pattern_of, units
 from proxy.stages import Headers, Secret
-
-_SHORTEST_DISGUISE = 6
-# What JSON writers escape lest a browser take it for HTML: Go and Rails, Gson, .NET.
-_HTML_IN_JSON = ("<>&", "<>&='", "<>&'+`")
 
 
 class Leaked(Refused):
@@ -38,11 +31,17 @@ class Leaked(Refused):
 
 @dataclass(frozen=True, slots=True)
 class _Needles:
-    """The disguises of one secret, also in lower case, and what finds where one may begin."""
+    """The disguises of one secret: whole forms, and a pattern for what is escaped here and there, if anything can be.
+
+    The `folded` ones are in lower case. `starts` finds where one may begin.
+    """
 
     reference: str
     forms: tuple[bytes, ...] = field(repr=False)
+    units: Units = field(repr=False)
+    pattern: re.Pattern[bytes] | None = field(repr=False)
     folded: tuple[bytes, ...] = field(repr=False)
+    folded_pattern: re.Pattern[bytes] | None = field(repr=False)
     longest: int
     starts: re.Pattern[bytes] = field(repr=False)
 
@@ -64,7 +63,7 @@ class LeakScanner:
         data = self._held + chunk
         hold = 0
         for needles in self._needles:
-            if any(map(data.__contains__, needles.forms)):
+            if _holds(data, needles.forms, needles.pattern):
                 self._held, self._leaked = b"", needles.reference
                 raise Leaked(needles.reference)
             hold = max(hold, _unfinished(data, needles))
@@ -85,7 +84,8 @@ def scan_headers(headers: Headers, secrets: tuple[Secret, ...]) -> None:
     # Names are compared without case, so a secret in one may come back in another case.
     folded = "\n".join(f"{name}: {value}" for name, value in headers).encode("utf-8", "surrogateescape").lower()
     for secret in secrets:
-        if any(map(folded.__contains__, _needles(secret).folded)):
+        needles = _needles(secret)
+        if _holds(folded, needles.folded, needles.folded_pattern):
             raise Leaked(secret.reference)
 
 
@@ -95,12 +95,16 @@ def is_readable(headers: Headers) -> bool:
     return codings <= {"identity", ""}
 
 
+def _holds(data: bytes, forms: tuple[bytes, ...], pattern: re.Pattern[bytes] | None) -> bool:
+    return any(map(data.__contains__, forms)) or (pattern is not None and pattern.search(data) is not None)
+
+
 def _unfinished(data: bytes, needles: _Needles) -> int:
     """The length of the longest end of `data` that a disguise begins with."""
     at = max(0, len(data) - needles.longest + 1)
     while match := needles.starts.search(data, at):
         tail = data[match.start() :]
-        if any(form.startswith(tail) for form in needles.forms):
+        if any(form.startswith(tail) for form in needles.forms) or could_begin(needles.units, tail):
             return len(tail)
         at = match.start() + 1
     return 0
@@ -108,40 +112,22 @@ def _unfinished(data: bytes, needles: _Needles) -> int:
 
 @lru_cache(maxsize=256)
 def _needles(secret: Secret) -> _Needles:
-    raw = secret.value.encode("utf-8")
-    if not raw:
+    if not secret.value:
         raise ValueError(f"{secret.reference}: an empty secret cannot be looked for")
-    forms = {raw} | {form for form in _disguises(secret.value, raw) if len(form) >= _SHORTEST_DISGUISE}
+    found = encoded(secret.value)
     # A form that contains another one is found with it.
-    minimal = tuple(sorted(form for form in forms if not any(other in form for other in forms if other != form)))
-    starts = re.compile(b"[" + b"".join(re.escape(bytes([form[0]])) for form in minimal) + b"]")
-    folded = tuple({form.lower() for form in minimal})
-    return _Needles(secret.reference, minimal, folded, max(map(len, minimal)), starts)
-
-
-def _disguises(text: str, raw: bytes) -> set[bytes]:
-    # INVARIANT: the first is how `proxy.credentials.placing` writes a secret into a query.
-    percent = {quote(text, safe=""), quote(text), quote_plus(text), "".join(f"%{byte:02X}" for byte in raw)}
-    percent |= {re.sub(r"%..", lambda match: match[0].lower(), form) for form in percent}
-    escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
-    escaped |= {form.replace("/", "\\/") for form in escaped}
-    escaped |= {_with_escapes(form, special) for form in escaped for special in _HTML_IN_JSON}
-    escaped |= {re.sub(r"\\u....", lambda match: "\\u" + match[0][2:].upper(), form) for form in escaped}
-    escaped |= {html.escape(text), html.escape(text, quote=False), html.escape(text).replace("&#x27;", "&#39;")}
-    hexadecimal = {raw.hex(), raw.hex().upper()}
-    forms = {form.encode("utf-8") for form in percent | escaped | hexadecimal}
-    forms |= {text.encode(charset) for charset in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")}
-    for shift in range(3):
-        inside = _base64_inside(raw, shift)
-        forms |= {inside, inside.replace(b"+", b"-").replace(b"/", b"_")}
-    return forms
-
-
-def _with_escapes(text: str, special: str) -> str:
-    return "".join(f"\\u{ord(char):04x}" if char in special else char for char in text)
-
-
-def _base64_inside(raw: bytes, shift: int) -> bytes:
-    """The characters that only these bytes decide, if `shift` bytes (modulo 3) come before them."""
-    encoded = base64.b64encode(b"\0" * shift + raw)
-    return encoded[(shift * 8 + 5) // 6 : (shift + len(raw)) * 8 // 6]
+    forms = tuple(sorted(form for form in found if not any(other in form for other in found if other != form)))
+    # INVARIANT: among these is how `proxy.credentials.placing` writes a secret into a query.
+    spelled = units(secret.value)
+    small = tuple(tuple(dict.fromkeys(form.lower() for form in unit)) for unit in spelled)
+    first = {form[:1] for form in (*forms, *(spelled[0] if spelled else ()))}
+    return _Needles(
+        secret.reference,
+        forms,
+        spelled,
+        pattern_of(spelled) if spelled else None,
+        tuple({form.lower() for form in forms}),
+        pattern_of(small) if spelled else None,
+        max(*map(len, forms), sum(len(unit[0]) for unit in spelled)),
+        re.compile(b"[" + b"".join(map(re.escape, sorted(first))) + b"]"),
+    )

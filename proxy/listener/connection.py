@@ -26,6 +26,7 @@ from proxy.listener.house import House
 from proxy.listener.keepalive import keep_alive
 from proxy.listener.problem import UNAVAILABLE, problem
 from proxy.listener.profile import GovernedClient, GovernedContext, GovernedServer
+from proxy.listener.resetting import reset
 from proxy.listener.session import Session
 from proxy.listener.tls_hooks import answer_hook
 from proxy.listener.tunnel import Tunnel
@@ -159,7 +160,7 @@ class AgentConnection(asyncio.Protocol):
         if not self._closed:
             self._reason = reason
             self.session.abandon(reason)
-            self._transport.abort()
+            reset(self._transport)
 
     def turn_away(self, refusal: Refusal) -> None:
         """Ends a connection that has no place here. It hears why if it reads; nothing of it goes on."""
@@ -351,8 +352,7 @@ class AgentConnection(asyncio.Protocol):
             link.deadline = self._house.loop.time() + within
         self._links[server] = link
         keep_alive(transport)
-        if self._agent_is_slow:
-            transport.pause_reading()
+        self._regulate(link)
         return None
 
     def upstream_lost(self, link: UpstreamLink) -> None:
@@ -380,7 +380,7 @@ class AgentConnection(asyncio.Protocol):
         connection = command.connection
         if isinstance(command, Abort):
             self._out.clear()
-            self._transport.abort()
+            reset(self._transport)
             return
         self._flush(connection)
         transport = self._transport_of(connection)

@@ -257,14 +257,14 @@ class Conversation(layer.Layer):
         destination = session.gate.destination(released)
         if self._left or destination is None:
             session.gate.unsent(released, "client_disconnected" if self._left else "no_destination")
-            yield from self._reply(problem(UNAVAILABLE))
+            yield from self._reply(session.gate.word(released, UNAVAILABLE))
             return
         account = session.released(Permit(released, destination))
         exchange = Exchange(account, incoming, session)
         refusal = exchange.prepare()
         if refusal is not None:
             account.fail(refusal.reason)
-            yield from self._reply(problem(refusal))
+            yield from self._reply(exchange.word(refusal))
             return
         self._exchange = exchange
         server = self._upstreams.take(destination)
@@ -279,7 +279,7 @@ class Conversation(layer.Layer):
         if reason is not None:
             exchange.account.fail(reason)
             yield from self._handle(self._upstreams.give_back(server))
-            yield from self._reply(problem(ENDED))
+            yield from self._reply(exchange.word(ENDED))
             return
         self._phase = Phase.ANSWERING
         exchange.sending(server)

@@ -14,7 +14,6 @@ from proxy.listener.answer_reader import AnswerReader
 from proxy.listener.canonical import Incoming
 from proxy.listener.head import ResponseHead, UpstreamFault
 from proxy.listener.outgoing import Unsendable, outgoing_bytes
-from proxy.listener.problem import problem
 from proxy.listener.profile import GovernedServer
 from proxy.listener.session import Session
 from proxy.listener.streaming import BodyGuard, Cut
@@ -22,6 +21,7 @@ from proxy.stages import Reply
 
 WEBSOCKET = Refusal("websocket_not_allowed", 403, "This service may not be called over WebSocket.")
 LATE = "upstream_timeout"
+STALLED = "answer_stalled"  # nothing more of it came, or was taken
 UNSENDABLE = Refusal("unsendable", 502, "The call could not be written as one request to the service.")
 
 
@@ -85,9 +85,7 @@ class Exchange:
         """The next thing that happens is a byte going upstream on this connection; its answer is awaited."""
         self.server = server
         self.account.sending()
-        if isinstance(server, GovernedServer):
-            within = server.destination.answer_within or self._session.options.answer_timeout
-            server.answer_by = self._session.clock() + within
+        self._expect_within(self.account.permit.destination.answer_within or self._session.options.answer_timeout)
 
     def rest(self) -> bytes:
         """What came after a 101."""
@@ -96,20 +94,35 @@ class Exchange:
     def delivered(self, data: bytes) -> Passed:
         """The upstream has sent this."""
         self._reader.feed(data)
+        self.got_on()
         return self._pass_on(self._reader.next_item)
 
-    def ended(self) -> Passed:
-        """The upstream has closed the connection, or we have, because its answer does not begin."""
+    def got_on(self) -> None:
+        """More of an answer has come, or something has passed on its WebSocket: it may be silent again for a while."""
+        if self._status:
+            silence = self.account.permit.destination.silence_within or self._session.options.silence_timeout
+            self._expect_within(silence)
+
+    @property
+    def late(self) -> bool:
+        """Whether more should have come by now: then it was we who closed the connection, or are about to."""
         by = self.server.answer_by if isinstance(self.server, GovernedServer) else None
-        if by is not None and self._session.clock() >= by:
-            raise UpstreamFault(LATE)
+        return by is not None and self._session.clock() >= by
+
+    def ended(self) -> Passed:
+        """The upstream has closed the connection, or we have, because its answer does not begin or get on."""
+        if self.late:
+            raise UpstreamFault(STALLED if self._status else LATE)
         return self._pass_on(iter([self._reader.closed(), None]).__next__)
 
     def fault(self, error: str, *, sent: bool) -> Reply:
-        """What the agent is told in place of an answer, with the ids by which people find the call."""
-        arrived = self._released.decided.described.attributed.arrived
-        ids = {"call_id": arrived.call_id, "trace_id": self._released.trace_id}
-        return problem(replace(fault_refusal(error, sent=sent), extra=ids), executed=None if sent else False)
+        """What the agent is told in place of an answer."""
+        refusal = fault_refusal(error, sent=sent)
+        return self.word(replace(refusal, extra={"executed": None}) if sent else refusal)
+
+    def word(self, refusal: Refusal) -> Reply:
+        """This failure of the call, as its protocol says such things."""
+        return self._session.gate.word(self._released, refusal)
 
     def _pass_on(self, next_item: Callable[[], ResponseHead | bytes | End | None]) -> Passed:
         out: list[bytes] = []
@@ -125,6 +138,7 @@ class Exchange:
                 assert self._guard is not None
                 out += [self._searched(body), self._framed(self._guard.end())]
                 out.append(self._closing())
+                self._expect_within(None)
                 return Passed(b"".join(out), done=True)
         out.append(self._searched(body))
         return Passed(b"".join(out))
@@ -146,10 +160,13 @@ class Exchange:
             raise UpstreamFault("the answer is encoded, so it cannot be searched for secrets")
         self._status = head.status
         self._guard = BodyGuard(secrets, self._still_allowed, self._session.clock)
-        if isinstance(self.server, GovernedServer):
-            self.server.answer_by = None
+        self.got_on()
         self.account.received(0)
         return self._opening(head)
+
+    def _expect_within(self, seconds: float | None) -> None:
+        if isinstance(self.server, GovernedServer):
+            self.server.answer_by = None if seconds is None else self._session.clock() + seconds
 
     def _still_allowed(self) -> str | None:
         return self._session.still_allowed(self.account)

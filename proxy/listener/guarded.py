@@ -58,6 +58,11 @@ class GuardedGate:
         agent = self._call("agent_of", lambda: self._gate.agent_of(connection))
         return agent if isinstance(agent, str) else None
 
+    def word(self, released: Released, refusal: Refusal) -> Reply:
+        """The gate's wording of what became of a released call, else our own."""
+        reply = self._call("word", lambda: self._gate.word(released, refusal))
+        return reply if isinstance(reply, Reply) else problem(refusal)
+
     def unsent(self, released: Released, error: str) -> None:
         self._call("unsent", lambda: self._gate.unsent(released, error))
 

@@ -33,6 +33,10 @@ class Gate(Protocol):
         """The agent that this connection has proven to be; None while it has not."""
         ...
 
+    def word(self, released: Released, refusal: Refusal) -> Reply:
+        """This failure of a call that was released, in the shape that its protocol understands. Never blocks."""
+        ...
+
     def unsent(self, released: Released, error: str) -> None:
         """Not one byte went upstream. Never raises, never blocks."""
         ...

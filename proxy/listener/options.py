@@ -44,6 +44,7 @@ class ListenerOptions:
     idle_timeout: float = 300.0
     connect_timeout: float = 10.0
     answer_timeout: float = 600.0
+    silence_timeout: float = 900.0
     decision_timeout: float = 300.0
     sweep_interval: float = 0.1
 

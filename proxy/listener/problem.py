@@ -13,9 +13,10 @@ UNAVAILABLE = Refusal(
 )
 
 
-def problem(refusal: Refusal, *, executed: bool | None = False) -> Reply:
-    """A problem document. `executed` None says that nobody knows whether the call took effect."""
-    standing = {False: "NOT EXECUTED. ", None: "OUTCOME UNKNOWN. ", True: ""}[executed]
+def problem(refusal: Refusal) -> Reply:
+    """A problem document. `executed: None` in `extra` says that nobody knows whether the call took effect."""
+    executed = None if refusal.extra.get("executed", False) is None else False
+    standing = "NOT EXECUTED. " if executed is False else "OUTCOME UNKNOWN. "
     document = {
         "type": f"urn:countersign:problem:{refusal.reason}",
         "title": refusal.reason.replace("_", " ").capitalize(),
@@ -23,8 +24,8 @@ def problem(refusal: Refusal, *, executed: bool | None = False) -> Reply:
         "detail": standing + refusal.detail,
         "reason": refusal.reason,
         "next_action": refusal.next_action,
-        "executed": executed,
         **refusal.extra,
+        "executed": executed,
     }
     headers = (("content-type", "application/problem+json"), ("cache-control", "no-store"), *refusal.headers)
     return Reply(refusal.status, headers, json.dumps(document).encode())

@@ -74,7 +74,7 @@ class GovernedClient(Client):
 class GovernedServer(Server):
     """An upstream connection, found by itself alone, and the permit for which it was opened.
 
-    `answer_by` is until when (on the session's clock) the answer that is waited for on it must have begun.
+    `answer_by` is until when (on the session's clock) the answer that is waited for on it must have begun, or gone on.
     """
 
     __eq__ = object.__eq__

@@ -35,7 +35,7 @@ class UpstreamLink(asyncio.Protocol):
         self._lost = False
 
     def overdue(self, now: float) -> bool:
-        """Whether its handshake, or the beginning of the answer that is waited for on it, has taken too long."""
+        """Whether its handshake, or the answer that is waited for on it, has not got on for too long."""
         return any(by is not None and now >= by for by in (self.deadline, self.server.answer_by))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

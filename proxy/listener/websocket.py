@@ -15,7 +15,7 @@ from mitmproxy.proxy.layers.websocket import (
 from mitmproxy.websocket import WebSocketData
 from wsproto.utilities import RemoteProtocolError
 
-from proxy.listener.exchange import Exchange
+from proxy.listener.exchange import STALLED, Exchange
 from proxy.listener.session import Session
 from proxy.listener.streaming import BodyGuard, Cut
 
@@ -48,6 +48,13 @@ class Relay(WebsocketLayer):
         if reason is not None:
             raise Cut(reason)
 
+    def check_progress(self, event: events.Event) -> None:
+        """Raises Cut if the connection ended because nothing passed for too long. Whatever passes counts, pings too."""
+        if isinstance(event, events.DataReceived):
+            self._exchange.got_on()
+        elif isinstance(event, events.ConnectionClosed) and self._exchange.late:
+            raise Cut(STALLED)
+
     def _check_size(self) -> None:
         for side in (self.client_ws, self.server_ws):
             if sum(map(len, side.frame_buf)) > self._limit:
@@ -61,11 +68,19 @@ class Relay(WebsocketLayer):
         if len(message.content) > self._limit:
             raise Cut("websocket_message_too_large")
         if not message.from_client:
-            secrets = self._exchange.account.permit.released.injection.secrets
-            guard = BodyGuard(secrets, lambda: None, self._session.clock)
-            guard.feed(message.content)
-            guard.end()
+            self._search(message.content)
             self._exchange.account.received(len(message.content))
+
+    def check_frame(self, command: commands.ConnectionCommand) -> None:
+        """Raises Cut if a frame for the agent holds a secret: pings, pongs and the words of an end carry bytes too."""
+        if isinstance(command, commands.SendData) and command.connection is self.context.client:
+            self._search(command.data)
+
+    def _search(self, data: bytes) -> None:
+        secrets = self._exchange.account.permit.released.injection.secrets
+        guard = BodyGuard(secrets, lambda: None, self._session.clock)
+        guard.feed(data)
+        guard.end()
 
 
 def relayed(relay: Relay, event: events.Event) -> list[commands.ConnectionCommand]:
@@ -74,6 +89,7 @@ def relayed(relay: Relay, event: events.Event) -> list[commands.ConnectionComman
     Access is checked for whatever comes from either side: a ping carries bytes too, and is no message.
     """
     relay.check_access()
+    relay.check_progress(event)
     orders: list[commands.ConnectionCommand] = []
     pending = deque([event])
     while pending:
@@ -83,6 +99,7 @@ def relayed(relay: Relay, event: events.Event) -> list[commands.ConnectionComman
             raise Cut("websocket_protocol_error") from None
         for command in found:
             if isinstance(command, commands.ConnectionCommand):
+                relay.check_frame(command)
                 orders.append(command)
             elif isinstance(command, WebsocketStartHook | WebsocketMessageHook | WebsocketEndHook):
                 if isinstance(command, WebsocketMessageHook):

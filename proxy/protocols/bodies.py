@@ -27,6 +27,13 @@ class Body:
     pairs: tuple[tuple[str, str], ...] = ()
     plain: bool = False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its fields, at the top."""
+        if self.kind == "form":
+            return tuple(name for name, _ in self.pairs)
+        return tuple(self.value) if isinstance(self.value, dict) else ()
+
 
 NOTHING = Body("none")
 

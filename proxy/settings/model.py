@@ -257,6 +257,13 @@ class Limits(Group):
         le=86_400,
         description="Patience for an upstream to begin its answer (504 after that); a service may have its own.",
     )
+    silence_seconds: int = Field(
+        900,
+        ge=1,
+        le=86_400,
+        description="An answer that has begun is cut when nothing more comes, or is taken, for so long; so is a "
+        "WebSocket on which nothing passes, not even a ping. A service may have its own.",
+    )
 
 
 class Holds(Group):

@@ -1,7 +1,9 @@
 """Upstreams that take a call and never answer it: each call ends, and nobody claims to know what it did."""
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import socket
 import ssl
 import threading
@@ -141,3 +143,110 @@ def test_an_upstream_that_ends_tls_with_an_alert_leaves_nobody_waiting(http2: bo
 
     with strict_server() as port:
         asyncio.run(run(port))
+
+
+BEGUN = {
+    "of a known length": b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+    "in chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    "until the end": b"HTTP/1.1 200 OK\r\n\r\nhalf",
+    "a head alone": b"HTTP/1.1 200 OK\r\n\r\n",
+}
+SHORT = {"silence_timeout": 0.2, "sweep_interval": 0.02}
+
+
+@pytest.mark.parametrize("begin", BEGUN.values(), ids=BEGUN.keys())
+@pytest.mark.parametrize("names", [("a.test",), ()], ids=["TLS", "plain"])
+def test_an_answer_that_does_not_get_on(begin: bytes, names: tuple[str, ...]) -> None:
+    """It is cut: the agent can tell that it is not whole, nobody claims to know the outcome, and nothing is held."""
+
+    async def run() -> None:
+        async with rig(never(begin), names=names, gateway=not names, **SHORT) as r:
+            wire = await r.tunnel() if names else await r.dial(gateway=True)
+            ask = GET if names else "GET /svc/slow HTTP/1.1\nHost: g"
+            wire.send(ask.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+            got = await wire.rest()
+            assert b"200 OK" not in got or b"transfer-encoding: chunked" in got or b"content-length: 10" in got
+            assert not got.endswith(b"0\r\n\r\n")
+            assert [(a.status, a.sent, a.error) for a in r.gate.answers] == [(0, True, "answer_stalled")]
+            await r.upstream.closed.wait()
+            await wire.close()
+
+    asyncio.run(run())
+
+
+def test_an_old_client_does_not_take_half_an_answer_for_all_of_it() -> None:
+    """In HTTP/1.0 the end of the connection ends an answer, so one that is cut ends with a reset."""
+
+    async def run() -> None:
+        async with rig(never(b"HTTP/1.1 200 OK\r\n\r\nhalf"), names=(), gateway=True, **SHORT) as r:
+            wire = await r.dial(gateway=True)
+            wire.send(b"GET /svc/slow HTTP/1.0\r\nHost: g\r\n\r\n")
+            with pytest.raises(ConnectionResetError):
+                await wire.reader.read()
+            await wire.close()
+
+    asyncio.run(run())
+
+
+def test_on_http2_only_the_one_answer_is_cut() -> None:
+    """A reset of its stream, while the connection goes on."""
+
+    async def run() -> None:
+        async with rig(never(BEGUN["until the end"]), http2=True, **SHORT) as r, h2_agent(r) as agent:
+            cut = await agent.answer(agent.get("/slow"))
+            assert cut.reset is not None
+            assert (await agent.answer(agent.get("/quick"))).status == 200
+            assert ("answer_stalled", True) in [(a.error, a.sent) for a in r.gate.answers]
+
+    asyncio.run(run())
+
+
+async def switch(seen: Seen, writer: asyncio.StreamWriter) -> None:
+    """Agrees to WebSocket, and is silent from then on."""
+    key = seen.field("sec-websocket-key")[0].encode()
+    accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    writer.write(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
+    await writer.drain()
+    await seen.reader.read()
+
+
+def test_a_websocket_on_which_nothing_passes() -> None:
+    """It is cut as an answer is, and not told as one that ended well."""
+
+    async def run() -> None:
+        async with rig(switch, place={"allow_websocket": True}, **SHORT) as r:
+            wire = await r.tunnel()
+            wire.send(
+                b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            )
+            await wire.rest()
+            assert [(a.status, a.error) for a in r.gate.answers] == [(0, "answer_stalled")]
+            await wire.close()
+
+    asyncio.run(run())
+
+
+def test_an_agent_that_takes_nothing_does_not_hold_its_answer_for_ever() -> None:
+    """What it does not read stays with the upstream, and after a while that is too long, too."""
+
+    async def endless(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with contextlib.suppress(OSError, ssl.SSLError):
+            while True:
+                writer.write(b"x" * 65536)
+                await writer.drain()
+
+    async def run() -> None:
+        async with rig(endless, names=(), gateway=True, **SHORT) as r:
+            wire = await r.dial(gateway=True)
+            wire.send(b"GET /svc/slow HTTP/1.1\r\nHost: g\r\n\r\n")
+            async with asyncio.timeout(60):
+                await r.gate.ended.wait()
+            assert [(a.status, a.error) for a in r.gate.answers] == [(0, "answer_stalled")]
+            await wire.close()
+
+    asyncio.run(run())

@@ -8,6 +8,7 @@ from datetime import date
 from policies.model import Decision, Outcome
 from proxy.errors import Refusal
 from proxy.facts import Agent, Person, Service
+from proxy.listener.problem import problem
 from proxy.stages import (
     Answered,
     Arrived,
@@ -64,6 +65,7 @@ class FakeGate:
     error: BaseException = field(default_factory=lambda: RuntimeError("broken on purpose"))
     cut: str | None = None
     agent: str | None = "bot"
+    words: Reply | None = None
 
     tunnels: list[tuple[str, Evidence, str, int]] = field(default_factory=list)
     calls: list[tuple[Arrived, Evidence | None]] = field(default_factory=list)
@@ -112,6 +114,10 @@ class FakeGate:
         self._maybe_fail("agent_of")
         admitted = {one for one, *_ in self.tunnels} | {arrived.connection for arrived, _ in self.calls}
         return self.agent if connection in admitted else None
+
+    def word(self, released: Released, refusal: Refusal) -> Reply:
+        self._maybe_fail("word")
+        return self.words or problem(refusal)
 
     def unsent(self, released: Released, error: str) -> None:
         self.never_sent.append((released, error))

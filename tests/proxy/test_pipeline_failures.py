@@ -1,17 +1,19 @@
 """Whatever breaks on the path of a call, the call does not pass, and the log says why with all that was known."""
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
 
+from proxy import account
 from proxy import pipeline as module
-from proxy.errors import StoreUnavailable
+from proxy.errors import Refusal, StoreUnavailable
 from proxy.listener.guarded import GuardedGate
 from proxy.stages import Evidence, Released, Reply
 from telemetry.errors import AuditUnavailable
 from tests.fakes.waiting import until
-from tests.fakes.world import Broken, arrived, get, problem, refund, run
+from tests.fakes.world import Broken, arrived, get, mcp, problem, refund, run
 
 BUG = RuntimeError("broken on purpose: ada-lovelace-0815")
 PARTS = ["world", "resolver", "feed", "broker", "engine", "describe", "redact", "outgoing"]
@@ -327,5 +329,32 @@ def test_a_verdict_that_we_do_not_know_is_a_refusal(tmp_path):
 
         house.broken(world=lambda: replace(world, engine=Odd()))
         assert not isinstance(await house.pipeline.admit_call(arrived(get()), given), Released)
+
+    run(tmp_path, scenario)
+
+
+UNKNOWN = Refusal("upstream_failed", 502, "The service was called.", extra={"executed": None})
+
+
+def test_what_became_of_a_released_call_is_told_in_its_own_protocol(tmp_path):
+    """HTTP gets a problem document; a tool call of MCP a result that its model reads; both find the call by its ids."""
+
+    async def scenario(house):
+        plain = await house.released(get())
+        reply = house.pipeline.word(plain, UNKNOWN)
+        said = json.loads(reply.body)
+        assert (reply.status, said["reason"], said["executed"]) == (502, "upstream_failed", None)
+        assert (said["call_id"], said["trace_id"]) == (account.arrived_of(plain.decided).call_id, plain.trace_id)
+        tool = await house.released(mcp("tools/call", {"name": "search_notes", "arguments": {}}))
+        reply = house.pipeline.word(tool, UNKNOWN)
+        result = json.loads(reply.body)["result"]
+        assert (reply.status, result["isError"]) == (200, True)
+        assert result["content"][0]["text"].startswith("OUTCOME UNKNOWN. The service was called.")
+        assert result["_meta"]["dev.countersign/refusal"]["executed"] is None
+        listed = await house.released(mcp("tools/list"))
+        error = json.loads(house.pipeline.word(listed, UNKNOWN).body)["error"]
+        assert error["data"]["trace_id"] == listed.trace_id
+        for one in (plain, tool, listed):
+            house.answer(one)
 
     run(tmp_path, scenario)

@@ -63,25 +63,26 @@ def test_nobody_unknown_learns_the_name(tmp_path):
     run(tmp_path, with_nobody, inventory=KEYED)
 
 
-def test_a_field_of_that_name_in_a_body_is_an_argument(tmp_path):
-    """It is neither taken out nor taken for the credential: policy and digest see it, and ours is still sent."""
+def test_a_field_of_that_name_in_a_body_is_refused(tmp_path):
+    """A service that reads query and body as one would take it for the credential, whatever a tool declares."""
 
     async def scenario(house):
-        def form(body: bytes, query: str = "") -> Request:
-            headers = (("host", "crm.test"), ("content-type", FORM))
+        def sent(kind: str, body: bytes, query: str = "") -> Request:
+            headers = (("host", "crm.test"), ("content-type", kind))
             return Request("POST", "https", "crm.test", 443, "/v1/refunds", query, headers, body)
 
-        undeclared = await house.refused(form(b"customer=ada-lovelace-0815&amount=5&key=own", "key=dummy"))
-        assert undeclared["reason"] == "arguments_invalid"
         await house.edit(inventory=KEYED.replace("amount: {type: integer}", "amount: {type: integer}, key: {}"))
-        released = await house.released(form(b"customer=ada-lovelace-0815&amount=5&key=own", "key=dummy"))
-        assert released.upstream.body == b"customer=ada-lovelace-0815&amount=5&key=own"
-        assert released.upstream.query == f"key={SECRET}"
-        assert released.decided.described.call.arguments["key"] == "own"
+        for kind, body in (
+            (FORM, b"customer=ada-lovelace-0815&amount=5&key=own"),
+            (FORM, b"customer=ada-lovelace-0815&amount=5&%6bey%5b%5d=own"),
+            ("application/json", b'{"customer": "ada-lovelace-0815", "amount": 5, "Key": "own"}'),
+        ):
+            for query in ("", "key=dummy"):
+                document = await house.refused(sent(kind, body, query))
+                assert (document["status"], document["reason"]) == (403, "credential_in_body")
+        released = await house.released(sent(FORM, b"customer=ada-lovelace-0815&amount=5", "key=dummy"))
+        assert (released.upstream.query, b"key" in released.upstream.body) == (f"key={SECRET}", False)
         house.answer(released)
-        other = await house.released(form(b"customer=ada-lovelace-0815&amount=5"))
-        assert other.decided.described.call.digest != released.decided.described.call.digest
-        house.answer(other)
 
     run(tmp_path, scenario, inventory=KEYED)
 

@@ -163,6 +163,12 @@ def test_a_services_own_patience_is_passed_on():
     assert destination_of(service("https://crm.test")).answer_within is None
 
 
+def test_a_service_may_be_silent_for_longer_or_less():
+    """What it says of that is for its own answers alone."""
+    assert destination_of(service("https://crm.test", silence_seconds=7)).silence_within == 7
+    assert destination_of(service("https://crm.test")).silence_within is None
+
+
 def test_only_a_service_that_takes_encoded_slashes_gets_them():
     """The word of the inventory, and nothing without one."""
     assert destination_of(service("https://a.test", paths={"encoded_slash": "allowed"})).allow_encoded_slash

@@ -1,5 +1,6 @@
 """OpenBao or Vault: a dynamic secret under a lease, or a stored one."""
 
+import contextlib
 from dataclasses import dataclass, field
 
 import orjson
@@ -53,7 +54,7 @@ class Vault:
         return in_place(binding, leased.secret, request)
 
     async def fetch(self, binding: VaultBinding, identity: Identity, now: float) -> Held[Leased]:  # noqa: ARG002 - Vault knows us, not them
-        """A new secret. A login that yields none, or only a stored one, is ended at once."""
+        """A new secret. A login that yields none, or only a stored one, is ended at once; so is a lease of no use."""
         login = await self._login(binding, now)
         held: Held[Leased] | None = None
         try:
@@ -67,12 +68,8 @@ class Vault:
         """Ends the lease, with its login if that was only for this."""
         if held.value.login:
             await self._end_login(binding, held.value.login)
-            return
-        token = self._references.read(binding.token or "").value
-        content = orjson.dumps({"lease_id": held.value.lease})
-        reply = await self._call(binding, "PUT", "sys/leases/revoke", token, content)
-        if reply.status not in {200, 204}:
-            raise reply.unusable(f"status {reply.status}")
+        else:
+            await self._end_lease(binding, self._references.read(binding.token or "").value, held.value.lease)
 
     async def _login(self, binding: VaultBinding, now: float) -> _Login:
         if binding.token is not None:
@@ -92,11 +89,17 @@ class Vault:
     async def _read(self, binding: VaultBinding, login: _Login, now: float) -> Held[Leased]:
         reply = await self._call(binding, "GET", binding.path, login.token)
         members = reply.members(200)
-        reference = f"{binding.path}#{binding.field} ({binding.id})"
-        secret = checked(reference, _text(reply, members, binding.field))
-        username = "" if binding.username_field is None else _text(reply, members, binding.username_field)
         lease = members.get("lease_id")
-        if not isinstance(lease, str) or not lease:
+        lease = lease if isinstance(lease, str) else ""
+        try:
+            secret = checked(f"{binding.path}#{binding.field} ({binding.id})", _text(reply, members, binding.field))
+            username = "" if binding.username_field is None else _text(reply, members, binding.username_field)
+        except Refused:
+            if lease and not login.own:  # a wrong `field` must not leave a new account behind with each try
+                with contextlib.suppress(Refused):
+                    await self._end_lease(binding, login.token, lease)
+            raise
+        if not lease:
             return Held(Leased(secret, username), now, min(now + binding.refresh_seconds, login.expires_at))
         expires = min(now + _seconds(members.get("lease_duration")), login.expires_at)
         leased = Leased(secret, username, lease, login.token if login.own else "")
@@ -107,6 +110,11 @@ class Vault:
             await self._end_login(binding, login.token)
         except Refused:
             return  # it ends by itself, and nothing hangs on it
+
+    async def _end_lease(self, binding: VaultBinding, token: str, lease: str) -> None:
+        reply = await self._call(binding, "PUT", "sys/leases/revoke", token, orjson.dumps({"lease_id": lease}))
+        if reply.status not in {200, 204}:
+            raise reply.unusable(f"status {reply.status}")
 
     async def _end_login(self, binding: VaultBinding, token: str) -> None:
         """403 means that it has ended already."""

@@ -191,7 +191,7 @@ class Calls:
         destination = session.gate.destination(released)
         if destination is None:
             session.gate.unsent(released, "no_destination")
-            self._reply(stream, problem(UNAVAILABLE))
+            self._reply(stream, session.gate.word(released, UNAVAILABLE))
             return
         assert stream.incoming is not None
         account = session.released(Permit(released, destination))
@@ -199,7 +199,7 @@ class Calls:
         refusal = exchange.prepare()
         if refusal is not None:
             account.fail(refusal.reason)
-            self._reply(stream, problem(refusal))
+            self._reply(stream, exchange.word(refusal))
             return
         server = self._upstreams.take(destination)
         if server is not None:
@@ -216,7 +216,7 @@ class Calls:
         if reason is not None:
             exchange.account.fail(reason)
             self._act(self._upstreams.give_back(server))
-            self._reply(stream, problem(ENDED))
+            self._reply(stream, exchange.word(ENDED))
             return
         stream.phase = Phase.ANSWERING
         stream.server = server

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
@@ -232,3 +233,38 @@ def test_what_was_obtained_for_an_agent_ends_with_it(tmp_path, monkeypatch, ende
         assert server.live == {}
     recorded = [record for record in reader.records(settings.state / "audit") if record["type"] == "call.decided"]
     assert [record["credential"] for record in recorded] == [{"id": "crm-token", "reference": "env:OAUTH_SECRET"}]
+
+
+def test_a_server_that_hangs_does_not_stop_the_ending_of_credentials(monkeypatch):
+    """Another sweep begins beside the one that waits for it; a failure is told, and none outlives the background."""
+    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.001)
+    begun, cancelled = [], []
+
+    class Broker:
+        async def sweep(self, now, ended):
+            begun.append(now)
+            if len(begun) == 3:
+                raise RuntimeError("broken on purpose")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.append(now)
+
+    class Nobody:
+        def now(self):
+            return lambda *_: False
+
+    async def main():
+        ending = module._EndingCredentials(SimpleNamespace(broker=Broker(), clock=lambda: len(begun)), Nobody())
+        await ending.follow()
+        await ending.follow()
+        with pytest.raises(RuntimeError, match="broken on purpose"):
+            await ending.follow()
+        under_way = asyncio.ensure_future(ending.follow())
+        await until(lambda: len(begun) == 4)
+        under_way.cancel()
+        await asyncio.wait([under_way])
+        assert begun == [0, 1, 2, 3]
+        assert sorted(cancelled) == [0, 1, 3]
+
+    asyncio.run(main())

@@ -27,6 +27,9 @@ class Source:
         self.open = asyncio.Event()
         self.open.set()
         self.life = 100.0
+        self.asked: list[str] = []
+        self.stuck = asyncio.Event()
+        self.stuck.set()
 
     async def fetch(self, binding: Any, identity: Identity, now: float) -> Held[str]:
         await self.open.wait()
@@ -36,6 +39,8 @@ class Source:
         return Held(self.given[-1], now, now + self.life, revocable=True)
 
     async def revoke(self, binding: Any, held: Held[str], now: float) -> None:
+        self.asked.append(held.value)
+        await self.stuck.wait()
         if self.fails is not None:
             raise self.fails
         self.ended.append(held.value)
@@ -103,6 +108,85 @@ def test_what_has_expired_on_arrival_is_not_used() -> None:
         with pytest.raises(Refused) as caught:
             await held.get(source, BINDING, caller(), NOW)
         assert caught.value.refusal.reason == "credential_unavailable"
+
+    asyncio.run(story())
+
+
+def test_a_source_of_expired_credentials_is_not_asked_by_every_call() -> None:
+    """A clock that is wrong, ours or theirs, must not have each call take another one."""
+
+    async def story() -> None:
+        source, held = Source(), HeldCredentials()
+        source.life = 0
+        for _ in range(3):
+            with pytest.raises(Refused):
+                await held.get(source, BINDING, caller(), NOW)
+        assert len(source.given) == 1
+
+    asyncio.run(story())
+
+
+def test_what_a_service_does_not_take_is_obtained_anew() -> None:
+    """For the next caller of the same delegation, once in a while; the old one is ended with its task."""
+
+    async def story() -> None:
+        source, held = Source(), HeldCredentials()
+
+        async def ask(now: float, task: str = "task_1") -> str:
+            return await held.get(source, BINDING, caller(task=task), now)
+
+        first, other = await ask(NOW), await ask(NOW, "task_2")
+        held.doubt(BINDING, caller(), NOW + 29)
+        assert await ask(NOW + 29) == first
+        held.doubt(BINDING, caller(), NOW + 30)
+        held.doubt(BINDING, caller(), NOW + 30)
+        renewed = await ask(NOW + 30)
+        assert renewed != first
+        held.doubt(BINDING, caller(), NOW + 31)
+        assert (await ask(NOW + 31), await ask(NOW + 31, "task_2")) == (renewed, other)
+        await held.sweep(NOW + 31, lambda *_: False)
+        assert source.ended == []
+        await held.sweep(NOW + 31, lambda identity, _: identity.proven.task == "task_1")
+        assert sorted(source.ended) == sorted([first, renewed])
+
+    asyncio.run(story())
+
+
+def test_doubt_about_what_nobody_holds_changes_nothing() -> None:
+    """A binding of another delegation, or one whose credential is under way."""
+
+    async def story() -> None:
+        source, held = Source(), HeldCredentials()
+        held.doubt(BINDING, caller(), NOW)
+        source.open.clear()
+        under_way = asyncio.ensure_future(held.get(source, BINDING, caller(), NOW))
+        await asyncio.sleep(0)
+        held.doubt(BINDING, caller(), NOW + 50)
+        source.open.set()
+        assert await under_way == "task_1#0"
+
+    asyncio.run(story())
+
+
+def test_a_source_that_hangs_keeps_no_other_one_waiting() -> None:
+    """The next sweep ends what others gave out and asks nothing twice; one that was cut off is made up for."""
+
+    async def story() -> None:
+        stuck, quick, held = Source(), Source(), HeldCredentials()
+        other = Obtained(id="other", kind="vault", methods=("GET",), paths=("/*",))
+        await held.get(stuck, BINDING, caller(), NOW)
+        await held.get(quick, other, caller(), NOW)
+        stuck.stuck.clear()
+        first = asyncio.ensure_future(held.sweep(NOW, lambda *_: True))
+        await until(lambda: bool(stuck.asked and quick.ended))
+        await held.get(quick, other, caller(task="task_2"), NOW)
+        await held.sweep(NOW + 1, lambda *_: True)
+        assert (len(quick.ended), len(stuck.asked), stuck.ended) == (2, 1, [])
+        first.cancel()
+        await asyncio.wait([first])
+        stuck.stuck.set()
+        await held.close(NOW + 2)
+        assert stuck.ended == ["task_1#0"]
 
     asyncio.run(story())
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.credentials.parameters import holds, without_parameters
+from proxy.credentials.parameters import holds, require_apart, without_parameters
 from proxy.errors import Refused
 
 KEY = frozenset({"key"})
@@ -75,3 +75,17 @@ def test_it_is_a_query_without_it_or_a_refusal(query: str) -> None:
     except Refused:
         return
     assert not holds(left, "key")
+
+
+@pytest.mark.parametrize("field", ["key", "KEY", " key", "key[]", "key[0]", "%6bey", "\u212aey", "key\0x"])
+def test_a_field_of_a_body_that_a_reader_could_take_for_the_parameter(field: str) -> None:
+    """Refused, as in a query."""
+    with pytest.raises(Refused) as caught:
+        require_apart(("a", field), KEY)
+    assert (caught.value.refusal.status, caught.value.refusal.reason) == (403, "credential_in_body")
+
+
+@pytest.mark.parametrize("fields", [(), ("a", "keyring", "monkey", "k.ey", "")])
+def test_other_fields_are_let_alone(fields: tuple[str, ...]) -> None:
+    """Only the parameter's own name is taken for it."""
+    require_apart(fields, KEY)

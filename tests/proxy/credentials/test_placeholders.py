@@ -132,7 +132,7 @@ def test_a_dummy_in_a_query_is_replaced(monkeypatch: pytest.MonkeyPatch, name: s
     monkeypatch.setenv("REAL", REAL)
     binding = StaticBinding(id="key", secret="env:REAL", query=name, **EVERYWHERE)
     service = Service(id="api", owner="bob", url="https://api.example", bindings=(binding,))
-    given = replace(request(()), query=f"q=Bern&{name}={DUMMY}&units=metric")
+    given = replace(request(()), query=f"q=Bern&{name}={DUMMY}&units=metric", body=b"")
     arrived = Arrived("call_1", NOW, "conn_1", "connect", "127.0.0.1", given)
     bare = without_query_credentials(Attributed(arrived, caller()), service).arrived.request
     assert sent(binding, bare).query == f"q=Bern&units=metric&{name}={REAL}"

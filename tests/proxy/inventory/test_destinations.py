@@ -42,6 +42,7 @@ def crm(*lines: str, url: str = "https://crm.example/api") -> str:
          [("5: services[crm].connect: names the private address `10.0.0.7`; set `allow_private_addresses: true` "
           "if that is meant")]),
         (crm("answer_seconds: 0"), ["5: services[crm].answer_seconds: must be at least 1"]),
+        (crm("silence_seconds: 0"), ["5: services[crm].silence_seconds: must be at least 1"]),
         (crm("paths: {encoded_slash: yes}"),
          ["5: services[crm].paths.encoded_slash: `yes` is not one of `refused`, `allowed`"]),
         (crm("protocol: mcp", "paths: {encoded_slash: allowed}"),
@@ -86,7 +87,7 @@ def crm(*lines: str, url: str = "https://crm.example/api") -> str:
           ("5: services[crm].effct: is not a field here; known are `id`, `owner`, `deputies`, `url`, `protocol`, "
           "`trust`, `environment`, `labels`, `tools`, `openapi`, `bindings`, `connect`, `ca_bundle`, "
           "`allow_private_addresses`, `allow_websocket`, "
-              "`agent`, `onward`, `client_keys`, `answer_seconds`, `paths`")]),
+              "`agent`, `onward`, `client_keys`, `answer_seconds`, `silence_seconds`, `paths`")]),
     ],
 )  # fmt: skip
 def test_each_mistake_of_a_service_is_located(tmp_path, monkeypatch, services, expected):

@@ -15,7 +15,7 @@ from proxy.listener.permit import Permit
 from proxy.listener.profile import GovernedServer
 from proxy.listener.session import Session
 from proxy.listener.streaming import Cut
-from proxy.stages import Arrived, Destination, Injection, Secret
+from proxy.stages import Arrived, Destination, Injection, Reply, Secret
 from tests.fakes.gate import FakeGate, released
 
 HERE = Destination("https", "a.test", 443)
@@ -131,11 +131,19 @@ def test_words_for_faults(error: str, sent: bool, reason: str) -> None:
 
 
 @pytest.mark.parametrize(("sent", "begins"), [(False, "NOT EXECUTED. "), (True, "OUTCOME UNKNOWN. ")])
-def test_a_fault_is_told_with_the_ids_of_its_call(sent: bool, begins: str) -> None:
-    """The owner and the SOC find the call by what the agent was told."""
+def test_a_fault_says_whether_the_call_may_have_been_executed(sent: bool, begins: str) -> None:
+    """Only of a call of which not one byte was sent is it known that it was not."""
     said = json.loads(exchange(FakeGate()).fault("reset", sent=sent).body)
-    assert (said["call_id"], said["trace_id"], said["executed"]) == ("call_1", "0" * 32, None if sent else False)
+    assert said["executed"] is (None if sent else False)
     assert said["detail"].startswith(begins)
+
+
+def test_the_gate_words_a_fault() -> None:
+    """It knows the protocol of the call; without its words there are still ours."""
+    gate = FakeGate(words=Reply(200, (), b"in its own words"))
+    assert exchange(gate).fault("reset", sent=True).body == b"in its own words"
+    gate.fail = frozenset({"word"})
+    assert exchange(gate).fault("reset", sent=True).status == 502
 
 
 def test_a_certificate_that_is_not_trusted_is_no_passing_trouble() -> None:
@@ -146,7 +154,7 @@ def test_a_certificate_that_is_not_trusted_is_no_passing_trouble() -> None:
 
 
 def test_an_answer_has_a_time_to_begin_in() -> None:
-    """Ten minutes, or what the service has of its own, and until the head is complete; after that none is running."""
+    """Ten minutes, or what the service has of its own, and until the head is complete."""
     now = [0.0]
     this, server = awaited(now)
     assert server.answer_by == 600.0
@@ -154,9 +162,35 @@ def test_an_answer_has_a_time_to_begin_in() -> None:
     this.delivered(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n")
     assert server.answer_by == 600.0
     this.delivered(b"Content-Length: 2\r\n\r\na")
-    assert server.answer_by is None
-    now[0] = 9999.0
+    assert server.answer_by == 900.0
     with pytest.raises(UpstreamFault, match="in the middle"):
+        this.ended()
+
+
+def test_an_answer_that_has_begun_must_get_on() -> None:
+    """A quarter of an hour, or what the service has of its own, from each piece of it to the next."""
+    now = [0.0]
+    this, server = awaited(now)
+    own, its_server = awaited(now, replace(HERE, silence_within=7))
+    for one in (this, own):
+        one.delivered(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert (server.answer_by, its_server.answer_by) == (900.0, 7.0)
+    now[0] = 899.0
+    this.delivered(b"1\r\na\r\n")
+    assert server.answer_by == 1799.0
+    with pytest.raises(UpstreamFault, match="answer_stalled"):
+        own.ended()
+    assert this.delivered(b"0\r\n\r\n").done
+    assert server.answer_by is None
+
+
+def test_silence_is_no_end_of_an_answer_without_a_length() -> None:
+    """When we close because nothing more comes, nobody takes what came for all of it."""
+    now = [0.0]
+    this, _ = awaited(now)
+    this.delivered(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+    now[0] = 900.0
+    with pytest.raises(UpstreamFault, match="answer_stalled"):
         this.ended()
 
 

@@ -91,6 +91,15 @@ def test_a_refusal_stands_without_words() -> None:
     assert asyncio.run(GuardedGate(lenient, 1).refuse(REFUSAL, "c", "p", "x")).status == 431
 
 
+def test_a_failure_is_told_without_words() -> None:
+    """If the gate cannot word what became of a call, or words it as nonsense, ours stands."""
+    gate = FakeGate()
+    release = gate.release(ARRIVED)
+    assert GuardedGate(FakeGate(words=DENIED), 1).word(release, REFUSAL) is DENIED
+    assert GuardedGate(FakeGate(fail=frozenset({"word"})), 1).word(release, REFUSAL).status == 431
+    assert GuardedGate(FakeGate(words="nonsense"), 1).word(release, REFUSAL).status == 431  # type: ignore[arg-type]  # on purpose
+
+
 def test_no_destination() -> None:
     """A gate that cannot say where to leads nowhere."""
     gate = FakeGate()

@@ -4,18 +4,21 @@ import json
 
 import pytest
 
+from policies.model import Json
 from proxy.errors import Refusal
 from proxy.listener.problem import UNAVAILABLE, problem
 
 
 @pytest.mark.parametrize(
-    ("executed", "begins"), [(False, "NOT EXECUTED. "), (None, "OUTCOME UNKNOWN. "), (True, "The call")]
+    ("extra", "executed", "begins"),
+    [({}, False, "NOT EXECUTED. "), ({"executed": None}, None, "OUTCOME UNKNOWN. "), ({"executed": 1}, False, "NOT ")],
 )
-def test_says_whether_it_was_executed(executed: bool | None, begins: str) -> None:
+def test_says_whether_it_was_executed(extra: dict[str, Json], executed: bool | None, begins: str) -> None:
     """An agent must know whether asking again could do a thing twice."""
-    reply = problem(Refusal("some_reason", 502, "The call was odd.", "retry"), executed=executed)
+    reply = problem(Refusal("some_reason", 502, "The call was odd.", "retry", extra=extra))
     document = json.loads(reply.body)
     assert document["detail"].startswith(begins)
+    assert document["executed"] is executed
     assert (reply.status, document["status"], document["reason"], document["next_action"]) == (
         502,
         502,

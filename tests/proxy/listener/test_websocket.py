@@ -29,6 +29,11 @@ class Exchange:
 
     def __init__(self, account: Account) -> None:
         self.account = account
+        self.late = False
+        self.pieces = 0
+
+    def got_on(self) -> None:
+        self.pieces += 1
 
 
 def relay(gate: FakeGate) -> Relay:
@@ -121,3 +126,24 @@ def test_the_end() -> None:
     assert this.over
     closed = {order.connection for order in orders if isinstance(order, commands.CloseConnection)}
     assert closed == {this.context.client, this.context.server}
+
+
+@pytest.mark.parametrize(
+    "frame", [Ping(b"s3cr3t-value"), Pong(b"it was s3cr3t-value"), CloseConnection(1000, "s3cr3t-value")]
+)
+def test_a_secret_in_a_frame_that_is_no_message_cuts(frame: Any) -> None:
+    """Pings, pongs and the words of an end carry bytes too."""
+    with pytest.raises(Cut, match="secret_leaked"):
+        from_upstream(relay(FakeGate()), frame)
+
+
+def test_whatever_passes_is_progress() -> None:
+    """A ping from either side counts; an end does not, and one that came because nothing passed is a cut."""
+    this = relay(FakeGate())
+    from_agent(this, Ping(b""))
+    from_upstream(this, Pong(b""), TextMessage("hi"))
+    exchange: Any = this._exchange
+    assert exchange.pieces == 2
+    exchange.late = True
+    with pytest.raises(Cut, match="answer_stalled"):
+        relayed(this, events.ConnectionClosed(this.context.server))

@@ -71,3 +71,18 @@ def test_a_body_that_cannot_be_judged_is_refused(
         body(content, content_type, headers)
     assert (caught.value.refusal.reason, caught.value.refusal.status) == (reason, status)
     assert caught.value.refusal.next_action == "fix_request"
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        (NOTHING, ()),
+        (Body("form", pairs=(("a", "1"), ("b", "2"), ("a", "3"))), ("a", "b", "a")),
+        (Body("json", value={"a": {"c": 1}, "b": 2}), ("a", "b")),
+        (Body("json", value=["a"]), ()),
+        (Body("json", value="a"), ()),
+    ],
+)
+def test_the_fields_of_a_body_are_those_at_its_top(value: Body, names: tuple[str, ...]) -> None:
+    """What lies deeper is part of a field, and a body that is no object has none."""
+    assert value.names == names

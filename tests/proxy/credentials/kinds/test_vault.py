@@ -80,6 +80,14 @@ class VaultConformance(RevocableKindConformance):
         assert house.refused() == "503 credential_unavailable"
         assert self.server(house).tokens == {ROOT}
 
+    @pytest.mark.parametrize("wrong", [{"field": "nothing"}, {"username_field": "nothing"}])
+    def test_a_lease_of_no_use_is_ended(self, house: House, wrong: dict[str, str]) -> None:
+        """A wrong field must not have each try leave an account behind in the database."""
+        house.binding = house.binding.model_copy(update=wrong)
+        assert house.refused() == "503 credential_unavailable"
+        assert self.living(house) == 0
+        assert self.server(house).tokens == {ROOT}
+
     def test_the_namespace_is_told(self, house: House) -> None:
         """Every request carries it."""
         house.binding = house.binding.model_copy(update={"namespace": "team/app"})
@@ -112,7 +120,7 @@ class TestByAppRole(VaultConformance):
         self.server(house).tokens.discard("login-token-2")
         self.sweep(house, {"task_1", "task_2"})
         assert self.server(house).tokens == {ROOT}
-        assert house.means.held._past == []
+        assert not house.means.held._past
 
     def test_a_secret_lives_no_longer_than_its_login(self, house: House) -> None:
         """Leases die with the token that took them, so a short login means a short life here."""
