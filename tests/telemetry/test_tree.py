@@ -86,7 +86,7 @@ def test_each_hop_says_how_it_is_proven_and_each_task_what_it_is_for():
 def test_less_is_shown_as_less():
     """Refusals without a chain, observed decisions, calls that were cut, and strange records have their lines."""
     observed = decided("call_2")
-    observed["decision"] = observed["decision"] | {"mode": "observe", "would": "deny"}
+    observed["decision"] = observed["decision"] | {"mode": "observe", "would": "deny", "observed": ["night"]}
     del observed["delegation"]
     lines = render_tree(
         as_stored(
@@ -97,6 +97,7 @@ def test_less_is_shown_as_less():
                 {"type": "call.aborted", "call": "call_2", "error": {"reason": "revoked"}},
                 {"type": "call.received", "call": "call_2"},
                 {"type": "proxy.started"},
+                {"type": "call.refused", "call": "call_4", "error": {"reason": "gone", "internal": "env:KEY: not set"}},
             ]
         )
     )
@@ -104,7 +105,8 @@ def test_less_is_shown_as_less():
     assert lines[0] == "unknown caller (unattributed)"
     assert "refused: agent_unknown (403)" in text
     assert "refused: denied (403) · deny: large_refund · r-12" in text
-    assert "enforcing would have said deny" in text
+    assert "refused: gone () · env:KEY: not set" in text
+    assert "enforcing would have said deny · only observed: night" in text
     assert "no answer from the upstream · cut: revoked" in text
     assert "alice (human)" in text
     assert render_tree([]) == []
