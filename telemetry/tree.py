@@ -9,14 +9,16 @@ _MARKS = {"allow": "✓", "deny": "✗", "hold": "…", "refused": "✗"}
 def render_tree(records: Iterable[Mapping[str, Any]]) -> list[str]:
     """The lines of the tree. Records in any order; text from outside cannot steer the terminal.
 
-    First the tasks, each with what it was begun for; then each chain, hop by hop, with what was done through it.
+    First the tasks, each with what it was begun for; then each chain under each task, hop by hop, with what was done
+    through it.
     """
     ordered = sorted(records, key=lambda record: int(record.get("idx", 0)))
-    chains: dict[tuple[str, ...], list[list[Mapping[str, Any]]]] = {}
+    chains: dict[tuple[tuple[str, ...], str], list[list[Mapping[str, Any]]]] = {}
     for story in _stories(ordered):
-        chains.setdefault(_chain(story), []).append(story)
+        task = next((str(record["task"]) for record in story if record.get("task")), "")
+        chains.setdefault((_chain(story), task), []).append(story)
     lines = _tasks(ordered)
-    for chain, stories in chains.items():
+    for (chain, _), stories in chains.items():
         steps = _steps(stories[0])
         for depth, member in enumerate(chain):
             indent = "   " * (depth - 1) + "└─ " if depth else ""
