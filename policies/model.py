@@ -132,6 +132,10 @@ class Inquiry:
 # --- what is answered -------------------------------------------------------------------------
 
 
+OBSERVED = "observed"
+"""The code of a rule that only watches, and would have refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why. `code` is stable and public; `rule` is the policy's @id; `text` never reaches an agent."""

@@ -6,7 +6,7 @@ from typing import Self
 
 from policies.cedar import Answer, Asked, Entities, PolicySet
 from policies.context import Field, fields
-from policies.model import Outcome, Reason, Requirement
+from policies.model import OBSERVED, Outcome, Reason, Requirement
 from policies.rules import Rule
 
 
@@ -81,7 +81,7 @@ class Slice:
         """What the observed rules would have said. They change nothing, not even by failing."""
         answer = self.watched.ask(asked, entities)
         failed = tuple(Reason("observed_error", text=error, question=label) for error in answer.errors)
-        return _reasons("observed", self._matched(answer), label) + failed
+        return _reasons(OBSERVED, self._matched(answer), label) + failed
 
 
 def _reasons(code: str, rules: Sequence[Rule], label: str) -> tuple[Reason, ...]:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from policies.model import Decision, Json
+from policies.model import OBSERVED, Decision, Json
 from proxy.credentials.strip import agent_credentials
 from proxy.errors import Refusal, Refused
 from proxy.protocols.catalog import Catalog
@@ -272,15 +272,22 @@ def _action(arrived: Arrived, call: Call, arguments: Redacted | None) -> Section
 
 
 def _decision(decision: Decision) -> Section:
-    return {
+    rules: list[Json] = []
+    observed: list[Json] = []
+    for reason in decision.reasons:
+        told = observed if reason.code == OBSERVED else rules
+        if reason.rule and reason.rule not in told:
+            told.append(reason.rule)
+    section: Section = {
         "outcome": decision.outcome.value,
         "would": decision.would.value,
         "mode": decision.mode.value,
         "policy": decision.policy_version,
         "reason": decision.reasons[0].code if decision.reasons else "",
-        "rules": list(dict.fromkeys([reason.rule for reason in decision.reasons if reason.rule])),
+        "rules": rules,
         "eval_us": decision.duration_us,
     }
+    return section | {"observed": observed} if observed else section
 
 
 def _error(refusal: Refusal) -> Section:

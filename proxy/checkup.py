@@ -13,7 +13,7 @@ from proxy.credentials.references import loose_permissions
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
 from proxy.facts import Agent, AnyBinding, Instances, Inventory, Process, Subject, TokenExchangeBinding
-from proxy.inventory.check import check_inventory
+from proxy.inventory.check import check_inventory, missing_secrets
 from proxy.inventory.documents import document_path
 from proxy.inventory.load import Loaded
 from proxy.inventory.read import Entry
@@ -72,6 +72,16 @@ def unsafe_here(settings: Settings, inventory: Inventory) -> list[str]:
     ]
     named = [f"`{one.field}`: {one.text}" for one in _exposed_settings("", settings)]
     return [*unsafe(settings), *named, *exposed]
+
+
+def missing_here(inventory: Inventory) -> list[str]:
+    """The sentences for the start-up lines about secrets that are not here: whoever sees a 503 later looks there."""
+    return [
+        f"`{service.id}`, `{binding.id}`: {why}"
+        for service in inventory.services.values()
+        for binding in service.bindings
+        for _, why in missing_secrets(binding, os.environ)
+    ]
 
 
 def _exposed_settings(file: str, settings: Settings) -> Iterator[Mistake]:

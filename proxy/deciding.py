@@ -93,9 +93,17 @@ def denial(decided: Decided) -> Refused:
     return refuse(
         code,
         403,
-        f"The rules do not allow {question} for this agent. "
+        f"The rules do not allow {question} for this agent{_untold(decided)}. "
         "Do not retry, rephrase or look for another way to the same effect; report it and go on without it.",
         internal=internal,
+    )
+
+
+def _untold(decided: Decided) -> str:
+    """For a request that was judged by its method alone: a mistyped path is the likeliest reason."""
+    call = decided.described.call
+    return (
+        "" if call.tool or call.protocol != "rest" else f", and no tool of {call.service.id} has this method and path"
     )
 
 

@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import orjson
 
@@ -115,17 +115,26 @@ class _Position:
             self._first = self._index = before[-1]
 
 
-def find(
-    directory: Path, *, call: str = "", task: str = "", hold: str = "", kind: str = "", limit: int = 1000
-) -> list[dict[str, Any]]:
-    """The newest `limit` records, oldest first, of this call, task or hold: every one that is given must match.
+class Wanted(TypedDict, total=False):
+    """What records must be of. `root` is who is behind a call, such as `human:alice`. Empty: no matter."""
+
+    call: str
+    task: str
+    hold: str
+    trace: str
+    agent: str
+    root: str
+
+
+def find(directory: Path, *, kind: str = "", limit: int = 1000, **wanted: Unpack[Wanted]) -> list[dict[str, Any]]:
+    """The newest `limit` records, oldest first, of what is wanted: all that is given must match.
 
     With `kind` only those whose type begins so, such as `task.`.
     """
-    wanted = [(name, value) for name, value in (("call", call), ("task", task), ("hold", hold)) if value]
-    if not wanted:
+    sought = [(name, str(value)) for name, value in wanted.items() if value]
+    if not sought:
         raise ValueError("say which call, task or hold to find")
-    needles = [value.encode() for _, value in wanted] + [f'"{kind}'.encode()]
+    needles = [value.encode() for _, value in sought] + [f'"{kind}'.encode()]
     found: deque[dict[str, Any]] = deque()
     for first, path in reversed(Layout(directory).segments()):
         for line in _backwards(path):
@@ -133,17 +142,24 @@ def find(
                 continue
             record = parse(line, first)
             of_kind = str(record.get("type", "")).startswith(kind)
-            if of_kind and all(_MATCH[name](record) == value for name, value in wanted):
+            if of_kind and all(_MATCH[name](record) == value for name, value in sought):
                 found.appendleft(record)
                 if len(found) >= limit:
                     return list(found)
     return list(found)
 
 
+def _id_of(section: str) -> Callable[[dict[str, Any]], object]:
+    return lambda record: (record.get(section) or {}).get("id")
+
+
 _MATCH: dict[str, Callable[[dict[str, Any]], object]] = {
     "call": lambda record: record.get("call"),
     "task": lambda record: record.get("task"),
-    "hold": lambda record: (record.get("approval") or {}).get("id"),
+    "hold": _id_of("approval"),
+    "trace": _id_of("trace"),
+    "agent": _id_of("agent"),
+    "root": lambda record: ((record.get("delegation") or {}).get("chain") or [None])[0],
 }
 
 

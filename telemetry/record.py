@@ -181,7 +181,10 @@ class Action(TypedDict, total=False):
 
 @_strict
 class DecisionPart(TypedDict, total=False):
-    """`call.decided` carries allow or deny; a hold is one `call.held`, with this section in it."""
+    """`call.decided` carries allow or deny; a hold is one `call.held`, with this section in it.
+
+    `observed` are the rules that only watch, and would have refused: they had no part in the outcome.
+    """
 
     outcome: Literal["allow", "hold", "deny"]
     would: Literal["allow", "hold", "deny"]
@@ -190,6 +193,7 @@ class DecisionPart(TypedDict, total=False):
     policy: str
     mode: Literal["enforce", "observe"]
     eval_us: int
+    observed: list[str]
 
 
 @_strict

@@ -172,7 +172,9 @@ def _lines_from(segments: list[tuple[int, Path]], start: int) -> Iterator[bytes]
             for line in file:
                 record = line.removesuffix(b"\n")
                 if _index_of(record) != expected:
-                    raise AuditDamaged(f"{path}: record {expected} cannot be read in its place")
+                    raise AuditDamaged(
+                        f"{path}: record {expected} cannot be read in its place; see `countersign audit verify`"
+                    )
                 yield record
                 expected += 1
 

@@ -9,14 +9,16 @@ _MARKS = {"allow": "✓", "deny": "✗", "hold": "…", "refused": "✗"}
 def render_tree(records: Iterable[Mapping[str, Any]]) -> list[str]:
     """The lines of the tree. Records in any order; text from outside cannot steer the terminal.
 
-    First the tasks, each with what it was begun for; then each chain, hop by hop, with what was done through it.
+    First the tasks, each with what it was begun for; then each chain under each task, hop by hop, with what was done
+    through it.
     """
     ordered = sorted(records, key=lambda record: int(record.get("idx", 0)))
-    chains: dict[tuple[str, ...], list[list[Mapping[str, Any]]]] = {}
+    chains: dict[tuple[tuple[str, ...], str], list[list[Mapping[str, Any]]]] = {}
     for story in _stories(ordered):
-        chains.setdefault(_chain(story), []).append(story)
+        task = next((str(record["task"]) for record in story if record.get("task")), "")
+        chains.setdefault((_chain(story), task), []).append(story)
     lines = _tasks(ordered)
-    for chain, stories in chains.items():
+    for (chain, _), stories in chains.items():
         steps = _steps(stories[0])
         for depth, member in enumerate(chain):
             indent = "   " * (depth - 1) + "└─ " if depth else ""
@@ -163,7 +165,8 @@ def _line(record: Mapping[str, Any]) -> str:
         case "call.refused" | "identity.refused":
             error = _part(record, "error")
             judged = f" · {_decision(record, kind)}" if "decision" in record else ""
-            return f"refused: {_clean(error.get('reason', ''))} ({error.get('status', '')}){judged}"
+            why = f" · {_clean(error['internal'])}" if error.get("internal") else ""  # which no agent is told
+            return f"refused: {_clean(error.get('reason', ''))} ({error.get('status', '')}){judged}{why}"
         case "approval.reserved" | "approval.sent" | "approval.finished" | "approval.vote_received":
             return ""  # the call's own records say it
         case _:
@@ -177,6 +180,8 @@ def _decision(record: Mapping[str, Any], kind: str) -> str:
     rules = ", ".join(map(str, decision.get("rules") or ()))
     why = " · ".join(_clean(item) for item in (decision.get("reason"), rules) if item)
     policy = str(decision.get("policy", "")).removeprefix("sha256:")[:12]
+    watching = ", ".join(map(str, decision.get("observed") or ()))
+    watched = f" · only observed: {_clean(watching)}" if watching else ""
     observed = f" · enforcing would have said {decision.get('would')}" if decision.get("mode") == "observe" else ""
     hold = f" · hold {_clean(_part(record, 'approval')['id'])}" if _part(record, "approval").get("id") else ""
     datasets = ", ".join(map(str, _part(record, "action").get("datasets") or ()))
@@ -185,6 +190,7 @@ def _decision(record: Mapping[str, Any], kind: str) -> str:
         f"{outcome}: {why or 'no reason given'}"
         + (f" · policy {_clean(policy)}" if policy else "")
         + observed
+        + watched
         + hold
         + data
         + _credential(record)

@@ -250,7 +250,9 @@ def _alone(state: Path) -> Iterator[None]:
             raise CountersignError(f"{state}: the state directory must be yours and closed to others: chmod 700 it")
         lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise CountersignError(f"{state}: the state directory cannot be used: {error.strerror}") from error
+        raise CountersignError(
+            f"{state}: the state directory cannot be used: {(error.strerror or '').lower()}"
+        ) from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from proxy.app.gauges import connection_gauges, core_gauges
 from proxy.app.local import operator_socket
 from proxy.app.tracing import spans_to
 from proxy.app.web import bind, web_servers
-from proxy.checkup import unsafe_here
+from proxy.checkup import missing_here, unsafe_here
 from proxy.control.operator_socket import bind_operator_socket
 from proxy.errors import CountersignError
 from proxy.listener.ca import Authority
@@ -25,6 +26,8 @@ from proxy.settings import Address, Settings
 from telemetry.errors import AuditUnavailable
 from telemetry.metrics import Metrics
 
+# How asyncio says that an address cannot be had.
+_TAKEN = re.compile(r"on address \('(?P<host>[^']+)', (?P<port>\d+).*?\): (\[errno \d+\] )?(?P<why>.+)")
 DRAIN_SECONDS = 10.0
 _COLLECT_EVERY = (10_000, 20, 50)
 
@@ -46,6 +49,7 @@ class Running:
     audit_directory: Path
     audit_size: int
     unsafe: list[str]
+    missing: list[str]
 
 
 async def serve_until_signal(settings: Settings, announce: Callable[[Running], None]) -> None:
@@ -126,7 +130,10 @@ async def _start(listener: Listener) -> None:
     try:
         await listener.start()
     except OSError as error:
-        raise CountersignError(f"cannot listen for agents: {error.strerror or error}; see `listen`") from error
+        why = str(error.strerror or error).lower()
+        if (taken := _TAKEN.search(why)) is not None:
+            why = f"{taken['host']}:{taken['port']}: {taken['why']}"
+        raise CountersignError(f"cannot listen for agents: {why}; choose another address in `listen`") from error
 
 
 async def _record(core: Core, kind: str, running: Running) -> None:
@@ -155,6 +162,7 @@ def _running(core: Core, listener: Listener, origin: str) -> Running:
         audit_directory=settings.state / "audit",
         audit_size=core.recorder.size,
         unsafe=unsafe_here(settings, world.inventory),
+        missing=missing_here(world.inventory),
     )
 
 

@@ -176,12 +176,15 @@ def prove(
         proofs = prove_call(directory, call)
     except ProofError as error:
         raise CountersignError(str(error)) from error
-    output.mkdir(parents=True, exist_ok=True)
-    for number, proof in enumerate(proofs):
-        path = output / f"{call}-{number}.tlog-proof"
-        path.write_text(proof)
-        print(path)
-    (output / "policy").write_text((directory / "policy").read_text())
+    files = {f"{call}-{number}.tlog-proof": proof for number, proof in enumerate(proofs)}
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for name, text in {**files, "policy": (directory / "policy").read_text()}.items():
+            (output / name).write_text(text)
+    except OSError as error:
+        raise CountersignError(f"{output}: cannot be written: {(error.strerror or '').lower()}") from error
+    for name in files:
+        print(output / name)
 
 
 @app.command()

@@ -127,4 +127,13 @@ def _vote(hold_id: str, decision: str, reason: str, as_person: str | None, confi
 
 def _say(hold_id: str, what: str, body: Mapping[str, Any], as_person: str | None, config: Path, json: bool) -> None:
     answer = call(config, "POST", f"/v1/holds/{hold_id}/{what}", body, as_person=as_person)
-    show.as_json(answer) if json else print(f"{hold_id} is {answer['state']}: {answer['effect']}")
+    show.as_json(answer) if json else print(f"{hold_id} is {answer['state']}: {answer['effect']}{awaited(answer)}")
+
+
+def awaited(hold: Mapping[str, Any]) -> str:
+    """What a hold still waits for after this answer."""
+    if hold["state"] != "pending":
+        return ""
+    if hold["problem"] == "no_eligible_approver":
+        return "\nthose who may sign it are not enough; whom a call is made for cannot be the only one"
+    return f"\nit also waits for: {', '.join(hold['may_decide'])}"

@@ -36,6 +36,7 @@ def revoke(
     \b
     countersign revoke agent:support-bot --reason "behaves strangely"
     countersign revoke tool:crm/create_refund --reason "wrong amounts"
+    countersign revoke principal:bob --reason "laptop stolen"    all that was begun for Bob; a new sign-in counts
     countersign revoke global --reason "incident 7"
     """
     _stop(scope, reason, "revoke", as_person, config, json)
@@ -67,6 +68,11 @@ def _stop(scope: str, reason: str, kind: str, as_person: str | None, config: Pat
     print(f"{scope} is {_KINDS[kind]}{cut}")
     if answer["note"]:
         print(f"countersign: {answer['note']}", file=sys.stderr)
+    if kind == "revoke" and scope.startswith("principal:"):
+        print(
+            f"countersign: what is issued for them from now on lives; `countersign freeze {scope}` holds that too",
+            file=sys.stderr,
+        )
 
 
 def lift(

@@ -35,7 +35,7 @@ def serve(
 
 
 def announce(running: "Running") -> None:
-    """The start-up lines: addresses, mode, versions, and what is unsafe."""
+    """The start-up lines: addresses, mode, versions, what is unsafe, and which secrets are missing."""
     lines = {
         "proxy": f"http://{running.proxy}   HTTPS_PROXY for agents (or: countersign run)",
         "gateway": f"http://{running.gateway}/<service>   base URL for agents that take one",
@@ -55,4 +55,6 @@ def announce(running: "Running") -> None:
             print(f"{name:10} {value}", file=sys.stderr)
     for sentence in running.unsafe:
         print(f"UNSAFE     {sentence}", file=sys.stderr)
+    for sentence in running.missing:
+        print(f"MISSING    {sentence}", file=sys.stderr)
     print("ready", file=sys.stderr, flush=True)

@@ -23,7 +23,7 @@ class CallPages:
     async def list(self, visit: Visit) -> Response:
         """One page of calls, the latest first, as far as they match the filter; `back` is how one came to it."""
         query = visit.request.query_params
-        asked = {name: query.get(name, "").strip() for name in ("agent", "outcome", "task")}
+        asked = {name: query.get(name, "").strip() for name in ("agent", "outcome", "principal", "task")}
         asked["outcome"] = asked["outcome"] if asked["outcome"] in words.ENDINGS else ""
         before = query.get("before", "")
         page = await visit.desk.calls.page(
@@ -31,6 +31,7 @@ class CallPages:
             agent=asked["agent"] or None,
             outcome=asked["outcome"] or None,
             task=asked["task"] or None,
+            principal=asked["principal"] or None,
             before=before or None,
         )
         return self._site.render(

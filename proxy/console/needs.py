@@ -63,6 +63,7 @@ class Calls(Protocol):
         agent: str | None = None,
         outcome: str | None = None,
         task: str | None = None,
+        principal: str | None = None,
         before: str | None = None,
     ) -> PageOfCalls: ...
 

@@ -120,11 +120,23 @@ class Site:
     def _turn_away(self, request: Request, cookie: str) -> Response:
         if request.method not in {"GET", "HEAD"}:
             text = "You are not signed in any more, so nothing was done. Sign in, look again, and decide then."
-            return self.render("mistake.html", status=401, code="not_signed_in", text=text, gone=False)
+            place = f"?next={quote(page_of(request))}"
+            return self.render("mistake.html", status=401, code="not_signed_in", text=text, gone=False, place=place)
         if not cookie and request.headers.get("sec-fetch-site") == "cross-site":
             # A strict cookie is not sent when a link is followed from mail or chat: come again, from here.
             return self.render("again.html")
-        return RedirectResponse(f"/login?next={quote(request.url.path)}", 303, _HEADERS)
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"/login?next={quote(request.url.path + query)}", 303, _HEADERS)
+
+
+def page_of(request: Request) -> str:
+    """The page whose form has this address: what it does is the last part."""
+    return request.url.path.rpartition("/")[0] or "/"
+
+
+async def back_to_page(request: Request) -> Response:
+    """For a browser that asks for a form's address, as a phone does that had put its tab to sleep after a mistake."""
+    return RedirectResponse(page_of(request), 303, _HEADERS)
 
 
 def told(error: Exception) -> Declined:

@@ -12,7 +12,9 @@ from proxy.console.pages import Site, Visit
 from proxy.errors import CountersignError
 from telemetry.errors import AuditUnavailable
 
-_OUR_PAGES = re.compile(r"/((holds|calls|agents|reviews)(/[A-Za-z0-9._:-]{1,80})?)?")
+_OUR_PAGES = re.compile(
+    r"/((holds|calls|agents|reviews|tasks)(/[A-Za-z0-9._:-]{1,80})?|kill-switch)?(\?[A-Za-z0-9._~:%&=+-]{1,400})?"
+)
 
 
 class SigningIn:

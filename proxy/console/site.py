@@ -11,7 +11,7 @@ from proxy.console.call_pages import CallPages
 from proxy.console.hold_pages import HoldPages
 from proxy.console.kill_switch_pages import KillSwitchPages
 from proxy.console.needs import Door
-from proxy.console.pages import Site
+from proxy.console.pages import Site, back_to_page
 from proxy.console.review_pages import ReviewPages
 from proxy.console.signing_in import SigningIn
 from proxy.console.task_pages import TaskPages
@@ -23,7 +23,7 @@ def create_console(door: Door, *, clock: Callable[[], float], origins: tuple[str
     holds, calls, agents, signing_in = HoldPages(site), CallPages(site), AgentPages(site), SigningIn(site)
     reviews = ReviewPages(site)
     tasks, kill_switch = TaskPages(site), KillSwitchPages(site)
-    return [
+    routes = [
         Route("/static/{name}", site.assets.serve, methods=["GET"]),
         Route("/login", signing_in.ask, methods=["GET"]),
         Route("/login", signing_in.with_token, methods=["POST"]),
@@ -58,6 +58,8 @@ def create_console(door: Door, *, clock: Callable[[], float], origins: tuple[str
         Route("/kill-switch/stop", site.act(kill_switch.stop), methods=["POST"]),
         Route("/kill-switch/lift", site.act(kill_switch.lift), methods=["POST"]),
     ]
+    shown = {route.path for route in routes if "GET" in (route.methods or ())}
+    return [*routes, *(Route(route.path, back_to_page, methods=["GET"]) for route in routes if route.path not in shown)]
 
 
 async def _home(_: Request) -> Response:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from policies.model import Json
 from proxy.control.call_reading import CallReader
 from proxy.control.callers import Caller, may_see_agent
 from proxy.control.needs import ControlDeps, Place
@@ -43,19 +44,24 @@ class CallDesk:
         agent: str | None = None,
         outcome: str | None = None,
         task: str | None = None,
+        principal: str | None = None,
         before: str | None = None,
     ) -> Page:
-        """The calls that match, before this place in the log. A page with few, or none, may still have an older one."""
+        """The calls that match, before this place in the log. A page with few, or none, may still have an older one.
+
+        `principal` is the id of whom a call was made for: the person, the process or the agent at the root.
+        """
         if outcome is not None and outcome not in ENDINGS:
             raise Declined(422, "outcome_unknown", f"`outcome` is one of {', '.join(sorted(ENDINGS))}")
         if not 1 <= limit <= MAX_CALLS:
             raise Declined(422, "limit_out_of_range", f"`limit` is 1 to {MAX_CALLS}")
-        asked = [(key, value) for key, value in (("agent", agent), ("ending", outcome), ("task", task)) if value]
+        wanted = (("agent", agent), ("ending", outcome), ("task", task), ("principal", principal))
+        asked = [(key, value) for key, value in wanted if value]
         reader = CallReader(self._deps.records, _place(before))
         stories: list[Story] = []
         last: Place | None = None
         async for story, place in reader.calls():
-            if not all(story[key] == value for key, value in asked) or not self.sees(story):
+            if not all(_told(story, key) == value for key, value in asked) or not self.sees(story):
                 continue
             if len(stories) == limit:
                 return Page(stories, _written(last))
@@ -77,6 +83,12 @@ class CallDesk:
         agent, deps = story["agent"], self._deps
         name = agent if isinstance(agent, str) else ""
         return may_see_agent(self._caller, name, deps.inventory(), deps.auditors, deps.clock())
+
+
+def _told(story: Story, key: str) -> Json:
+    """What a story says of this; of whom it was made for, only the id."""
+    value = story[key]
+    return value.partition(":")[2] if key == "principal" and isinstance(value, str) else value
 
 
 def _place(before: str | None) -> Place | None:

@@ -170,6 +170,7 @@ async def list_calls(request: Request, desk: Desk) -> Response:
         agent=asked.get("agent"),
         outcome=asked.get("outcome"),
         task=asked.get("task"),
+        principal=asked.get("principal"),
         before=asked.get("before"),
     )
     return JSONResponse({"calls": page.stories, "older": page.older})

@@ -17,7 +17,7 @@ _QUERIES: Final = {
     ("GET", "/v1/tasks"): ("agent", "live"),
     ("GET", "/v1/holds"): ("state",),
     ("GET", "/v1/reviews"): ("all",),
-    ("GET", "/v1/calls"): ("limit", "agent", "outcome", "task", "before"),
+    ("GET", "/v1/calls"): ("limit", "agent", "outcome", "task", "principal", "before"),
     ("DELETE", "/v1/revocations"): ("scope", "kind"),
 }
 

@@ -127,7 +127,10 @@ def _check(view: HoldView, person: str, looked_at: tuple[int, str, str]) -> None
     if looked_at != (view.row_version, view.action_digest, view.display_digest):
         raise Declined(409, "stale", "this has changed since you looked at it: look again, then decide")
     if person not in view.may_decide:
-        raise Declined(403, "not_eligible", "you may not decide this call, or you have already done so")
+        if any(vote.person == person and vote.standing != "void" for vote in view.votes):
+            raise Declined(403, "not_eligible", "you have answered this call already; an approval can be taken back")
+        who = ", ".join(view.may_decide) or "nobody at the moment"
+        raise Declined(403, "not_eligible", f"you may not decide this call; who may: {who}")
 
 
 def _already(view: HoldView, person: str, decision: VoteDecision, action_digest: str) -> bool:

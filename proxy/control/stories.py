@@ -45,6 +45,7 @@ _PLACES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "mode": (("decision", "mode"),),
     "would": (("decision", "would"),),
     "rules": (("decision", "rules"),),
+    "observed": (("decision", "observed"),),
     "policy_version": (("decision", "policy"),),
     "reason": (("error", "reason"), ("decision", "reason")),
     "answered": (("error", "status"),),
@@ -78,6 +79,8 @@ def story_of(records: Iterable[Mapping[str, Any]]) -> Story:
     }
     for name, places in _PLACES.items():
         story[name] = _latest(ordered, places)
+    chain = story["chain"]
+    story["principal"] = chain[0] if isinstance(chain, list) and chain else None  # whom it was made for: `human:alice`
     return story
 
 

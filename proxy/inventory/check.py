@@ -198,15 +198,19 @@ def _handed_over(entry: Entry, owner: str, deputy: str) -> Mistake:
 
 def _secrets(loaded: Loaded, entry: Entry[Service], environment: Container[str]) -> Iterator[Mistake]:
     for index, binding in enumerate(loaded.inventory.services[entry.fact.id].bindings):
-        for field, file in _files(binding):
-            if not file.is_file():
-                why = f"the file `{shown(file)}` does not exist"
-                yield entry.mistake(f"{why}; calls that need it are refused until it is", "bindings", index, field)
-        for field, reference in binding.references.items():
-            kind, _, name = reference.partition(":")
-            if kind == "env" and name not in environment:
-                why = f"the variable `{name}` is not set here"
-                yield entry.mistake(f"{why}; calls that need it are refused until it is", "bindings", index, field)
+        for field, why in missing_secrets(binding, environment):
+            yield entry.mistake(why, "bindings", index, field)
+
+
+def missing_secrets(binding: AnyBinding, environment: Container[str]) -> Iterator[tuple[str, str]]:
+    """(the field, what is not here) of each secret of this binding that cannot be had now."""
+    for field, file in _files(binding):
+        if not file.is_file():
+            yield field, f"the file `{shown(file)}` does not exist; calls that need it are refused until it is"
+    for field, reference in binding.references.items():
+        kind, _, name = reference.partition(":")
+        if kind == "env" and name not in environment:
+            yield field, f"the variable `{name}` is not set here; calls that need it are refused until it is"
 
 
 def _files(binding: AnyBinding) -> Iterator[tuple[str, Path]]:

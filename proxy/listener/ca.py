@@ -61,8 +61,11 @@ class Authority:
             pem = path.read_bytes()
             key = load_pem_private_key(pem, None)
             certificate = x509.load_pem_x509_certificate(pem)
-        except (OSError, ValueError) as error:
-            raise CountersignError(f"{path}: cannot read the certificate authority: {error}") from error
+        except OSError as error:
+            raise CountersignError(f"{path}: cannot be read: {(error.strerror or '').lower()}") from error
+        except ValueError as error:
+            why = "is not a key with its certificate in PEM; restore it, or remove it to make another authority"
+            raise CountersignError(f"{path}: {why}") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey) or certificate.public_key() != key.public_key():
             raise CountersignError(f"{path}: the key and the certificate do not belong together; remove the file")
         if certificate.not_valid_after_utc.timestamp() <= now:

@@ -89,7 +89,8 @@ class Catalog:
             raise refuse(
                 "service_unknown",
                 403,
-                f"{request.scheme}://{request.authority} is not, at this path, a service that Countersign knows.",
+                f"{request.scheme}://{request.authority} is not, at this path, a service that Countersign knows. "
+                "Nothing else can be reached; report it to whoever runs this agent, who can ask for it to be added.",
             )
         return entry
 

@@ -228,7 +228,7 @@ def prepare(path: Path, busy_seconds: float) -> None:
     except OSError as error:
         raise StoreUnavailable(f"cannot open the store `{path}`: {error.strerror}") from error
     except sqlite3.Error as error:
-        raise StoreUnavailable(f"cannot prepare the store `{path}`: {error}") from error
+        raise StoreUnavailable(f"cannot prepare the store `{path}`: {error}; restore it from a backup") from error
 
 
 def migrate(connection: sqlite3.Connection, steps: tuple[Migration, ...]) -> None:

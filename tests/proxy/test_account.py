@@ -177,6 +177,13 @@ def test_observing_and_the_reasons_are_on_record():
     }  # fmt: skip
 
 
+def test_a_rule_that_only_watches_is_recorded_apart():
+    """It had no part in the outcome, and is not told as if it had."""
+    reasons = (Reason("held", "large"), Reason("observed", "night"), Reason("observed", "night"))
+    part = as_stored(refused(known(replace(stage(), decision=replace(DECISION, reasons=reasons))), NO, 0.0))["decision"]
+    assert (part["reason"], part["rules"], part["observed"]) == ("held", ["large"], ["night"])
+
+
 @pytest.mark.parametrize(
     ("levels", "complete", "integrity"),
     [

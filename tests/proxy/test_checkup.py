@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.checkup import check_all, unsafe_here
+from proxy.checkup import check_all, missing_here, unsafe_here
 from proxy.settings import load_settings
 from proxy.starter import write_starter
 
@@ -118,6 +118,18 @@ def test_a_secret_that_others_may_read_is_told(folder):
         path.chmod(0o400)
     assert found(folder) == ([], [])
     assert unsafe_here(settings, world.inventory) == []
+
+
+def test_secrets_that_are_missing_are_told_at_the_start(folder, monkeypatch):
+    """Whoever is asked why calls are refused finds it in the start-up lines; nothing once it is there."""
+    world = check_all(folder / "countersign.yaml", TODAY, ()).world
+    assert world is not None
+    monkeypatch.delenv("CRM_API_KEY", raising=False)
+    assert missing_here(world.inventory) == [
+        "`crm`, `crm-key`: the variable `CRM_API_KEY` is not set here; calls that need it are refused until it is"
+    ]
+    monkeypatch.setenv("CRM_API_KEY", "long enough")
+    assert missing_here(world.inventory) == []
 
 
 def test_identities_that_nothing_verifies_are_told(folder):

@@ -81,6 +81,16 @@ def test_a_denial_names_the_question_and_never_the_rule():
     assert refusal.internal == "forbidden no-exports the board said so; no_permit"
 
 
+def test_a_denied_request_that_is_no_tool_is_told_so():
+    """A mistyped path is the likeliest reason, which the agent's developer then sees."""
+    reasons = (Reason("no_permit", question="GET crm"),)
+    untold = describe(attributed(request("GET", "crm.example.com/other")), CATALOG)
+    refusal = denial(Decided(untold, Decision(Outcome.DENY, reasons, "v1"))).refusal
+    assert "GET crm for this agent, and no tool of crm has this method and path." in refusal.detail
+    refusal = denial(Decided(DESCRIBED, Decision(Outcome.DENY, reasons, "v1"))).refusal
+    assert "no tool" not in refusal.detail
+
+
 def test_a_denial_without_a_reason_is_a_denial():
     """A decision that gives no reason still refuses, in words about the call itself."""
     refusal = denial(Decided(DESCRIBED, Decision(Outcome.DENY, (), "v1"))).refusal

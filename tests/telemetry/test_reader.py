@@ -7,7 +7,7 @@ import pytest
 from telemetry import reader
 from telemetry.errors import AuditDamaged
 from telemetry.layout import Layout
-from tests.fakes.audit_records import approval_decided, completed, decided, recording, resumed, write_log
+from tests.fakes.audit_records import TRACE, UP, approval_decided, completed, decided, recording, resumed, write_log
 
 RECORDS = [decided(f"call_{number}") for number in range(30)]
 
@@ -82,6 +82,17 @@ def test_finding(tmp_path):
     assert reader.find(tmp_path, call="call_3") == []
     with pytest.raises(ValueError, match="say which"):
         reader.find(tmp_path)
+
+
+def test_finding_by_whose_it_is(tmp_path):
+    """An agent, a trace, and who is behind a call, by kind and id: only whole ids match."""
+    other = {"delegation": {"chain": ["human:alice2", "agent:writer"]}, "agent": {"id": "writer"}, "trace": {"id": UP}}
+    write_log(tmp_path, [decided("call_1"), decided("call_2", **other), completed("call_2")])
+    assert [record["idx"] for record in reader.find(tmp_path, root="human:alice")] == [0]
+    assert [record["idx"] for record in reader.find(tmp_path, root="human:alice2")] == [1]
+    assert reader.find(tmp_path, root="business_process:alice") == []
+    assert [record["idx"] for record in reader.find(tmp_path, agent="writer")] == [1]
+    assert [record["idx"] for record in reader.find(tmp_path, trace=TRACE)] == [0]
 
 
 def test_following(tmp_path, monkeypatch):

@@ -83,10 +83,21 @@ def test_each_hop_says_how_it_is_proven_and_each_task_what_it_is_for():
     assert "\u202e" not in line
 
 
+def test_what_was_done_under_another_task_stands_under_it():
+    """One chain in two tasks is told twice: what was done under one is not told as if it was under the other."""
+    lines = render_tree(as_stored([decided("call_1"), decided("call_2", task="task-78"), decided("call_3")]))
+    places = {
+        name: number for number, line in enumerate(lines) for name in ("call_1", "call_2", "call_3") if name in line
+    }
+    heads = [(number, line.rpartition("task ")[2]) for number, line in enumerate(lines) if "researcher (agent)" in line]
+    assert [task for _, task in heads] == ["task-77", "task-78"]
+    assert places["call_1"] < places["call_3"] < heads[1][0] < places["call_2"]
+
+
 def test_less_is_shown_as_less():
     """Refusals without a chain, observed decisions, calls that were cut, and strange records have their lines."""
     observed = decided("call_2")
-    observed["decision"] = observed["decision"] | {"mode": "observe", "would": "deny"}
+    observed["decision"] = observed["decision"] | {"mode": "observe", "would": "deny", "observed": ["night"]}
     del observed["delegation"]
     lines = render_tree(
         as_stored(
@@ -97,6 +108,7 @@ def test_less_is_shown_as_less():
                 {"type": "call.aborted", "call": "call_2", "error": {"reason": "revoked"}},
                 {"type": "call.received", "call": "call_2"},
                 {"type": "proxy.started"},
+                {"type": "call.refused", "call": "call_4", "error": {"reason": "gone", "internal": "env:KEY: not set"}},
             ]
         )
     )
@@ -104,7 +116,8 @@ def test_less_is_shown_as_less():
     assert lines[0] == "unknown caller (unattributed)"
     assert "refused: agent_unknown (403)" in text
     assert "refused: denied (403) · deny: large_refund · r-12" in text
-    assert "enforcing would have said deny" in text
+    assert "refused: gone () · env:KEY: not set" in text
+    assert "enforcing would have said deny · only observed: night" in text
     assert "no answer from the upstream · cut: revoked" in text
     assert "alice (human)" in text
     assert render_tree([]) == []

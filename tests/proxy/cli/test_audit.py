@@ -80,6 +80,14 @@ def test_evidence_is_written_and_checked_offline(give: Any, log: Path, tmp_path:
     assert "not proven" in said.err
 
 
+def test_evidence_that_cannot_be_written_is_a_mistake_in_words(give: Any, log: Path, tmp_path: Path) -> None:
+    """The folder is named; no path of a proof is printed that is not there."""
+    (tmp_path / "taken").write_text("a file")
+    said = give("audit", "prove", "call_1", "--output", tmp_path / "taken", "--log", log)
+    assert (said.status, said.out) == (2, "")
+    assert f"{tmp_path}/taken: cannot be written: " in said.err
+
+
 def test_a_proof_that_cannot_be_read_is_a_mistake_in_words(give: Any, tmp_path: Path) -> None:
     """The file is named, not the system's error number."""
     said = give("audit", "check", tmp_path / "none", "--policy", tmp_path / "key")

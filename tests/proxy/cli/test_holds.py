@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from proxy.cli.holds import awaited
+
 
 def test_nothing_waits(give: Any, config: Path) -> None:
     """An empty list is a sentence for people and an empty list for programs."""
@@ -36,3 +38,20 @@ def test_of_no_hold_there_is_nothing_to_say(give: Any, config: Path, command: tu
     """A wrong id is a mistake in words."""
     said = give("holds", command[0], "hld_1", *command[1:])
     assert (said.status, "Traceback" in said.err) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("hold", "words"),
+    [
+        ({"state": "approved"}, ""),
+        ({"state": "denied"}, ""),
+        ({"state": "pending", "problem": "", "may_decide": ["bob", "eve"]}, "\nit also waits for: bob, eve"),
+        (
+            {"state": "pending", "problem": "no_eligible_approver", "may_decide": []},
+            "\nthose who may sign it are not enough; whom a call is made for cannot be the only one",
+        ),
+    ],
+)
+def test_what_a_call_still_waits_for_is_said(hold: dict[str, Any], words: str) -> None:
+    """Who has signed learns whether that was all."""
+    assert awaited(hold) == words

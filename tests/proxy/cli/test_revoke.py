@@ -46,6 +46,15 @@ def test_nothing_is_ended_without_a_reason(give: Any, config: Path) -> None:
     assert give("revocations").out == "nothing is revoked\n"
 
 
+def test_who_ends_a_persons_work_learns_that_a_new_sign_in_counts(give: Any, config: Path) -> None:
+    """And what to do if it must not; of other scopes nothing of the kind is true."""
+    said = give("revoke", "principal:bob", "--reason", "laptop stolen")
+    assert said.out == "principal:bob is ended\n"
+    assert "from now on lives; `countersign freeze principal:bob` holds that too" in said.err
+    assert give("freeze", "principal:alice", "--reason", "x").err == ""
+    assert give("revoke", "agent:support-bot", "--reason", "x").err == ""
+
+
 def test_what_is_frozen_is_told_from_what_is_ended(give: Any, config: Path) -> None:
     """A freeze is said and listed as one; what is ended besides is listed as both, and either is lifted alone."""
     assert give("freeze", "agent:support-bot", "--reason", "look").out == "agent:support-bot is frozen\n"

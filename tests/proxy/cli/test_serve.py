@@ -1,5 +1,6 @@
 """`countersign serve`."""
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,16 @@ def test_what_is_unsafe_is_said_at_the_start(tmp_path: Path) -> None:
     process, lines = start_serve(config)
     assert stop(process) == 0
     assert any(line.startswith("UNSAFE") and "observe" in line for line in lines)
+
+
+def test_an_address_for_agents_that_is_taken_is_named(give: Any, config: Path) -> None:
+    """Host and port, and where to choose another; not the words of a library."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        config.write_text(config.read_text().replace("proxy: 127.0.0.1:0", f"proxy: {taken}"))
+        said = give("serve")
+    assert said.status == 2
+    assert f"cannot listen for agents: {taken}: address already in use; choose another address in `listen`" in said.err
 
 
 def test_a_second_server_on_the_same_state_is_refused(give: Any, serving: tuple[Path, list[str]]) -> None:

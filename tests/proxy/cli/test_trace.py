@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.cli.trace import wrapped
-from tests.fakes.audit_records import completed, decided, write_log
+from tests.fakes.audit_records import TRACE, completed, decided, write_log
 
 
 @pytest.fixture
@@ -40,6 +40,36 @@ def test_a_call_is_told_with_its_task(give: Any, tmp_path: Path) -> None:
     assert lines[0] == "task-77 · find it · ticket OPS-7 · begun by person:alice"
     assert "verified by access_token" in lines[2]
     assert not any("call_2" in line or "another" in line for line in lines)
+
+
+def test_all_that_was_done_for_a_person_is_one_tree(give: Any, tmp_path: Path) -> None:
+    """Through whichever agents, with how each call ended and what its task was for; nothing that was for others."""
+    change = {"what": "task:task-77", "by": "person:alice", "reason": "find it"}
+    through_another = {"agent": {"id": "writer"}, "delegation": {"chain": ["human:alice", "agent:writer"]}}
+    records = [
+        {"type": "task.created", "task": "task-77", "change": change},
+        decided("call_1"),
+        decided("call_2", **through_another),
+        decided("call_3", delegation={"chain": ["human:bob", "agent:writer"]}),
+        completed("call_3"),
+        completed("call_2", status=418),
+    ]
+    write_log(tmp_path / "audit", records)
+    text = give("trace", "principal:alice", "--log", tmp_path / "audit").out
+    for part in ("find it", "researcher (agent)", "writer (agent)", "call_1", "call_2", "upstream 418"):
+        assert part in text
+    assert "call_3" not in text
+    assert "bob (human)" not in text
+    assert give("trace", "principal:nobody", "--log", tmp_path / "audit").status == 2
+    assert "call_3" in give("trace", "agent:researcher", "--log", tmp_path / "audit").out
+
+
+def test_a_story_is_never_cut_short(give: Any, tmp_path: Path) -> None:
+    """However many records there are: one that is left out would be one that nobody sees."""
+    write_log(tmp_path / "audit", [decided(f"call_{number}") for number in range(1_100)])
+    for what in ("task-77", "principal:alice", TRACE):
+        lines = give("trace", what, "--log", tmp_path / "audit", "--json").out.splitlines()
+        assert len(lines) == 1_100
 
 
 def test_for_programs_it_is_the_records(give: Any, log: Path) -> None:

@@ -27,6 +27,29 @@ def test_calls_are_listed_and_filtered(house: ConsoleHouse) -> None:
     asyncio.run(scenario())
 
 
+def test_a_list_says_for_whom_and_leads_to_all_that_was_for_them(house: ConsoleHouse) -> None:
+    """In the list, on the agent's page and on the call's own; an agent that acts for itself acts for nobody."""
+
+    async def scenario() -> None:
+        await house.tell_calls()
+        alone = call_record("call.refused", "call_5", "support-bot", "alice")
+        await house.log.append(alone | {"delegation": {"chain": ["agent:support-bot"]}})
+        async with await house.visitor("alice") as client:
+            link = '<a href="/calls?principal=frank">Frank Fir</a>'
+            assert (await client.get("/calls")).text.count(link) == 2
+            assert (await client.get("/agents/support-bot")).text.count(link) == 2
+            assert "/calls?principal=frank" in (await client.get("/calls/call_1")).text
+            for_frank = (await client.get("/calls?principal=frank")).text
+            for_itself = (await client.get("/calls?principal=support-bot")).text
+        assert "/calls/call_1" in for_frank
+        assert "/calls/call_5" not in for_frank
+        assert "principal=frank&amp;task=" in for_frank
+        assert "/calls/call_5" in for_itself
+        assert "/calls/call_1" not in for_itself
+
+    asyncio.run(scenario())
+
+
 def test_a_story_goes_from_the_human_to_the_tool(house: ConsoleHouse) -> None:
     """Human, agent, evidence, request, policy, answer, and where it stands in the log: in this order."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -50,6 +51,28 @@ def test_over_tls_the_cookie_is_bound_to_this_host(tmp_path: Path) -> None:
 
     asyncio.run(scenario())
     house.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["/calls?principal=bob&task=", "/tasks/task_1", "/kill-switch?kind=agent&name=bot", "/reviews/agent:bot"]
+)
+def test_signing_in_leads_to_where_one_wanted_to_go(house: ConsoleHouse, path: str) -> None:
+    """With what was asked for there; also from a form that was sent after the session had ended."""
+
+    async def scenario() -> None:
+        token = await house.token("alice")
+        async with house.client(origin=ORIGIN) as client:
+            asked = await client.get(path)
+            assert asked.status_code == 303
+            after = parse_qs(urlsplit(asked.headers["location"]).query)["next"][0]
+            answer = await client.post("/login", data={"token": token, "next": after})
+            assert answer.headers["location"] == path
+        async with house.client(origin=ORIGIN) as client:
+            refused = await client.post("/holds/hld_1/deny", data={"reason": "x"})
+            assert refused.status_code == 401
+            assert 'href="/login?next=/holds/hld_1"' in refused.text
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ DOORS = {
     ("POST", "/kill-switch/lift"): "form",
 }
 FORMS = [path for (method, path), who in DOORS.items() if who == "form"]
+DOORS |= {("GET", path): "open" for path in FORMS}  # back to the page that has the form; nothing is done
 
 
 def place(path: str) -> str:
@@ -78,6 +79,19 @@ def test_pages_are_for_people_who_are_signed_in(house: ConsoleHouse, path: str) 
             assert answer.status_code == 303
             assert answer.headers["location"].startswith("/login?next=/")
             assert answer.content == b""
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_the_address_of_a_form_leads_back_to_its_page(house: ConsoleHouse, path: str) -> None:
+    """A phone asks for it anew when it wakes a tab that shows a mistake; nothing is done, and no dead end is shown."""
+
+    async def scenario() -> None:
+        async with await house.visitor("alice") as client:
+            answer = await client.get(place(path))
+        assert (answer.status_code, answer.headers["location"]) == (303, place(path).rpartition("/")[0] or "/")
+        assert house.log.records[1:] == []
 
     asyncio.run(scenario())
 

@@ -40,11 +40,15 @@ def test_people_see_the_calls_of_their_agents(house: House) -> None:
         ("outcome=refused", ["call_2"]),
         ("outcome=served&agent=support-bot", ["call_1"]),
         ("task=none", []),
+        ("principal=frank", ["call_2", "call_3", "call_1"]),
+        ("principal=frank&agent=builder", ["call_3"]),
+        ("principal=human:frank", []),
+        ("principal=alice", []),
         ("limit=1", ["call_2"]),
     ],
 )
 def test_calls_are_filtered(house: House, query: str, calls: list[str]) -> None:
-    """By agent, by how they ended, by task; the latest first."""
+    """By agent, by how they ended, by task, by whom they were made for; the latest first."""
 
     async def scenario() -> None:
         await house.tell_calls()

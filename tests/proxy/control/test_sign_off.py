@@ -87,6 +87,7 @@ def test_who_may_look_may_not_therefore_decide(house: House) -> None:
         for person in ("carol", "eve"):
             answer = await post(house, person, view, "approve")
             assert (answer.status_code, answer.json()["code"]) == (403, "not_eligible")
+            assert answer.json()["detail"] == "you may not decide this call; who may: alice"
         assert (await house.holds.get(view.id)).votes == ()
 
     asyncio.run(scenario())
@@ -135,7 +136,9 @@ def test_a_double_click_is_one_vote_and_one_answer(house: House) -> None:
         assert again.status_code == 200
         assert house.log.types().count("approval.vote_received") == 1
         now = await house.holds.get(view.id)
-        assert (await post(house, "alice", now, "deny")).json()["code"] == "not_eligible"
+        denied = (await post(house, "alice", now, "deny")).json()
+        assert denied["code"] == "not_eligible"
+        assert denied["detail"].startswith("you have answered this call already")
 
     asyncio.run(scenario())
 

@@ -78,7 +78,7 @@ def test_the_bundle_holds_public_roots_and_ours(tmp_path: Path) -> None:
 def test_a_broken_file(tmp_path: Path, content: bytes) -> None:
     """A file that cannot be read is a person's mistake to mend; it is not overwritten."""
     (tmp_path / "ca-key.pem").write_bytes(content)
-    with pytest.raises(CountersignError, match=r"ca-key\.pem"):
+    with pytest.raises(CountersignError, match=r"ca-key\.pem: is not a key with its certificate in PEM; restore it"):
         Authority.at(tmp_path, NOW)
     assert (tmp_path / "ca-key.pem").read_bytes() == content
 
