@@ -120,7 +120,7 @@ class Exchange:
         if agent.agent.id == holder.agent.id and not asked.new_task:
             self._beginning.require_targets(form, parent)
             await spend(once, self._deps.replays, self._deps.clock())
-            return Granted(parent, end, shown, agent.proven.instance)
+            return Granted(parent, end, shown, agent.proven.instance, begun=False)
         proof = Proof(agent.proven.method, level_of(agent), agent.proven.evidence)
         below = Below(
             agent,
@@ -149,7 +149,8 @@ class Exchange:
         proof = Proof(methods.TXN_TOKEN, level_of(actor.identity), subject.evidence)
         parent = subject.parent
         latest = min(parent.deadline, self._deps.clock() + MAX_LIFE)  # as long as any one token: it is one call's
-        below = Below(actor.identity, parent, None, proof, "token_exchange", latest, targets_of(form), once=actor.once)
+        once = (subject.once, *actor.once)
+        below = Below(actor.identity, parent, None, proof, "token_exchange", latest, targets_of(form), once=once)
         task, end = await self._beginning.begin(asked, below), min(subject.expires, actor.expires)
         shown = (*client.proven.scopes, *actor.identity.proven.scopes)
         return Granted(task, end, shown, actor.identity.proven.instance)
