@@ -257,6 +257,12 @@ class Limits(Group):
         le=86_400,
         description="Patience for an upstream to begin its answer (504 after that); a service may have its own.",
     )
+    task_idle_seconds: int = Field(
+        3600,
+        ge=60,
+        le=86_400,
+        description="A task under which nothing is asked for so long is completed, unless it waits for sign-off.",
+    )
 
 
 class Holds(Group):

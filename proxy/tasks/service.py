@@ -15,7 +15,7 @@ from proxy.tasks.task import MAX_LIFE, End, NewTask, Task, TaskState, begin
 from telemetry.ids import new_id
 
 _CACHED = 1 << 14  # above the 10,000 live ones of a large house: cycled through, a smaller cache misses every time
-_HOUSE = "countersign"
+HOUSE = "countersign"
 _ROUNDS = 5
 
 type Record = Callable[[Mapping[str, Json]], Awaitable[int]]
@@ -187,7 +187,7 @@ class TaskService:
     async def sweep(self, now: float) -> None:
         """Tasks whose deadline has come are expired, and those that a privileged agent may not have any longer."""
         for task in await self._store.overdue_tasks(now):
-            await self._move_if_there(task, "expired", by=_HOUSE, reason="its deadline has come", now=now)
+            await self._move_if_there(task, "expired", by=HOUSE, reason="its deadline has come", now=now)
         inventory = self._inventory()
         agents = [one.id for one in inventory.agents.values() if one.agent_class == "privileged"]
         begun_by = now - inventory.rules.privileged_task_seconds
@@ -196,7 +196,7 @@ class TaskService:
         for task in await self._store.tasks_begun(agents, now - MAX_LIFE, begun_by):
             try:
                 # What is below may be of others, and end later by itself: it is cut with this one.
-                await self.end(task.id, "expired", by=_HOUSE, reason="its agent is privileged by now", now=now)
+                await self.end(task.id, "expired", by=HOUSE, reason="its agent is privileged by now", now=now)
             except TaskMistake:
                 self.forget()  # it has ended otherwise meanwhile
 
