@@ -116,15 +116,15 @@ class _Position:
 
 
 def find(
-    directory: Path, *, call: str = "", task: str = "", hold: str = "", kind: str = "", limit: int = 1000
+    directory: Path, *, call: str = "", task: str = "", hold: str = "", txn: str = "", kind: str = "", limit: int = 1000
 ) -> list[dict[str, Any]]:
     """The newest `limit` records, oldest first, of this call, task or hold: every one that is given must match.
 
-    With `kind` only those whose type begins so, such as `task.`.
+    Of a `txn` those that say what its service was told. With `kind` only those whose type begins so, such as `task.`.
     """
-    wanted = [(name, value) for name, value in (("call", call), ("task", task), ("hold", hold)) if value]
+    wanted = [(name, value) for name, value in (("call", call), ("task", task), ("hold", hold), ("txn", txn)) if value]
     if not wanted:
-        raise ValueError("say which call, task or hold to find")
+        raise ValueError("say which call, task, hold or transaction to find")
     needles = [value.encode() for _, value in wanted] + [f'"{kind}'.encode()]
     found: deque[dict[str, Any]] = deque()
     for first, path in reversed(Layout(directory).segments()):
@@ -144,6 +144,7 @@ _MATCH: dict[str, Callable[[dict[str, Any]], object]] = {
     "call": lambda record: record.get("call"),
     "task": lambda record: record.get("task"),
     "hold": lambda record: (record.get("approval") or {}).get("id"),
+    "txn": lambda record: record.get("downstream") and (record.get("trace") or {}).get("id"),
 }
 
 

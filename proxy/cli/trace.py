@@ -1,5 +1,6 @@
 """`countersign trace`: one story as a tree, from the human to the tool."""
 
+import re
 import shutil
 import textwrap
 from pathlib import Path
@@ -13,16 +14,17 @@ from proxy.cli.options import DEFAULT_CONFIG, AsJson, Config
 from proxy.errors import CountersignError
 
 BRANCHES = " │├└─"
+_TXN = re.compile(r"[0-9a-f]{32}")
 NARROWEST = 30  # columns for words; with fewer, a line left whole reads better
 
 
 def trace(
-    what: Annotated[str, typer.Argument(help="A task's id, a call's id, or a hold's id.")],
+    what: Annotated[str, typer.Argument(help="The id of a task, a call or a hold, or the txn of a Txn-Token.")],
     log: Log = None,
     config: Config = DEFAULT_CONFIG,
     json: AsJson = False,
 ) -> None:
-    """Show a task, a call or a hold as a tree.
+    """Show a task, a call, a hold, or the call that a service was told of, as a tree.
 
     Under which task, who, for whom, through whom and how each step was proven, what was decided, what came of it.
 
@@ -65,6 +67,8 @@ def wrapped(line: str, width: int) -> list[str]:
 def _records(directory: Path, what: str) -> list[dict[str, object]]:
     from telemetry import reader
 
+    if _TXN.fullmatch(what):
+        what = next((str(record["call"]) for record in reader.find(directory, txn=what)), what)
     if what.startswith("call_"):
         found = reader.find(directory, call=what)
         task = next((str(record["task"]) for record in found if record.get("task")), "")
