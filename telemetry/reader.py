@@ -116,12 +116,16 @@ class _Position:
 
 
 class Wanted(TypedDict, total=False):
-    """What records must be of. `root` is who is behind a call, such as `human:alice`. Empty: no matter."""
+    """What records must be of. `root` is who is behind a call, such as `human:alice`. Empty: no matter.
+
+    Of a `txn` are those that say what its service was told.
+    """
 
     call: str
     task: str
     hold: str
     trace: str
+    txn: str
     agent: str
     root: str
 
@@ -133,7 +137,7 @@ def find(directory: Path, *, kind: str = "", limit: int = 1000, **wanted: Unpack
     """
     sought = [(name, str(value)) for name, value in wanted.items() if value]
     if not sought:
-        raise ValueError("say which call, task or hold to find")
+        raise ValueError("say which call, task, hold or transaction to find")
     needles = [value.encode() for _, value in sought] + [f'"{kind}'.encode()]
     found: deque[dict[str, Any]] = deque()
     for first, path in reversed(Layout(directory).segments()):
@@ -158,6 +162,7 @@ _MATCH: dict[str, Callable[[dict[str, Any]], object]] = {
     "task": lambda record: record.get("task"),
     "hold": _id_of("approval"),
     "trace": _id_of("trace"),
+    "txn": lambda record: record.get("downstream") and _id_of("trace")(record),
     "agent": _id_of("agent"),
     "root": lambda record: ((record.get("delegation") or {}).get("chain") or [None])[0],
 }

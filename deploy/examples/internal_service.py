@@ -5,7 +5,8 @@
 
 `--destination` is this service's URL in Countersign's inventory, where it has `trust: internal`; `--trust-domain` is
 the setting `downstream.trust_domain`. It runs on uvicorn, as any ASGI application does; of Countersign it imports
-`proxy.downstream`, which needs PyJWT and nothing else.
+`proxy.downstream`, which needs PyJWT and nothing else. It is not to be had alone: install `countersign-proxy`, or copy
+the files that `proxy/downstream/verifier.py` names.
 """  # noqa: INP001 - a script to copy, not a package
 
 import argparse

@@ -15,6 +15,7 @@ from proxy.storage.sqlite_history import HISTORIES
 from proxy.tasks.epochs import Epochs
 from proxy.tasks.forgetting import Forgetting, SteadyClock
 from proxy.tasks.history import History
+from proxy.tasks.idle import LOOK_SECONDS, IdleTasks
 from proxy.tasks.interfaces import Revocation
 from telemetry.errors import AuditUnavailable
 
@@ -41,6 +42,8 @@ async def background(core: "Core") -> AsyncIterator[None]:
     own = None if core.own_tokens is None else f"token:{core.own_tokens.issuer}|"
     forget, record = core.store.forget_revocations, core.recorder.append
     forgetting = Forgetting(core.store, forget, record, SteadyClock(), own_tokens=own)
+    seconds = core.settings.limits.task_idle_seconds
+    idle = IdleTasks(core.tasks, core.store, core.guard.heard_of, seconds=seconds)
     history = History(core.store, HISTORIES, record, SteadyClock(), days=core.settings.history_days)
     tasks = [
         asyncio.create_task(_forever(failures, "hearing of revocations", lambda: core.feed.run(core.clock))),
@@ -50,6 +53,7 @@ async def background(core: "Core") -> AsyncIterator[None]:
         asyncio.create_task(_forever(failures, "sweeping held calls", lambda: _sweep(core))),
         asyncio.create_task(_forever(failures, "counting unknown callers", lambda: _tell_crowd(core))),
         asyncio.create_task(_forever(failures, "ending overdue tasks", lambda: _sweep_tasks(core))),
+        asyncio.create_task(_forever(failures, "ending idle tasks", lambda: _look_for_idle(core, idle))),
         asyncio.create_task(_forever(failures, "forgetting ended tasks", lambda: _tidy(core, forgetting))),
         asyncio.create_task(_forever(failures, "forgetting history", lambda: _forget_history(core, history))),
         asyncio.create_task(_forever(failures, "storing revocations", lambda: _store_revocations(core))),
@@ -205,6 +209,11 @@ async def _refresh_keys(core: "Core") -> None:
 async def _sweep_tasks(core: "Core") -> None:
     await asyncio.sleep(SWEEP_SECONDS)
     await core.tasks.sweep(core.clock())
+
+
+async def _look_for_idle(core: "Core", idle: IdleTasks) -> None:
+    await asyncio.sleep(LOOK_SECONDS)
+    await idle.look(core.clock())
 
 
 async def _tidy(core: "Core", forgetting: Forgetting) -> None:

@@ -65,6 +65,7 @@ class Core:
     revocations: RevocationService
     handles: HandleService
     tasks: TaskService
+    guard: TaskGuard
     people: PeopleService
     ownership: Ownership
     documents: Documents
@@ -133,6 +134,7 @@ def _assemble(
     feed.on_standing(handles.forget)
     tasks = TaskService(store, revocations.revoke, recorder.append, lambda: keeper.world.inventory)
     feed.on_standing(tasks.forget)
+    guard = TaskGuard(tasks, store)
     holds = _holds(settings, store, recorder, keeper, clock)
     signer = _signer(settings, clock())
     own = _own_tokens(settings, signer)
@@ -146,7 +148,7 @@ def _assemble(
             world=lambda: keeper.world,
             resolver=resolver,
             feed=feed,
-            tasks=TaskGuard(tasks, store),
+            tasks=guard,
             holds=holds,
             broker=broker,
             recorder=recorder,
@@ -167,8 +169,8 @@ def _assemble(
     around = Around(store, feed, revocations, tasks, recorder.append, lambda: keeper.world.inventory, clock)
     signals = Signals(settings, around)
     core = Core(
-        settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, people, ownership, documents,
-        health, holds, broker, pipeline, resolver, tokens, signals, signer, own, workloads,
+        settings, clock, store, recorder, keeper, feed, revocations, handles, tasks, guard, people, ownership,
+        documents, health, holds, broker, pipeline, resolver, tokens, signals, signer, own, workloads,
     )  # fmt: skip
     return _with_tokens(core, at_own_host)
 

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 BRANCHES = " │├└─"
 NARROWEST = 30  # columns for words; with fewer, a line left whole reads better
 ALL = sys.maxsize  # records: a story with a part left out is none
-TRACE = re.compile(r"[0-9a-f]{32}")
+TRACE = re.compile(r"[0-9a-f]{32}")  # the txn of a Txn-Token is one, too
 
 
 def trace(
     what: Annotated[
-        str, typer.Argument(help="The id of a task, a call, a hold or a trace; or principal:ID, process:ID, agent:ID.")
+        str,
+        typer.Argument(
+            help="The id of a task, a call, a hold or a trace (a Txn-Token's txn); or principal:ID, process:ID, agent:ID."
+        ),
     ],
     log: Log = None,
     config: Config = DEFAULT_CONFIG,

@@ -19,6 +19,7 @@ from proxy.control.reviews import ReviewDesk
 from proxy.control.sign_off import SignOff
 from proxy.control.signing_keys import KeyDesk
 from proxy.control.tasks import TaskDesk
+from proxy.control.transactions import TransactionDesk
 from proxy.control.ways_in import WaysIn
 
 
@@ -38,6 +39,7 @@ class Desk:
     reviews: ReviewDesk
     sign_off: SignOff
     tasks: TaskDesk
+    transactions: TransactionDesk
     ways_in: WaysIn
     subscription: Subscription
     now: float
@@ -62,6 +64,7 @@ def desk_for(caller: Caller, deps: ControlDeps, feed: EventFeed) -> Desk:
         reviews=ReviewDesk(caller, deps, journal, ending),
         sign_off=sign_off,
         tasks=TaskDesk(caller, deps),
+        transactions=TransactionDesk(caller, deps, calls),
         ways_in=WaysIn(caller, deps, journal),
         subscription=Subscription(feed, sign_off.sees, calls.sees),
         now=deps.clock(),

@@ -181,6 +181,10 @@ async def show_call(request: Request, desk: Desk) -> Response:
     return JSONResponse({"story": story, "records": records})
 
 
+async def show_transaction(request: Request, desk: Desk) -> Response:
+    return JSONResponse(await desk.transactions.get(request.path_params["id"]))
+
+
 async def events(request: Request, desk: Desk, door: Door) -> Response:
     """Server-sent events, of what the caller may see at that moment; the stream ends when the caller's proof does."""
 

@@ -64,14 +64,17 @@ class LogRecords:
 
     async def of_call(self, call_id: str) -> Sequence[Mapping[str, Any]]:
         """Every record of this call, oldest first."""
+        return await self._found(lambda place: reader.find(place, call=call_id)) if call_id else []
 
+    async def of_transaction(self, txn: str) -> Sequence[Mapping[str, Any]]:
+        """The records of the call that a service was told of under this `txn`, oldest first."""
+        return await self._found(lambda place: reader.find(place, txn=txn)) if txn else []
+
+    async def _found(self, find: Callable[[Path], Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
         def read() -> list[Mapping[str, Any]]:
-            found: list[Mapping[str, Any]] = []
-            for place in self._directories():
-                found += reader.find(place, call=call_id)
-            return sorted(found, key=_when)
+            return sorted(chain.from_iterable(map(find, self._directories())), key=_when)
 
-        return await asyncio.to_thread(read) if call_id else []
+        return await asyncio.to_thread(read)
 
     def _from(self, place: Place | None) -> list[tuple[Path, int | None]]:
         directories = self._directories()

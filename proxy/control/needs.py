@@ -122,6 +122,10 @@ class Records(Protocol):
 
     async def of_call(self, call_id: str) -> Sequence[Mapping[str, Any]]: ...
 
+    async def of_transaction(self, txn: str) -> Sequence[Mapping[str, Any]]:
+        """The records of the call that a service was told of under this `txn`, which say so themselves."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Written:

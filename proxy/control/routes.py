@@ -83,6 +83,7 @@ def entries(door: Door) -> tuple[Entry, ...]:
         Entry("PUT", "/v1/inventory/{source}", operator, own.put_inventory, "Bring the document of a source"),
         Entry("GET", "/v1/calls", member, do.list_calls, "List recent calls"),
         Entry("GET", "/v1/calls/{id}", member, do.show_call, "Show a call and its records"),
+        Entry("GET", "/v1/transactions/{id}", member, do.show_transaction, "Show what was behind a transaction token"),
         Entry("GET", "/v1/events", member, events, "Follow changes as server-sent events"),
         Entry("GET", "/v1/status", member, do.show_status, "Show what runs and what is in force"),
     )

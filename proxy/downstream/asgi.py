@@ -82,7 +82,7 @@ class RequireCountersign:
                 return None
             body += message.get("body", b"")
             if len(body) > self._max_body:
-                raise Rejected("body_too_large", f"A body has at most {self._max_body} bytes here.")
+                raise Rejected("body_too_large", f"A body has at most {self._max_body} bytes here.", 413)
             if not message.get("more_body", False):
                 return bytes(body)
 
@@ -111,7 +111,7 @@ async def _refuse(rejected: Rejected, send: Send, kind: str) -> None:
     document = {
         "type": "about:blank",
         "title": "This request is not accounted for",
-        "status": 401,
+        "status": rejected.status,
         "reason": rejected.reason,
         "detail": rejected.detail,
     }
@@ -119,8 +119,9 @@ async def _refuse(rejected: Rejected, send: Send, kind: str) -> None:
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),
-        (b"www-authenticate", f'Txn-Token realm="countersign", error="{rejected.reason}"'.encode()),
         (b"cache-control", b"no-store"),
     ]
-    await send({"type": f"{kind}.response.start", "status": 401, "headers": headers})
+    if rejected.status == 401:
+        headers.append((b"www-authenticate", f'Txn-Token realm="countersign", error="{rejected.reason}"'.encode()))
+    await send({"type": f"{kind}.response.start", "status": rejected.status, "headers": headers})
     await send({"type": f"{kind}.response.body", "body": body})

@@ -50,7 +50,7 @@ class KeySet:
                 if self.lacks(key_id, now):
                     self._refresh(now)
         if not 0 <= now - self._good_at <= LAST_GOOD_SECONDS:
-            raise Rejected("keys_unavailable", "The keys to verify a Txn-Token with cannot be had at the moment.")
+            raise Rejected("keys_unavailable", "The keys to verify a Txn-Token with cannot be had at the moment.", 503)
         key = self._keys.get(key_id)
         if key is None:
             raise Rejected("key_unknown", "The Txn-Token is signed with a key that is not known.")

@@ -24,11 +24,15 @@ _TRUST_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 
 
 class Rejected(Exception):
-    """A receiving service says no. `reason` is a stable code, `detail` a sentence for the sender of the request."""
+    """A receiving service says no. `reason` is a stable code, `detail` a sentence for the sender of the request.
 
-    def __init__(self, reason: str, detail: str) -> None:
+    `status` is that of HTTP: 401, or 503 where nothing is wrong with the request, or 413 for one that is too long.
+    """
+
+    def __init__(self, reason: str, detail: str, status: int = 401) -> None:
         self.reason = reason
         self.detail = detail
+        self.status = status
         super().__init__(f"{reason}: {detail}")
 
 

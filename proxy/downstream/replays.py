@@ -32,6 +32,6 @@ class InMemory:
             if token_id in self._used:
                 raise Rejected("token_replayed", "This Txn-Token was used before; each is for one request.")
             if len(self._used) >= self._most:
-                raise Rejected("replay_store_full", "Too many requests at once to tell a replay from a new one.")
+                raise Rejected("replay_store_full", "Too many requests at once to tell a replay from a new one.", 503)
             self._used.add(token_id)
             self._ends.append((until, token_id))

@@ -1,5 +1,9 @@
 """For receiving services: verifies the account that Countersign sends with a call. Needs PyJWT, nothing else of ours.
 
+It comes with the whole distribution. A service that does not want all of that copies
+`proxy/downstream/{__init__,account,asgi,key_set,profile,reading,replays,verifier}.py` under the same names, beside an
+empty `proxy/__init__.py`, and installs `pyjwt[crypto]`.
+
 from proxy.downstream.asgi import RequireCountersign
 from proxy.downstream.verifier import Verifier
 

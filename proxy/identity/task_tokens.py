@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
+import jwt
+
 from policies.model import Json
 from proxy.errors import Refused
 from proxy.identity.challenges import unproven
@@ -49,6 +51,7 @@ _CLAIMS = frozenset(
 _REQUIRED = frozenset({"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "task"})
 _TEXT = re.compile(r"[\x21-\x7e]{1,2600}")
 _KEYS_FOR = 60.0
+_UNKNOWN_FOR = 1.0  # a made-up name of a key makes us read them no more often than this
 _CACHED = 1 << 14  # above the 10,000 live ones of a large house: cycled through, a smaller cache misses every time
 
 
@@ -143,15 +146,20 @@ class TaskTokenReader:
         unverified = read(token)
         if unverified.typ != TYP or unverified.algorithm != ALGORITHM:
             raise unproven("identity_invalid", "task_token_type")
-        key = self._current(now).find(unverified.key_id) if unverified.key_id is not None else None
-        if key is None:
-            raise unproven("identity_invalid", "task_token_key")
-        check_signature(token, unverified, key)
+        check_signature(token, unverified, self._key(unverified.key_id, now))
         return _believed(unverified, self._profile, digest, now)
 
-    def _current(self, now: float) -> KeySet:
-        """A key is published long before it signs, so that a minute is soon enough to learn of it."""
-        if self._keys is None or not 0 <= now - self._keys[1] < _KEYS_FOR:
+    def _key(self, key_id: str | None, now: float) -> jwt.PyJWK:
+        """A key is published long before it signs; but who changes it twice in a minute signs with one that is new."""
+        for age in (_KEYS_FOR, _UNKNOWN_FOR) if key_id is not None else ():
+            key = self._current(now, age).find(key_id)
+            if key is not None:
+                return key
+        raise unproven("identity_invalid", "task_token_key")
+
+    def _current(self, now: float, age: float) -> KeySet:
+        """The keys as they were at most so long ago."""
+        if self._keys is None or not 0 <= now - self._keys[1] < age:
             document = json.dumps(self._jwks(now)).encode()
             self._keys = (read_key_set(document, self._profile), now)
         return self._keys[0]

@@ -264,6 +264,12 @@ class Limits(Group):
         description="An answer that has begun is cut when nothing more comes, or is taken, for so long; so is a "
         "WebSocket on which nothing passes, not even a ping. A service may have its own.",
     )
+    task_idle_seconds: int = Field(
+        3600,
+        ge=60,
+        le=86_400,
+        description="A task under which nothing is asked for so long is completed, unless it waits for sign-off.",
+    )
 
 
 class Holds(Group):

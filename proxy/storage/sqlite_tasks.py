@@ -4,8 +4,10 @@ import json
 import logging
 import sqlite3
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from proxy.errors import StoreUnavailable
+from proxy.holds.model import OPEN
 from proxy.storage.database import Database
 from proxy.storage.sqlite_area import SqliteArea
 from proxy.storage.task_rows import COLUMNS, task_of, values
@@ -15,6 +17,12 @@ from proxy.tasks.task import Task, TaskState
 log = logging.getLogger("countersign.storage")
 
 _LIVE = "state IN ('created', 'active', 'suspended')"
+_OPEN = "('" + "', '".join(sorted(OPEN)) + "')"
+# `_LIVE` by its own words, and `+`: what ended in a month is not looked at, by the index of the live ones
+_RESTING: Final = f"""SELECT id FROM tasks WHERE {_LIVE} AND state = 'active'
+    AND NOT EXISTS (SELECT 1 FROM tasks AS child WHERE child.parent = tasks.id AND child.{_LIVE})
+    AND NOT EXISTS (SELECT 1 FROM holds WHERE task = tasks.id AND state IN {_OPEN})
+    ORDER BY +id"""  # noqa: S608 - ours
 
 
 class SqliteTasks(SqliteArea):
@@ -121,6 +129,12 @@ class SqliteTasks(SqliteArea):
 
     async def overdue_tasks(self, now: float) -> list[Task]:
         return await self._tasks(f"{_LIVE} AND deadline <= :now ORDER BY deadline, id LIMIT 500", {"now": now})
+
+    async def resting_tasks(self) -> list[str]:
+        def ids(connection: sqlite3.Connection) -> list[str]:
+            return [row["id"] for row in connection.execute(_RESTING)]
+
+        return await self._reader.run(ids)
 
     async def tasks_begun(self, agents: Collection[str], after: float, by: float) -> list[Task]:
         # by agent and time, not by state: what an agent began in a few hours is less than all that lives

@@ -7,7 +7,9 @@ from policies.model import DatasetUse
 from proxy.tasks.mistakes import TaskMistake
 
 _ID = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
-_TOOL = re.compile(rf"{_ID}/(?:\*|[\x21-\x29\x2b-\x7e][\x21-\x7e]{{0,255}})")
+_NAME = r"[\x21-\x29\x2b-\x7e][\x21-\x7e]{0,255}"
+_TOOL = re.compile(rf"{_ID}/(?:\*|{_NAME})")
+_ONE_TOOL = re.compile(rf"{_ID}/{_NAME}")
 _DATASET = re.compile(rf"(?:read|write):{_ID}")
 MOST = 128
 
@@ -35,6 +37,11 @@ def _checked(items: Iterable[str], form: re.Pattern[str], name: str, how: str) -
 def covers_tool(declared: Container[str], service: str, tool: str | None) -> bool:
     """Whether this tool was declared. A call that maps to no tool needs the whole service."""
     return f"{service}/*" in declared or (tool is not None and f"{service}/{tool}" in declared)
+
+
+def names_tool(one: str, declared: Iterable[str]) -> bool:
+    """Whether this is the name of a single tool, and that tool was declared."""
+    return _ONE_TOOL.fullmatch(one) is not None and within((one,), declared) is None
 
 
 def touches_service(declared: Iterable[str], service: str) -> bool:

@@ -1,11 +1,12 @@
 """How much a task may do: calls, and amounts that calls name in an argument. Counted in millionths, never in floats."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from policies.model import Json
+from proxy.tasks.bounds import names_tool
 from proxy.tasks.mistakes import TaskMistake
 
 UNIT = 1_000_000
@@ -39,11 +40,16 @@ class Budget:
         found = {one.name: one.limit for one in self.spend}
         return found if self.calls is None else {CALLS: self.calls, **found}
 
-    def require_sound(self) -> None:
-        """Raises for limits that cannot be counted, or that are named twice."""
+    def require_sound(self, tools: Collection[str]) -> None:
+        """Raises for limits that cannot be counted, that are named twice, or of what is none of these tools."""
         if self.calls is not None and not 0 <= self.calls <= MOST:
             raise TaskMistake("budget_invalid", f"`calls` is a whole number from 0 to {MOST}")
         for one in self.spend:
+            if not names_tool(one.tool, tools):  # it would limit nothing, and nobody would notice
+                text = (
+                    f"`{one.tool}` is not one tool of the task: limit what a `service/tool` that it declares may spend"
+                )
+                raise TaskMistake("budget_invalid", text)
             if not 0 <= one.limit <= MOST * UNIT:
                 raise TaskMistake("budget_invalid", f"the limit of `{one.name}` is from 0 to {MOST}")
             if not all(one.argument.split(".")):

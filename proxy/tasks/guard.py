@@ -28,6 +28,8 @@ class TaskGuard:
         self._tasks = tasks
         self._store = store
         self._counted: dict[str, tuple[Charge, ...]] = {}
+        self._under_way: dict[str, str] = {}
+        self._over: set[str] = set()
         self._background: set[asyncio.Task[None]] = set()
 
     def require_running(self, scopes: tuple[str, ...]) -> None:
@@ -42,6 +44,7 @@ class TaskGuard:
             return
         if family[0].agent != described.attributed.identity.agent.id:
             raise refuse("task_of_another", 403, "This task belongs to another agent.")
+        self._under_way[described.attributed.arrived.call_id] = family[0].id
         for task in family:
             _require_state(task, now)
         _require_declared(family[0], described.call)
@@ -65,8 +68,15 @@ class TaskGuard:
             )
         self._counted[arrived.call_id] = charges
 
+    def heard_of(self) -> set[str]:
+        """The tasks under which something goes on, or was over since this was asked last."""
+        over, self._over = self._over, set()
+        return over.union(self._under_way.values())
+
     def settle(self, call_id: str, *, sent: bool) -> None:
         """The call is over. If nothing of it went upstream, what was counted is given back, in the background."""
+        if call_id in self._under_way:
+            self._over.add(self._under_way.pop(call_id))
         charges = self._counted.pop(call_id, ())
         if charges and not sent:
             task = asyncio.get_running_loop().create_task(self._give_back(charges))

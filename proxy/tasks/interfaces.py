@@ -107,6 +107,10 @@ class TaskStore(Protocol):
         """Tasks that have not ended, and whose deadline has come."""
         ...
 
+    async def resting_tasks(self) -> list[str]:
+        """The active tasks below which nothing lives, and for none of whose calls people are asked."""
+        ...
+
     async def tasks_begun(self, agents: Collection[str], after: float, by: float) -> list[Task]:
         """Tasks of these agents that have not ended, and began later than `after` and not later than `by`."""
         ...

@@ -15,7 +15,8 @@ from proxy.tasks.task import MAX_LIFE, End, NewTask, Task, TaskState, begin
 from telemetry.ids import new_id
 
 _CACHED = 1 << 14  # above the 10,000 live ones of a large house: cycled through, a smaller cache misses every time
-_HOUSE = "countersign"
+HOUSE = "countersign"
+_ROUNDS = 5
 
 type Record = Callable[[Mapping[str, Json]], Awaitable[int]]
 type RevokeScope = Callable[[str, str, str, float], Awaitable[object]]
@@ -162,10 +163,10 @@ class TaskService:
         try:
             await self._revoke_scope(f"task:{task.id}", by, reason, now)
             ended = await self._move(task, state, by=by, reason=reason, now=now)
+            await self._end_below(task.id, state, by=by, now=now)
         finally:
             self._ending.pop(task.id, None)
             ending.set()
-        await self._end_below(task.id, state, by=by, now=now)
         return ended
 
     async def ended_by(self, revocation: Revocation) -> None:
@@ -176,15 +177,17 @@ class TaskService:
         if task_id in self._ending:  # it is our own doing, half done: only if that fails is there anything to finish
             await self._ending[task_id].wait()
         task = await self._store.task(task_id)
-        if task is None or task.ended:
+        if task is None:
             return
-        await self._move(task, "revoked", by=revocation.by, reason=revocation.reason, now=revocation.at)
+        if not task.ended:
+            await self._move(task, "revoked", by=revocation.by, reason=revocation.reason, now=revocation.at)
+        # of one that has ended, too: whoever ended it may not have come to what is below
         await self._end_below(task_id, "revoked", by=revocation.by, now=revocation.at)
 
     async def sweep(self, now: float) -> None:
         """Tasks whose deadline has come are expired, and those that a privileged agent may not have any longer."""
         for task in await self._store.overdue_tasks(now):
-            await self._move_if_there(task, "expired", by=_HOUSE, reason="its deadline has come", now=now)
+            await self._move_if_there(task, "expired", by=HOUSE, reason="its deadline has come", now=now)
         inventory = self._inventory()
         agents = [one.id for one in inventory.agents.values() if one.agent_class == "privileged"]
         begun_by = now - inventory.rules.privileged_task_seconds
@@ -193,15 +196,23 @@ class TaskService:
         for task in await self._store.tasks_begun(agents, now - MAX_LIFE, begun_by):
             try:
                 # What is below may be of others, and end later by itself: it is cut with this one.
-                await self.end(task.id, "expired", by=_HOUSE, reason="its agent is privileged by now", now=now)
+                await self.end(task.id, "expired", by=HOUSE, reason="its agent is privileged by now", now=now)
             except TaskMistake:
                 self.forget()  # it has ended otherwise meanwhile
 
     # --- transitions --------------------------------------------------------------------------------
 
     async def _end_below(self, task_id: str, state: End, *, by: str, now: float) -> None:
-        for child in await self._store.live_below(task_id):
-            await self._move_if_there(child, state, by=by, reason=f"task {task_id} has ended", now=now)
+        """All of them: one that began, or was suspended or resumed, while we wrote stands otherwise, and is read again.
+
+        Nothing passes under one that is left, since the one above it has ended; it would only be told to be live.
+        """
+        for _ in range(_ROUNDS):
+            below = await self._store.live_below(task_id)
+            for child in below:
+                await self._move_if_there(child, state, by=by, reason=f"task {task_id} has ended", now=now)
+            if not below:
+                return
 
     async def _known(self, task_id: str) -> Task:
         task = await self._store.task(task_id)

@@ -117,7 +117,7 @@ def begin(new: NewTask, task_id: str, parent: Task | None, *, by: str, now: floa
     tools, datasets = checked_tools(new.tools), checked_datasets(new.datasets)
     if not tools:
         raise TaskMistake("tools_missing", "a task without tools can do nothing: declare the tools that it needs")
-    new.budget.require_sound()
+    new.budget.require_sound(tools)
     if not now < new.deadline <= now + MAX_LIFE:
         raise TaskMistake("deadline_invalid", f"a task ends within {MAX_LIFE / 3600:.0f} hours from now")
     authority = Authority(tools, datasets, new.deadline)

@@ -47,7 +47,6 @@ HOLDERS: list[Any] = [
 KNOWN = {
     "proxy.control.signals.model.Transmitter.secret": "a reference",
     "proxy.control.signals.model.Receiver.secret": "a reference",
-    "proxy.control.oauth.handed_on.HandedOn.token": "the id of one",
     "proxy.protocols.openapi._Reader.credentials": "names of parameters",
 }
 SOUNDS_SECRET = re.compile(r"secret|password|passphrase|private_key|credentials|cookie|salt|token")

@@ -140,6 +140,23 @@ class TaskStoreConformance(ABC):
 
         asyncio.run(story())
 
+    def test_a_task_rests_when_nothing_below_it_lives(self, tmp_path: Path) -> None:
+        """Neither one that is suspended or over rests, nor one with a child that is anything but over."""
+
+        async def story() -> None:
+            async with self.opened(tmp_path) as store:
+                assert await store.resting_tasks() == []
+                for one in (PARENT, CHILD, GRANDCHILD, OTHER):
+                    assert await store.add_task(one)
+                assert await store.resting_tasks() == ["task_g", "task_o"]
+                await store.move_task(OTHER.moved("failed", at=NOW, by="x", reason=""), "active")
+                await store.move_task(GRANDCHILD.moved("suspended", at=NOW, by="x", reason=""), "active")
+                assert await store.resting_tasks() == []
+                await store.move_task(GRANDCHILD.moved("expired", at=NOW, by="x", reason=""), "suspended")
+                assert await store.resting_tasks() == ["task_c"]
+
+        asyncio.run(story())
+
     def test_it_knows_what_live_tasks_were_begun_with(self, tmp_path: Path) -> None:
         """Each credential once, and none of a task that has ended."""
 

@@ -125,6 +125,9 @@ class Log:
     async def of_call(self, call_id: str) -> list[dict[str, Any]]:
         return [record for record in self.records if record.get("call") == call_id]
 
+    async def of_transaction(self, txn: str) -> list[dict[str, Any]]:
+        return [record for record in self.records if "downstream" in record and record["trace"]["id"] == txn]
+
     def types(self) -> list[str]:
         """What has been recorded, by type, in order."""
         return [record["type"] for record in self.records]

@@ -21,14 +21,15 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a
 class Granted:
     """What a token may be minted of: a task, until when at most, and the scopes whose end is the token's end.
 
-    `instance` is which running copy of the task's agent showed itself, if that is known. `issued` is the type as
-    which it is issued (RFC 8693 section 3).
+    `instance` is which running copy of the task's agent showed itself, if that is known. `begun`: the task began for
+    this token. `issued` is the type as which it is issued (RFC 8693 section 3).
     """
 
     task: Task
     not_after: float
     ends: tuple[str, ...]
     instance: str = ""
+    begun: bool = True
     issued: str = ACCESS_TOKEN
 
 

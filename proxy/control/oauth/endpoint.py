@@ -19,7 +19,7 @@ def token_routes(server: TokenServer) -> list[Route]:
                 method=request.method,
                 path=request.url.path,
                 query=request.url.query,
-                content_type=request.headers.get("content-type", ""),
+                content_type=", ".join(request.headers.getlist("content-type")),  # two of them are none
                 authorization=tuple(request.headers.getlist("authorization")),
                 body=await request.body(),
             )

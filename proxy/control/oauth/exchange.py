@@ -120,7 +120,7 @@ class Exchange:
         if agent.agent.id == holder.agent.id and not asked.new_task:
             self._beginning.require_targets(form, parent)
             await spend(once, self._deps.replays, self._deps.clock())
-            return Granted(parent, end, shown, agent.proven.instance)
+            return Granted(parent, end, shown, agent.proven.instance, begun=False)
         proof = Proof(agent.proven.method, level_of(agent), agent.proven.evidence)
         below = Below(
             agent,
@@ -158,7 +158,7 @@ class Exchange:
             latest,
             targets_of(form),
             shown=subject.ends,
-            once=actor.once,
+            once=(subject.once, *actor.once),
         )
         task, end = await self._beginning.begin(asked, below), min(subject.expires, actor.expires)
         shown = (*client.proven.scopes, *actor.identity.proven.scopes, *subject.ends)

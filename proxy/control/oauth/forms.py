@@ -64,14 +64,11 @@ def read_form(sent: Sent) -> Form:
         )
     except ValueError as error:
         raise OAuthMistake("invalid_request", "the form cannot be read") from error
-    single: dict[str, str] = {}
-    for name, value in pairs:
-        if name in single and name not in _REPEATABLE:
-            raise OAuthMistake("invalid_request", "a parameter came twice")
-        if value:
-            single[name] = value
+    once = [name for name, _ in pairs if name not in _REPEATABLE]
+    if len(set(once)) != len(once):  # also without a value: who counts it, and who does not, differ over the other
+        raise OAuthMistake("invalid_request", "a parameter came twice")
     return Form(
-        {name: value for name, value in single.items() if name not in _REPEATABLE},
+        {name: value for name, value in pairs if value and name not in _REPEATABLE},
         tuple(value for name, value in pairs if name == "resource" and value),
         tuple(value for name, value in pairs if name == "audience" and value),
     )

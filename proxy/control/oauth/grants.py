@@ -57,7 +57,7 @@ class Grants:
                 "invalid_authorization_details", "say what the task is: `actions`, or a `task_id` of yours"
             )
         self._beginning.require_targets(form, task)
-        return Granted(task, end, proven.scopes)
+        return Granted(task, end, proven.scopes, begun=False)
 
 
 def _within_reach(task: Task, own: Task | None, client: Identity) -> bool:

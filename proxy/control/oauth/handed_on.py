@@ -6,6 +6,7 @@ from typing import Literal
 
 from proxy.control.oauth.mistakes import OAuthMistake, unacceptable
 from proxy.control.oauth.needs import OAuthDeps
+from proxy.control.oauth.one_time import Once
 from proxy.credentials.bindings import place_of
 from proxy.downstream.account import Account
 from proxy.downstream.profile import Rejected
@@ -17,15 +18,14 @@ from proxy.identity.lineage import scope_of_key
 from proxy.stages import Identity, Proven, Request
 from proxy.tasks.task import Task
 
-_KEPT = 60.0  # seconds after its end for which a used one is remembered: more than any tolerance
-
 
 @dataclass(frozen=True, slots=True)
 class HandedOn:
     """The task of a call that reached an internal service, and who made that call. `expires` is the token's end.
 
-    `onward` are the tools that this service goes on to for such a call: nothing more of the task is handed on. `ends`
-    is the scope of the key of ours that signed it.
+    `onward` are the tools that this service goes on to for such a call: nothing more of the task is handed on. `once`
+    is the token, which counts once for the agent behind the service; `ends` is the scope of the key of ours that
+    signed it.
     """
 
     parent: Task
@@ -33,12 +33,12 @@ class HandedOn:
     onward: tuple[str, ...]
     expires: float
     evidence: str
-    token: str
+    once: Once
     ends: tuple[str, ...]
 
 
 async def handed_on(token: str, client: Identity, deps: OAuthDeps) -> HandedOn:
-    """What this transaction token of ours hands on to the agent behind the service it is for; once for each agent."""
+    """What this transaction token of ours hands on to the agent behind the service it is for."""
     now = deps.clock()
     account = _verified(token, deps, now)
     service = _called(account, deps.inventory())
@@ -49,12 +49,10 @@ async def handed_on(token: str, client: Identity, deps: OAuthDeps) -> HandedOn:
         raise OAuthMistake("invalid_grant", "the call of this transaction token was made under no task that goes on")
     evidence = "sha256:" + hashlib.sha256(token.encode()).hexdigest()
     caller = _caller(account, parent, evidence, deps)
-    once = hashlib.sha256(f"{account.transaction}\0{account.id}\0{client.agent.id}".encode()).hexdigest()
-    # After what is its sender's mistake; durable before anything follows from it.
-    if not await deps.replays.use_once(f"txn:{once}", account.expires_at + _KEPT, now):
-        raise OAuthMistake("invalid_grant", "this transaction token was used before")
-    signed = scope_of_key(deps.issuer, read(token).key_id)
-    return HandedOn(parent, caller, _onward(service, account), float(account.expires_at), evidence, account.id, signed)
+    expires = float(account.expires_at)
+    once = Once("subject_token", f"txn|{client.agent.id}", f"{account.transaction}|{account.id}", expires)
+    ends = scope_of_key(deps.issuer, read(token).key_id)
+    return HandedOn(parent, caller, _onward(service, account), expires, evidence, once, ends)
 
 
 def _verified(token: str, deps: OAuthDeps, now: float) -> Account:

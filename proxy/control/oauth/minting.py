@@ -1,5 +1,6 @@
 """Task tokens: made, asked about, and ended (RFC 9068, RFC 7662, RFC 7009). Never a refresh token."""
 
+import contextlib
 from collections.abc import Iterable
 
 from policies.model import Json
@@ -16,7 +17,8 @@ from proxy.identity.possession import MEMBER
 from proxy.identity.task_tokens import MAX_ENDS, MAX_LIFE, TYP
 from proxy.stages import Identity, Principal
 from proxy.tasks.bounds import touches_service
-from proxy.tasks.task import Task
+from proxy.tasks.mistakes import TaskMistake
+from proxy.tasks.task import MAX_PURPOSE, Task
 from telemetry.ids import new_id
 
 
@@ -27,7 +29,27 @@ class Mint:
         self._deps = deps
 
     async def issue(self, what: Granted, client: Identity) -> dict[str, Json]:
-        """The token response (RFC 8693 section 2.2.1); on record before it is given away."""
+        """The token response (RFC 8693 section 2.2.1). A task that began for it, and gets none, has failed."""
+        try:
+            return await self._made(what, client)
+        except OAuthMistake as mistake:
+            if what.begun:
+                await self._give_up(what.task, client, str(mistake))
+            raise
+
+    async def _give_up(self, task: Task, client: Identity, why: str) -> None:
+        """Nobody has anything of this task, nor ever will."""
+        with contextlib.suppress(TaskMistake):  # it has ended otherwise
+            await self._deps.tasks.end(
+                task.id,
+                "failed",
+                by=f"agent:{client.agent.id}",
+                reason=f"no token was made: {why}"[:MAX_PURPOSE],
+                now=self._deps.clock(),
+            )
+
+    async def _made(self, what: Granted, client: Identity) -> dict[str, Json]:
+        """On record before it is given away."""
         now, task = self._deps.clock(), what.task
         family = await self._deps.tasks.family(task.id)
         if not family or not all(one.runs_at(now) for one in family):

@@ -12,9 +12,10 @@ from proxy.app import background as module
 from proxy.app.core import open_core
 from proxy.downstream.signer import ROTATE_AFTER
 from proxy.errors import CountersignError, StoreUnavailable
-from proxy.stages import Released
+from proxy.stages import Evidence, Released
 from proxy.storage.sqlite import SqliteStore
 from proxy.tasks.interfaces import Revocation
+from proxy.tasks.task import NewTask
 from telemetry import reader
 from telemetry.errors import AuditUnavailable
 from tests.fakes.app_calls import approve, evidence, held
@@ -201,6 +202,39 @@ def test_the_signing_key_changes_while_we_run(tmp_path, monkeypatch):
             clock.now += ROTATE_AFTER
             await until(lambda: core.signer.key_id != first)
             assert first in {key["kid"] for key in core.signer.jwks(clock())["keys"]}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_task_that_nobody_uses_is_completed(tmp_path, monkeypatch, asks):
+    """Looks go on beside the calls; a call under the task, and one that is under way, keep it."""
+    looked, waiting = [], asyncio.Event()
+
+    async def once_for_each_look(_core, idle):
+        await waiting.wait()
+        waiting.clear()
+        await idle.look(time.time())
+        looked.append(1)
+
+    monkeypatch.setattr(module, "_look_for_idle", once_for_each_look)
+    settings = configured(tmp_path, more="limits: {task_idle_seconds: 60}\n")
+
+    async def main():
+        async with open_core(settings) as core:
+            now, data = core.clock(), ("read:customers",)
+            asked = NewTask("support-bot", "refunds", now + 600, ("crm/get_customer",), data)
+            task = await core.tasks.create(asked, by="operator:uid=0", now=now)
+            handle, _ = await core.handles.issue(
+                agent="support-bot", purpose="x", ttl=600.0, issued_by="x", now=now, task=task.id
+            )
+            for number in range(4):
+                if asks and number == 0:
+                    given = Evidence("", (("basic", handle),))
+                    assert isinstance(await core.pipeline.admit_call(arrived(get()), given), Released)
+                waiting.set()
+                await until(lambda number=number: len(looked) > number)
+            assert (await core.tasks.find(task.id)).state == ("active" if asks else "completed")
 
     asyncio.run(main())
 

@@ -72,6 +72,15 @@ def test_a_story_is_never_cut_short(give: Any, tmp_path: Path) -> None:
         assert len(lines) == 1_100
 
 
+def test_a_call_is_found_by_what_its_service_was_told(give: Any, tmp_path: Path) -> None:
+    """The `txn` of the Txn-Token that came with it; one that nobody was told is not there."""
+    told = decided("call_1") | {"trace": {"id": "a" * 32}, "downstream": {"txn": "txn_1"}}
+    write_log(tmp_path / "audit", [told, completed("call_1"), decided("call_2")])
+    said = give("trace", "a" * 32, "--log", tmp_path / "audit")
+    assert (said.status, "call_1" in said.out, "call_2" in said.out) == (0, True, False)
+    assert give("trace", "b" * 32, "--log", tmp_path / "audit").status == 2
+
+
 def test_for_programs_it_is_the_records(give: Any, log: Path) -> None:
     """One record a line."""
     lines = give("trace", "call_1", "--log", log, "--json").out.splitlines()

@@ -39,6 +39,24 @@ def test_calls_are_read_from_every_log(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_what_a_service_was_told_is_found_by_its_transaction(tmp_path: Path) -> None:
+    """In whichever log; a record of the same trace that tells of no token is none."""
+
+    async def scenario() -> None:
+        recorder = Recorder(tmp_path / "one", "test/one", reserve_bytes=0)
+        recorder.start()
+        for number, more in enumerate(({"downstream": {"txn": "txn_1"}}, {}, {"downstream": {"txn": "txn_2"}})):
+            trace = {"id": "a" * 32 if number < 2 else "b" * 32}
+            await recorder.append({"type": "call.decided", "call": f"c{number}", "trace": trace} | more)
+        recorder.close()
+        records = LogRecords(lambda: [tmp_path / "one"])
+        assert [row["call"] for row in await records.of_transaction("a" * 32)] == ["c0"]
+        assert await records.of_transaction("c" * 32) == []
+        assert await records.of_transaction("") == []
+
+    asyncio.run(scenario())
+
+
 def test_older_records_are_read_from_a_place_on(tmp_path: Path) -> None:
     """Each comes with the place just below it, over all logs together; a place of other logs is a mistake."""
 

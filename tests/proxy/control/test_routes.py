@@ -50,6 +50,7 @@ DOORS = {
     ("PUT", "/v1/inventory/{source}"): "operator",
     ("GET", "/v1/calls"): "member",
     ("GET", "/v1/calls/{id}"): "member",
+    ("GET", "/v1/transactions/{id}"): "member",
     ("GET", "/v1/events"): "member",
     ("GET", "/v1/status"): "member",
 }

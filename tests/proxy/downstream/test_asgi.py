@@ -11,8 +11,12 @@ import pytest
 
 from proxy.downstream.account import Account
 from proxy.downstream.asgi import RequireCountersign
+from proxy.downstream.key_set import KeySet
+from proxy.downstream.replays import InMemory
 from proxy.downstream.signer import Signer
 from tests.fakes.accounts import BODY, minted, signed_again, signer, verifier
+
+OTHER = {"body_too_large": 413, "keys_unavailable": 503, "replay_store_full": 503}
 
 
 class App:
@@ -70,11 +74,13 @@ def refused(sent: list[Any], kind: str = "http") -> str:
     start, body = sent
     headers = dict(start["headers"])
     document = json.loads(body["body"])
-    assert (start["type"], start["status"], document["status"]) == (f"{kind}.response.start", 401, 401)
+    status = OTHER.get(document["reason"], 401)
+    assert (start["type"], start["status"], document["status"]) == (f"{kind}.response.start", status, status)
     assert body["type"] == f"{kind}.response.body"
     assert headers[b"content-type"] == b"application/problem+json"
     assert headers[b"content-length"] == str(len(body["body"])).encode()
-    assert document["reason"].encode() in headers[b"www-authenticate"]
+    challenge = headers.get(b"www-authenticate")
+    assert (challenge is None) if status != 401 else document["reason"].encode() in headers[b"www-authenticate"]
     assert document["detail"].endswith(".")
     return str(document["reason"])
 
@@ -132,6 +138,21 @@ def test_a_replay_does_not_get_through(made: Signer) -> None:
     assert call(mine, scope(token), BODY)[0]["status"] == 200
     assert refused(call(mine, scope(token), BODY)) == "token_replayed"
     assert len(app.scopes) == 1
+
+
+def test_what_is_not_the_senders_fault_is_told_apart(made: Signer) -> None:
+    """Keys that cannot be had and a store that is full: asking again may help, showing another token does not."""
+
+    def nowhere() -> bytes:
+        raise OSError("nobody answers")
+
+    app = App()
+    without_keys = verifier(made)
+    without_keys._keys = KeySet(nowhere)
+    assert refused(call(RequireCountersign(app, without_keys), scope(minted(made)), BODY)) == "keys_unavailable"
+    full = verifier(made, replays=InMemory(most=0))
+    assert refused(call(RequireCountersign(app, full), scope(minted(made)), BODY)) == "replay_store_full"
+    assert app.scopes == []
 
 
 def test_a_body_in_endless_small_parts_is_cut_off(made: Signer) -> None:

@@ -1,6 +1,9 @@
 """What a receiving service believes, and what it does not."""
 
 import asyncio
+import json
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from proxy.downstream import verifier as module
 from proxy.downstream.profile import Rejected
 from proxy.downstream.signer import ROTATE_AFTER, Signer
 from proxy.downstream.verifier import Verifier, require_body
@@ -259,3 +263,31 @@ def test_a_receiving_service_needs_pyjwt_and_nothing_else() -> None:
     assert others == "[]"
     parts = ("account", "asgi", "key_set", "profile", "reading", "replays", "verifier")
     assert ours == str(["proxy", "proxy.downstream", *(f"proxy.downstream.{name}" for name in parts)])
+
+
+def test_a_receiving_service_may_copy_the_files_that_it_needs(tmp_path: Path, made: Signer) -> None:
+    """Those that the module names, and no other: they verify a token in a folder of their own."""
+    assert module.__doc__ is not None
+    named = re.search(r"`proxy/downstream/\{([a-z_,]+)\}\.py`", module.__doc__)
+    assert named is not None
+    there = tmp_path / "service" / "proxy" / "downstream"
+    there.mkdir(parents=True)
+    (there.parent / "__init__.py").touch()
+    for name in named[1].split(","):
+        shutil.copy(Path(module.__file__).with_name(f"{name}.py"), there)
+    code = """if True:
+        import json, sys
+        from proxy.downstream import asgi
+        from proxy.downstream.verifier import Verifier
+        keys, now, token = json.loads(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+        mine = Verifier(trust_domain=sys.argv[4], destination=sys.argv[5], jwks=keys, clock=lambda: now)
+        print(mine.verify(token, method="POST", target="/v1/refunds"), asgi.__file__)
+    """
+    told = [json.dumps(made.jwks(NOW)), str(NOW), minted(made), DOMAIN, PLACE]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, *told], cwd=there.parents[1], env={"PYTHONPATH": "."}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("human:alice -> agent:bot (verified, jwt_svid)")
+    assert Path(there.parents[1], done.stdout.split()[-1]).resolve().parent == there.resolve()

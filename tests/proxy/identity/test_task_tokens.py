@@ -1,5 +1,6 @@
 """Our own task tokens as evidence."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policies.model import Json
 from proxy.downstream.signer import Signer
 from proxy.errors import Refused
-from proxy.identity.task_tokens import TaskToken, TaskTokenReader, current_actor
+from proxy.identity.task_tokens import TYP, TaskToken, TaskTokenReader, current_actor
+from tests.fakes.accounts import with_parts
 from tests.fakes.issuer import NOW, claims, header, sign
 
 ISSUER = "https://gov.example"
@@ -140,6 +143,27 @@ def test_only_our_own_keys_count(ours: Ours, tmp_path: Path) -> None:
     after = ours.token(iat=int(later), exp=int(later) + 60)
     assert fresh.verify(after, later).id == "tok_1"
     assert TaskTokenReader(ISSUER, PROXY, lambda now: ours.signer.jwks(now)).verify(before, NOW).id == "tok_1"
+
+
+def test_a_key_that_was_changed_twice_in_a_moment_counts(ours: Ours) -> None:
+    """The second one was published by nobody's last look; a made-up one makes us look once a second, and no more."""
+    looks: list[float] = []
+
+    def jwks(now: float) -> Mapping[str, Json]:
+        looks.append(now)
+        return ours.signer.jwks(now)
+
+    reader = TaskTokenReader(ISSUER, PROXY, jwks)
+    reader.verify(ours.token(), NOW)
+    for _ in range(2):
+        ours.signer.rotate(NOW, withdraw=False)
+    assert reader.verify(ours.token(jti="tok_2"), NOW + 2).id == "tok_2"
+    assert looks == [NOW, NOW + 2]
+    made_up = with_parts(ours.token(), head={"typ": TYP, "alg": "ES256", "kid": "made-up"})
+    for seconds in (2.0, 2.5, 2.9, 3.1, 3.5):
+        with pytest.raises(Refused):
+            reader.verify(made_up, NOW + seconds)
+    assert looks == [NOW, NOW + 2, NOW + 3.1]
 
 
 def test_a_chain_deeper_than_we_mint_is_refused() -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from proxy.errors import StoreUnavailable
+from proxy.holds.model import OPEN, State
 from proxy.storage.sqlite import SqliteStore
+from tests.conformance.hold_store import LIMITS, change, new
 from tests.conformance.task_store import CHILD, OTHER, PARENT, TaskStoreConformance
-from tests.fakes.held_calls import store_path
+from tests.fakes.held_calls import hold, store_path
 from tests.proxy.storage import opening
 
 
@@ -32,6 +34,21 @@ def test_a_store_that_is_closed_answers_nothing(tmp_path: Path) -> None:
             await store.add_task(PARENT)
         with pytest.raises(StoreUnavailable):
             await store.charge([])
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("held", list(State))
+def test_a_task_does_not_rest_while_people_are_asked_for_its_calls(tmp_path: Path, held: State) -> None:
+    """Nor while what they approved is not used yet; what is settled keeps nobody waiting."""
+
+    async def story() -> None:
+        async with opening.opened(tmp_path) as store:
+            await store.add_task(PARENT)
+            asked = hold(task=PARENT.id)
+            await store.create_hold(new(asked), LIMITS)
+            await store.apply_transition(change(asked, state=held))
+            assert await store.resting_tasks() == ([] if held in OPEN else [PARENT.id])
 
     asyncio.run(story())
 

@@ -10,6 +10,7 @@ from proxy.tasks.bounds import (
     checked_datasets,
     checked_tools,
     covers_tool,
+    names_tool,
     touches_service,
     undeclared_dataset,
     within,
@@ -38,6 +39,15 @@ def test_what_is_no_dataset_is_refused(dataset: str) -> None:
     """A dataset is declared with the access that is needed, one by one."""
     with pytest.raises(TaskMistake):
         checked_datasets([dataset])
+
+
+@pytest.mark.parametrize(
+    ("one", "named"),
+    [("crm/find", True), ("pay/refund", True), ("pay/*", False), ("crm/edit", False), ("pay", False), ("Pay/x", False)],
+)
+def test_a_single_tool_is_named_by_its_service_and_name(one: str, named: bool) -> None:
+    """All tools of a service are no single one, and what was not declared is none of them."""
+    assert names_tool(one, ("crm/find", "pay/*")) is named
 
 
 def test_there_is_a_most() -> None:

@@ -117,5 +117,18 @@ def test_what_a_part_does_not_say_is_what_the_whole_says() -> None:
 def test_a_budget_that_cannot_be_counted_is_refused(budget: Budget) -> None:
     """Out of range, nowhere, or twice."""
     with pytest.raises(TaskMistake) as caught:
-        budget.require_sound()
+        budget.require_sound(("pay/*",))
     assert caught.value.code == "budget_invalid"
+
+
+@pytest.mark.parametrize("tool", ["pay/*", "pay/refnd", "crm/refund", "PAY/refund", "pay/refund ", "pay", "*", ""])
+def test_a_limit_that_would_bind_no_call_is_refused(tool: str) -> None:
+    """Of all tools at once, of one that the task does not have, or of none: whoever wrote it takes it for a limit."""
+    with pytest.raises(TaskMistake, match="not one tool of the task"):
+        Budget(spend=(Spend(tool, "amount", UNIT),)).require_sound(("pay/refund", "pay/find"))
+
+
+@pytest.mark.parametrize("tools", [("pay/refund",), ("pay/*",), ("crm/find", "pay/*")])
+def test_a_limit_is_of_one_tool_that_the_task_has(tools: tuple[str, ...]) -> None:
+    """By its name, or with all of its service."""
+    Budget(spend=(Spend("pay/refund", "amount", UNIT),)).require_sound(tools)

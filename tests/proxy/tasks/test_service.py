@@ -1,14 +1,17 @@
 """Tasks as they live."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from policies.model import Json
 from proxy.errors import StoreUnavailable
 from proxy.tasks.interfaces import Revocation
 from proxy.tasks.mistakes import TaskMistake
-from proxy.tasks.task import End, Task
+from proxy.tasks.task import End, Task, TaskState, begin
 from telemetry.errors import AuditUnavailable
 from tests.fakes.tasks import ALICE, NOW, new_task
 from tests.proxy.tasks.house import TaskHouse
@@ -67,6 +70,46 @@ def test_an_end_ends_everything_below(house: TaskHouse, state: End) -> None:
         assert house.told()[-3:] == [("task.changed", state)] * 3
         with pytest.raises(TaskMistake):
             await house.tasks.create(new_task(**CHILD), parent=child.id, by=BY, now=NOW + 1)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("stood", "stands"), [("created", "active"), ("active", "suspended"), ("suspended", "active")])
+def test_what_changes_below_while_the_end_is_written_ends_too(
+    house: TaskHouse, stood: TaskState, stands: TaskState
+) -> None:
+    """A child that begins, is suspended or resumed at that very moment is not left live under a task that is over."""
+
+    async def story() -> None:
+        parent = await house.tasks.create(new_task(), by=BY, now=NOW)
+        child = replace(begin(new_task(**CHILD), "task_c", parent, by=BY, now=NOW), state=stood)
+        assert await house.store.add_task(child)
+        append, moved = house.append, list[bool]()
+
+        async def meanwhile(record: Mapping[str, Json]) -> int:
+            if record["task"] == child.id and not moved:
+                moved.append(await house.store.move_task(replace(child, state=stands), stood))
+            return await append(record)
+
+        house.tasks._record = meanwhile
+        await house.tasks.end(parent.id, "completed", by=BY, reason="done", now=NOW + 1)
+        assert moved == [True]
+        assert (await house.tasks.find(child.id)).state == "completed"  # type: ignore[union-attr]  # it is there
+
+    asyncio.run(story())
+
+
+def test_what_is_below_ends_though_whoever_ended_the_task_did_not_come_to_it(house: TaskHouse) -> None:
+    """The process died between the two: the next one that hears of the end finishes it, and tells it once."""
+
+    async def story() -> None:
+        parent = await house.tasks.create(new_task(), by=BY, now=NOW)
+        child = await house.tasks.create(new_task(**CHILD), parent=parent.id, by=BY, now=NOW)
+        assert await house.store.move_task(replace(parent, state="completed"), "active")
+        for _ in range(2):
+            await house.tasks.ended_by(Revocation(f"task:{parent.id}", NOW + 1, BY, "done"))
+        assert (await house.store.task(child.id)).state == "revoked"  # type: ignore[union-attr]  # it is there
+        assert house.told()[2:] == [("task.changed", "revoked")]
 
     asyncio.run(story())
 

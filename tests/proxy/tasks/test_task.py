@@ -72,6 +72,7 @@ def test_only_an_active_task_runs_and_only_until_its_deadline() -> None:
         ({"deadline": NOW + MAX_LIFE + 1}, "deadline_invalid"),
         ({"deadline": float("nan")}, "deadline_invalid"),
         ({"budget": Budget(calls=-1)}, "budget_invalid"),
+        ({"budget": Budget(spend=(Spend("payments/*", "amount", UNIT),))}, "budget_invalid"),
         ({"proof": None}, "proof_missing"),
     ],
 )
@@ -109,7 +110,10 @@ def test_a_child_hangs_on_all_its_ancestors() -> None:
         ({"datasets": ("read:ledger",)}, "widens_datasets"),
         ({"deadline": NOW + 601}, "outlives"),
         ({"budget": Budget(calls=6)}, "widens_budget"),
-        ({"budget": Budget(spend=(Spend("payments/refund", "amount", 101 * UNIT),))}, "widens_budget"),
+        (
+            {"tools": ("payments/refund",), "budget": Budget(spend=(Spend("payments/refund", "amount", 101 * UNIT),))},
+            "widens_budget",
+        ),
         ({"principal": Principal("human", "bob")}, "principal_differs"),
         ({"agent": "researcher", "proof": None}, "proof_missing"),
     ],

@@ -37,6 +37,19 @@ def test_nobody_is_told_anything_before_they_show_themselves(house: TokenHouse, 
     asyncio.run(story())
 
 
+def test_a_form_with_two_types_is_none(house: TokenHouse) -> None:
+    """Who reads the first one and who reads the last would differ."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        kinds = [("content-type", "application/x-www-form-urlencoded"), ("content-type", "application/json")]
+        async with house.client() as client:
+            answer = await client.post("/oauth2/token", content=b"grant_type=client_credentials", headers=kinds)
+        assert error(answer) == "invalid_request"
+
+    asyncio.run(story())
+
+
 def test_another_sites_page_gets_nothing(house: TokenHouse) -> None:
     """A browser that is led here says so, and is turned away even with a good assertion."""
 

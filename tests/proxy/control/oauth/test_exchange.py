@@ -302,6 +302,22 @@ def test_the_agent_behind_a_service_goes_on_with_the_call(house: TokenHouse) -> 
     run(story)
 
 
+def test_what_a_call_told_counts_once(house: TokenHouse) -> None:
+    """Also for many at the same moment; what was asked for wrongly, or by another agent, used nothing up."""
+
+    async def story() -> None:
+        above = house.read(good(await house.for_frank())["access_token"])["task"]
+        token = house.told(above)
+        assert error(await behind(house, token, "support-bot")) == "unauthorized_client"
+        for wrong in ({"actions": ["crm/*"]}, {"ttl_seconds": 0}, {"budget": {"calls": -1}}):
+            assert error(await behind(house, token, authorization_details=details(**wrong))).startswith("invalid_")
+        answers = await asyncio.gather(*(behind(house, token) for _ in range(4)))
+        assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400]
+        assert error(await behind(house, token)) == "invalid_grant"
+
+    run(story)
+
+
 def planning(house: TokenHouse, **onward: tuple[str, ...]) -> None:
     """The planner goes on to these tools, by the tool of its own that was called."""
     told = {name.replace("any", "*"): tools for name, tools in onward.items()}

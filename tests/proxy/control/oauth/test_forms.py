@@ -33,6 +33,10 @@ def test_a_form_has_each_parameter_once_and_targets_as_often_as_they_came() -> N
     [
         (b"a=1&a=2", {}),
         (b"a=1&a=", {}),
+        (b"a=&a=1", {}),
+        (b"a=&a=", {}),
+        (b"a=1", {"kind": "application/x-www-form-urlencoded, application/json"}),
+        (b"a=1", {"kind": ""}),
         (b"a", {}),
         (b"a=%ff", {}),
         ("a=ü".encode(), {}),

@@ -137,14 +137,15 @@ def test_whoever_was_ended_hands_nothing_on(house: TokenHouse, scope: str) -> No
     asyncio.run(story())
 
 
-def test_it_is_used_once_by_each(house: TokenHouse) -> None:
-    """Durably; and a request that failed for another reason used nothing up."""
+def test_it_counts_once_for_each_agent(house: TokenHouse) -> None:
+    """Whoever reads it makes the same proof of it, and of another call another one."""
 
     async def story() -> None:
         above = await task_for_frank(house)
         token = house.told(above)
-        assert await refused(house, token, "support-bot") == "unauthorized_client"
-        await handed_on(token, await agent(house), house.oauth)
-        assert await refused(house, token) == "invalid_grant"
+        first, again = [(await handed_on(token, await agent(house), house.oauth)).once for _ in range(2)]
+        assert (first, first.uses, first.expires) == (again, 1, NOW + 60)
+        other = (await handed_on(house.told(above), await agent(house), house.oauth)).once
+        assert other.name(0) != first.name(0)
 
     asyncio.run(story())

@@ -15,6 +15,9 @@ from tests.fakes.token_house import FRANK, OURS, TokenHouse, details, error, goo
 DEAD = {"active": False}
 
 
+PART = details(ttl_seconds=60)
+
+
 async def introspected(house: TokenHouse, token: str, agent: str = "support-bot") -> dict[str, object]:
     return good(await house.ask("introspect", agent, token=token))
 
@@ -229,6 +232,55 @@ def test_a_token_that_nobody_could_present_is_not_issued(house: TokenHouse) -> N
         asked = details(actions=[f"payments/{'x' * 200}{n}" for n in range(60)])
         answer = await house.ask(grant_type="client_credentials", authorization_details=asked)
         assert error(answer) == "invalid_authorization_details"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("why", ["too much", "suspended above", "ended meanwhile"])
+def test_a_task_for_which_no_token_could_be_made_has_failed(house: TokenHouse, why: str) -> None:
+    """It is not left live, with nobody who has anything of it; a task that was there before goes on."""
+
+    async def story() -> None:
+        first = await house.own()
+        above = house.read(first["access_token"])["task"]
+        token = good(await house.exchange(subject_token=first["access_token"], authorization_details=PART))
+        before = {one.id for one in await house.tasks.list(live=True)}
+        asked = {"subject_token": token["access_token"], "authorization_details": PART}
+        match why:
+            case "too much":
+                first = await house.own(actions=["payments/*"])
+                before.add(house.read(first["access_token"])["task"])
+                wide = details(actions=[f"payments/{'x' * 200}{n}" for n in range(60)])
+                asked = {"subject_token": first["access_token"], "authorization_details": wide}
+            case "suspended above":
+                await house.tasks.suspend(above, by="x", reason="x", now=house.now)
+            case _:
+                append = house.oauth.record
+
+                async def late(entry: Any) -> int:
+                    if entry["type"] == "token.issued":
+                        await house.revocations.revoke(f"task:{entry['task']}", "x", "x", house.now)
+                    return await append(entry)
+
+                house.serve_tokens(record=late)
+        assert error(await house.exchange(**asked)) in {"invalid_grant", "invalid_authorization_details"}
+        assert {one.id for one in await house.tasks.list(live=True)} == before
+        (failed,) = [one for one in await house.tasks.list() if one.state == "failed"]
+        assert (failed.changed_by, failed.reason.partition(":")[0]) == ("agent:support-bot", "no token was made")
+
+    asyncio.run(story())
+
+
+def test_a_token_that_cannot_be_made_ends_no_task_that_was_there(house: TokenHouse) -> None:
+    """Another token for the same task is refused, and the task goes on."""
+
+    async def story() -> None:
+        task = house.read((await house.own())["access_token"])["task"]
+        await house.tasks.suspend(task, by="x", reason="x", now=house.now)
+        asked = details(actions=None, purpose=None, task_id=task)
+        form = {"grant_type": "client_credentials", "authorization_details": asked}
+        assert error(await house.ask(**form)) == "invalid_grant"
+        assert [one.state for one in await house.tasks.list()] == ["suspended"]
 
     asyncio.run(story())
 
