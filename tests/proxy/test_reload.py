@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import json
+from datetime import date
 
 import pytest
 
 from policies.model import Mode
 from proxy import reload as module
 from proxy.errors import ConfigurationError
-from proxy.facts import Held, OwnershipRules
+from proxy.facts import Held, OwnershipRules, accountable
 from proxy.inventory.watch import RESTLESS
 from proxy.reload import Departed, Keeper
 from telemetry.errors import AuditUnavailable
@@ -463,21 +464,38 @@ def test_what_is_taken_away_does_not_wait_for_what_does_not_fit(house):
     assert house.keeper.world.version == first
 
 
-def test_what_an_edit_hands_over_goes_on_while_it_is_put_in_force(house, monkeypatch):
-    """Its owner has left and the next one answers, in one edit: at no moment does nobody answer for the agent."""
+@pytest.mark.parametrize("heir", ["bob", "zoe"])
+def test_what_an_edit_hands_over_goes_on_while_it_is_put_in_force(house, monkeypatch, heir):
+    """Its owner has left and the next one answers, in one edit: at no moment does nobody answer for the agent.
+
+    That may be somebody who joins by the same edit.
+    """
     seen = []
 
     def build(*parts):
         inventory = house.keeper.world.inventory
-        seen.append((inventory.people["olivia"].active, inventory.agents["other-bot"].owner))
+        bot = inventory.agents["other-bot"]
+        answers = accountable(bot, inventory, date(1970, 1, 1))
+        seen.append((inventory.people["olivia"].active, answers and answers.id))
         return real(*parts)
 
     real = module._build
     monkeypatch.setattr(module, "_build", build)
-    house.write(inventory=LEFT.replace("id: other-bot, owner: olivia", "id: other-bot, owner: bob"))
+    joined = LEFT.replace("people:\n", "people:\n  - {id: zoe, name: Zoe Zorn}\n")
+    house.write(inventory=joined.replace("id: other-bot, owner: olivia", f"id: other-bot, owner: {heir}"))
     house.look()
-    assert seen == [(False, "bob")]
-    assert house.keeper.world.inventory.agents["other-bot"].owner == "bob"
+    assert seen == [(False, heir)]
+    assert house.keeper.world.inventory.agents["other-bot"].owner == heir
+
+
+def test_what_is_handed_to_somebody_new_falls_if_the_edit_cannot_be_used(house):
+    """An edit that policies do not fit adds nobody: who has left has left, and nobody answers in their stead."""
+    joined = LEFT.replace("people:\n", "people:\n  - {id: zoe, name: Zoe Zorn}\n").replace(*RENAMED)
+    house.write(inventory=joined.replace("id: other-bot, owner: olivia", "id: other-bot, owner: zoe"))
+    house.look()
+    inventory = house.keeper.world.inventory
+    assert "zoe" not in inventory.people
+    assert accountable(inventory.agents["other-bot"], inventory, date(1970, 1, 1)) is None
 
 
 @pytest.mark.parametrize("gone", ["owner: olivia, team", "team"])
