@@ -117,6 +117,19 @@ def test_a_bad_edit_keeps_the_last_good_world(house, edit, what, words, caplog):
     assert len(house.records) == 1
 
 
+def test_of_very_many_mistakes_the_first_are_told(house, caplog):
+    """A file that is gone is one mistake for each entry that names something in it: the log says how many."""
+    house.write(inventory=INVENTORY + "".join(f"  - {{id: no {n}}}\n" for n in range(50)))
+    house.look()
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 21
+    assert told[-1].startswith("and ")
+    assert len(house.keeper.mistakes()["inventory"]) > 21
+    house.write(inventory=INVENTORY)
+    house.look()
+    assert house.keeper.mistakes() == {"inventory": (), "policies": ()}
+
+
 def test_another_mistake_is_told_anew(house):
     """A bad edit after a bad edit is another mistake."""
     for text in ("nonsense", "permit (principal, action, resource)\nwhen { nonsense };"):
