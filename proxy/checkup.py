@@ -1,5 +1,6 @@
 """Everything that people wrote, read together, and every mistake in it at once."""
 
+import contextlib
 import os
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from proxy.credentials.references import loose_permissions
 from proxy.documents import shown
 from proxy.errors import ConfigurationError, Mistake
 from proxy.facts import Agent, AnyBinding, Instances, Inventory, Process, Subject, TokenExchangeBinding
+from proxy.files import open_to_others
 from proxy.inventory.check import check_inventory, missing_secrets
 from proxy.inventory.documents import document_path
 from proxy.inventory.load import Loaded
@@ -50,6 +52,7 @@ def check_all(path: Path, today: date | None = None, environment: Container[str]
     world = None if found.loaded is None else _world(found.loaded, bundle, settings, mistakes)
     warnings = [Mistake(shown(path), 0, "", sentence) for sentence in (unsafe(settings) if settings else [])]
     warnings.extend(_exposed_settings(shown(path), settings) if settings else ())
+    warnings.extend(_open_state(shown(path), settings) if settings else ())
     warnings.extend(_exposed(found.loaded) if found.loaded else ())
     if found.loaded is not None and settings is not None:
         warnings.extend(_scim_unset(shown(path), settings, variables))
@@ -88,6 +91,13 @@ def _exposed_settings(file: str, settings: Settings) -> Iterator[Mistake]:
     for field, reference in secret_references(settings):
         if why := loose_permissions(reference):
             yield Mistake(file, 0, field, why)
+
+
+def _open_state(file: str, settings: Settings) -> Iterator[Mistake]:
+    """A state directory that is made otherwise than by us, or by an earlier version; a start refuses it."""
+    with contextlib.suppress(OSError):
+        if why := open_to_others(settings.state):
+            yield Mistake(file, 0, "state", f"{why}; `countersign serve` does not start before")
 
 
 def _exposed(loaded: Loaded) -> Iterator[Mistake]:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -50,6 +51,19 @@ def publish_once(path: Path, data: bytes) -> None:
     with _draft(path, data, PRIVATE) as draft, contextlib.suppress(FileExistsError):
         path.hardlink_to(draft)
     sync_directory(path.parent)
+
+
+def open_to_others(folder: Path) -> str:
+    """What to do about a folder that others may enter, where ours lies in it; empty if they may not, or there is none.
+
+    Raises `OSError`.
+    """
+    try:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+    except FileNotFoundError:
+        return ""
+    closed = not mode & 0o077
+    return "" if closed else f"others may enter it (mode {mode:04o}), and it holds keys: `chmod 700 {folder}`"
 
 
 @contextlib.contextmanager

@@ -37,7 +37,7 @@ READ_SECONDS = 0.5  # whatever the file system says: it may be wrong, or of anot
 _USUAL_TURN = sys.getswitchinterval()
 _TURN = 0.0002
 _EACH = 0.0001  # of thousands of files, the next look comes later
-_NAMED = 20  # of what ends, in a record
+_NAMED = 20  # of what ends, and of mistakes, in a record and in the log
 
 type Record = Callable[[Mapping[str, Json]], Awaitable[object]]
 
@@ -102,6 +102,10 @@ class Keeper:
     def loaded(self) -> Loaded:
         """The files in force, with where each entry is written."""
         return self._used
+
+    def mistakes(self) -> Mapping[str, Sequence[Mistake]]:
+        """Why what the files say is not in force, of the inventory and of the policies; empty where it is."""
+        return {"inventory": self._source.mistakes, "policies": self._told}
 
     def hold(self, held: Held) -> None:
         """What the store holds now, in force at once: who is deactivated, and what was attested.
@@ -322,9 +326,11 @@ class Keeper:
         if not mistakes:
             log.warning("%s can be used again", what)
             return
-        for mistake in mistakes:
+        for mistake in mistakes[:_NAMED]:
             log.error("not in force: %s", mistake)
-        details: list[Json] = [str(mistake)[:300] for mistake in mistakes[:20]]
+        if mistakes[_NAMED:]:
+            log.error("and %d more: `countersign check` names them all", len(mistakes) - _NAMED)
+        details: list[Json] = [str(mistake)[:300] for mistake in mistakes[:_NAMED]]
         await record({"type": "config.mistake", "at": self._clock(), "change": {"what": what, "details": details}})
 
 

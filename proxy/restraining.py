@@ -69,7 +69,7 @@ def _signers(identity: Identity, restraints: tuple[Restraint, ...], today: date)
     if root.kind == "human":
         barred.add(root.id)
     if owner not in barred:
-        return ("owner",) if owner == agent.owner else (f"person:{owner}",)
+        return ("owner",)
     deputies = [deputy.person for deputy in agent.deputies if deputy.start <= today <= deputy.end]
     others = dict.fromkeys([agent.technical_owner or "", *deputies])
     return tuple(f"person:{one}" for one in others if one and one not in barred)

@@ -28,6 +28,8 @@ from proxy.inventory.orphans import orphans
 from proxy.inventory.ownership import overdue
 from telemetry.metrics import Metrics
 
+_MISTAKES_TOLD = 20
+
 type Addresses = Callable[[], Mapping[str, str]]
 
 
@@ -105,6 +107,7 @@ async def _status(core: Core, addresses: Addresses) -> Mapping[str, Json]:
         "trouble": _trouble(core) or "",
         "policy_version": world.version,
         "inventory_version": world.inventory.version,
+        "files_not_in_force": _not_in_force(core),
         "agents": len(world.inventory.agents),
         "services": len(world.inventory.services),
         "orphaned": len({one.what for one in orphans(world.inventory, today)}),
@@ -119,6 +122,12 @@ async def _status(core: Core, addresses: Addresses) -> Mapping[str, Json]:
         "background_failures": {**core.failures},
         "unsafe": [*unsafe_here(core.settings, world.inventory)],
     }
+
+
+def _not_in_force(core: Core) -> list[Json]:
+    """The mistakes for which files that changed are not in force: the next start would refuse them."""
+    found = [str(one) for mistakes in core.keeper.mistakes().values() for one in mistakes]
+    return [*found[:_MISTAKES_TOLD], *([f"and {len(found) - _MISTAKES_TOLD} more"] if found[_MISTAKES_TOLD:] else [])]
 
 
 def _trouble(core: Core) -> str | None:

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import os
-import stat
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,6 +26,7 @@ from proxy.downstream.signer import Signer
 from proxy.downstream.txn_token import Minter
 from proxy.errors import ConfigurationError, CountersignError
 from proxy.facts import Inventory
+from proxy.files import open_to_others
 from proxy.holds.sealing import Sealer
 from proxy.holds.service import HoldOptions, HoldService
 from proxy.identity.federation import BundleSource
@@ -242,14 +242,19 @@ def _holds(
     )
 
 
+def _of_somebody_else(folder: Path) -> str:
+    owner, ours = folder.stat().st_uid, os.getuid()
+    return "" if owner == ours else f"it is user {owner}'s, and this runs as user {ours}; run it as that user"
+
+
 @contextlib.contextmanager
 def _alone(state: Path) -> Iterator[None]:
     """The state directory, made if need be, closed to others, and locked: two processes would overwrite each other."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = state.stat()
-        if folder.st_uid != os.getuid() or stat.S_IMODE(folder.st_mode) & 0o077:
-            raise CountersignError(f"{state}: the state directory must be yours and closed to others: chmod 700 it")
+        wrong = _of_somebody_else(state) or open_to_others(state)
+        if wrong:
+            raise CountersignError(f"{state}: the state directory cannot be used: {wrong}")
         lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise CountersignError(

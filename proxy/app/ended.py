@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 
+from proxy.endings import today
 from proxy.facts import Inventory
+from proxy.inventory.ownership import answered_for
 from proxy.stages import Identity
 from proxy.tasks.epochs import Epochs
 
@@ -15,15 +18,19 @@ type Clock = Callable[[], float]
 
 @dataclass(slots=True)
 class _Judged:
-    """Who stands by one inventory on one day. The identities are kept, so that no other one has their number."""
+    """Who stands by one inventory on one day. The identities are kept, so that no other one has their number.
+
+    `bindings` are those of services that somebody answers for; nothing else is used of what was obtained.
+    """
 
     inventory: Inventory
     day: int
+    bindings: frozenset[str]
     known: dict[int, tuple[Identity, bool]] = field(default_factory=dict)
 
 
 class Ended:
-    """Judges what is held: revoked or gone, answered for by nobody, or of a binding or a service that is ended.
+    """Judges what is held: revoked or gone, or of a binding or a service that is ended, gone, or nobody's.
 
     Asked every second for all that is held, on the loop that serves calls: who stands by the inventory is judged when
     that changes or a day begins, and what is ended is gone through once.
@@ -48,8 +55,9 @@ class Ended:
         bindings = _ended_bindings(epochs, inventory)
         before, day = self._judged, int(now // _DAY)
         if before is None or before.inventory is not inventory or before.day != day:
-            before = _Judged(inventory, day)
-        judged = self._judged = _Judged(inventory, day)  # of those that are asked for only: it does not grow
+            before = _Judged(inventory, day, _answered_bindings(inventory, today(now)))
+        # of those that are asked for only: it does not grow
+        judged = self._judged = _Judged(inventory, day, before.bindings)
 
         def stands(identity: Identity) -> bool:
             found = judged.known.get(id(identity)) or before.known.get(id(identity))
@@ -59,10 +67,16 @@ class Ended:
             return found[1]
 
         def ended(identity: Identity, binding: str) -> bool:
-            dead = binding in bindings or epochs.dead(identity.scopes, identity.proven.issued_at) is not None
+            over = binding in bindings or binding not in judged.bindings
+            dead = over or epochs.dead(identity.scopes, identity.proven.issued_at) is not None
             return dead or not stands(identity)
 
         return ended
+
+
+def _answered_bindings(inventory: Inventory, day: date) -> frozenset[str]:
+    services = (one for one in inventory.services.values() if answered_for(one, inventory, day).ok)
+    return frozenset(binding.id for service in services for binding in service.bindings)
 
 
 def _ended_bindings(epochs: Epochs, inventory: Inventory) -> frozenset[str]:

@@ -24,6 +24,12 @@ def core_gauges(core: Core, metrics: Metrics) -> None:
         "Agents and business processes that were not reviewed in time",
         lambda: len(overdue(core.inventory(), today())),
     )
+    metrics.gauges(
+        "countersign_file_mistakes",
+        "Mistakes for which what the files say is not in force; after a restart there would be none to fall back on",
+        "what",
+        lambda: {what: float(len(mistakes)) for what, mistakes in core.keeper.mistakes().items()},
+    )
     health = core.source_health
     metrics.gauges(
         "countersign_inventory_source_age_seconds",

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -229,6 +230,14 @@ def _print(records: list[dict[str, Any]], json: bool) -> None:
     sys.stdout.flush()
 
 
+def _why(kind: str, change: Mapping[str, Any]) -> str:
+    """The reason that was given; of files with mistakes the first of them, of what files end what that is."""
+    details = [str(one) for one in change.get("details") or ()]
+    if change.get("reason") or kind not in {"config.mistake", "inventory.changed"} or not details:
+        return str(change.get("reason", ""))
+    return f"{change.get('kind', '')} {details[0]}{f' and {len(details) - 1} more' if details[1:] else ''}".strip()
+
+
 def line_of(record: dict[str, Any]) -> str:
     """One record as one line for people."""
     error, action, approval = record.get("error") or {}, record.get("action") or {}, record.get("approval") or {}
@@ -242,7 +251,7 @@ def line_of(record: dict[str, Any]) -> str:
         error.get("reason", ""),
         f"{approval.get('id', '')} {approval.get('state', '')}".strip(),
         f"status {upstream['status']}" if "status" in upstream else "",
-        f"{change.get('what', '')} {change.get('reason', '')}".strip(),
+        f"{change.get('what', '')} {_why(record['type'], change)}".strip(),
         record.get("call", ""),
         record.get("task", "") if "call" in record else "",
     ]

@@ -27,7 +27,7 @@ def trace(
     what: Annotated[
         str,
         typer.Argument(
-            help="The id of a task, a call, a hold or a trace (a Txn-Token's txn); or principal:ID, process:ID, agent:ID."
+            help="The id of a task, a call, a hold or a trace (a Txn-Token's txn); principal:ID, process:ID, agent:ID."
         ),
     ],
     log: Log = None,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from proxy.errors import Declined
-from proxy.facts import Agent, Dataset, Inventory, Owned, Partner, Person, Process, Service
+from proxy.facts import Agent, Dataset, Inventory, Owned, Partner, Person, Process, Service, owner_named
 
 type Channel = Literal["console", "api", "cli"]
 type Assurance = Literal["session", "token", "local_operator"]
@@ -71,6 +71,10 @@ def speaks_for(person: Person, fact: Process | Partner | Service | Dataset, now:
     return person.active and (person.id == fact.owner or _is_deputy(person, fact, now))
 
 
+def _owns_copy(person: Person, agent: Agent | None, copy: str) -> bool:
+    return agent is not None and person.active and owner_named(agent, copy) == person.id
+
+
 def _is_deputy(person: Person, fact: Owned, now: float) -> bool:
     if not fact.deputies:  # as with most, of thousands that a page asks about
         return False
@@ -118,7 +122,10 @@ def may_end(caller: Caller, scope: str, inventory: Inventory, named: Named, now:
         case "agent":
             agents = {name}
         case "instance":
-            agents = {name.partition("/")[0]}
+            agent, _, copy = name.partition("/")
+            if _owns_copy(caller.person, inventory.agents.get(agent), copy):
+                return True
+            agents = {agent}
         case "task":
             agents = set(named.tasks.get(name, ()))
         case "handle":

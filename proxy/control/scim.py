@@ -25,8 +25,10 @@ USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 _MESSAGES = "urn:ietf:params:scim:api:messages:2.0"
 _CONFIG = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 _RESOURCE_TYPE = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
-_FILTER = re.compile(r'\s*([A-Za-z][A-Za-z0-9.:_-]{0,99})\s+[eE][qQ]\s+"((?:[^"\\]|\\.){0,512})"\s*')
-_ACTIVE = frozenset({"active", f"{USER}:active".lower()})
+_FILTER = re.compile(
+    r'\s*([A-Za-z][A-Za-z0-9.:_-]{0,99}|emails\[type\s+eq\s+"[a-z]{1,20}"\]\.value)\s+[eE][qQ]\s+"((?:[^"\\]|\\.){0,512})"\s*'
+)
+_NAME = re.compile(rf"(?:{re.escape(USER.lower())}:)?([a-z$][a-z0-9$_-]*)(.*)", re.DOTALL)
 _MOST = 200
 _MOST_OPERATIONS = 100
 
@@ -54,6 +56,7 @@ class Scim:
         table: tuple[tuple[str, str, Handle], ...] = (
             ("GET", "/scim/v2/ServiceProviderConfig", self._config),
             ("GET", "/scim/v2/ResourceTypes", self._resource_types),
+            ("GET", "/scim/v2/Groups", self._groups),
             ("GET", "/scim/v2/Users", self._search),
             ("POST", "/scim/v2/Users", self._create),
             ("GET", "/scim/v2/Users/{id}", self._show),
@@ -106,6 +109,10 @@ class Scim:
             )
         )
 
+    async def _groups(self, _: Request) -> Response:
+        """None: teams are the inventory's. Providers that import groups ask before they do anything."""
+        return _answer(_listed([], 0))
+
     async def _search(self, request: Request) -> Response:
         asked = request.query_params
         people = sorted(self._leavers.inventory().people.values(), key=lambda person: person.id)
@@ -128,6 +135,10 @@ class Scim:
 
     async def _replace(self, request: Request) -> Response:
         person, body = self._person(request), await _body(request)
+        name = body.get("username")
+        other = _by_name(self._leavers.inventory(), name) if isinstance(name, str) else None
+        if other is not None and other.id != person.id:
+            raise ScimMistake(409, "uniqueness", "this is the name of somebody else in the inventory")
         active = body.get("active")
         return _answer(_user(person if active is None else await self._set(person, active=_bool(active))))
 
@@ -162,6 +173,7 @@ def _matches(person: Person, text: str) -> bool:
     if match is None:
         raise ScimMistake(400, "invalidFilter", 'only `attribute eq "value"` is understood')
     attribute, value = match[1].lower().removeprefix(f"{USER.lower()}:"), re.sub(r"\\(.)", r"\1", match[2])
+    attribute = re.sub(r"\[.*\]", "", attribute)  # of which kind an address is, we do not know
     match attribute:
         case "username":
             return bool(value) and value.casefold() in {person.id.casefold(), person.email.casefold()}
@@ -196,12 +208,23 @@ def _wanted(body: Mapping[str, Json]) -> bool | None:
 
 
 def _said_of_active(path: str, value: Json) -> Iterator[Json]:
-    """What this value at this path says of `active`: itself, or as a member of the user that it describes."""
-    if path in _ACTIVE:
-        yield value
-    elif path == USER.lower() and isinstance(value, dict):
+    """What this value at this path says of `active`: itself, or as a member of the user that it describes.
+
+    Whoever means it otherwise than is understood is told so: a provider takes a 200 for done.
+    """
+    if path == USER.lower():
+        if not isinstance(value, dict):
+            raise ScimMistake(400, "invalidValue", "without the `path` of an attribute, a value is an object")
         for name, inner in value.items():
             yield from _said_of_active(name.lower(), inner)
+        return
+    named = _NAME.fullmatch(path)
+    if named is None:
+        raise ScimMistake(400, "invalidPath", "a `path` starts with the name of an attribute")
+    if named[1] == "active" and named[2]:
+        raise ScimMistake(400, "invalidPath", "`active` has no parts, and is one value")
+    if named[1] == "active":
+        yield value
 
 
 def _bool(value: Json) -> bool:

@@ -100,7 +100,7 @@ class SignOff:
         if caller.person is None or not caller.person.active:
             return False
         asked = {person for need in view.needs for person in need.people}
-        return caller.person.id in asked | {vote.person for vote in view.votes}
+        return caller.person.id in asked | {view.answers} | {vote.person for vote in view.votes}
 
     def _person(self) -> Person:
         return signer(self._caller, operator_may_sign=self._deps.operator_may_sign)

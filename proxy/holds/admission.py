@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from policies.model import Json, Outcome, Requirement
 from proxy.errors import CountersignError, Refused, refuse
+from proxy.facts import owner_named
 from proxy.holds import answers
 from proxy.holds.card import canonical, card_of, chain_digest, display_digest, moment
 from proxy.holds.interfaces import HoldLimits, LimitReached, NewHold
@@ -16,7 +17,7 @@ from proxy.holds.model import OPEN, ActionKey, Attempt, Hold, State
 from proxy.holds.moves import GiveBack, Recheck, Reserve, Revoke
 from proxy.holds.rules import satisfied
 from proxy.holds.sealing import Sealer
-from proxy.stages import Claim, Decided
+from proxy.stages import Claim, Decided, Identity
 from telemetry.errors import AuditUnavailable
 from telemetry.ids import new_id
 
@@ -253,7 +254,14 @@ def _requirement_of(decided: Decided) -> Requirement:
 
 def _key_of(decided: Decided) -> ActionKey:
     identity = decided.described.attributed.identity
-    return ActionKey(identity.agent.id, chain_digest(identity.chain), decided.described.call.digest)
+    chain = chain_digest(identity.chain, _own_instance(identity))
+    return ActionKey(identity.agent.id, chain, decided.described.call.digest)
+
+
+def _own_instance(identity: Identity) -> str:
+    """The running copy that calls, if another owner than the agent's is named for it."""
+    agent, instance = identity.agent, identity.proven.instance
+    return instance if owner_named(agent, instance) != agent.owner else ""
 
 
 def _new_hold(decided: Decided, requirement: Requirement, key: ActionKey, display: str, now: float) -> Hold:
@@ -277,6 +285,7 @@ def _new_hold(decided: Decided, requirement: Requirement, key: ActionKey, displa
         operation=call.operation,
         datasets=tuple(dict.fromkeys(use.dataset for use in call.datasets)),
         owner=identity.owner.id,
+        instance=_own_instance(identity),
         display_digest=display,
         policy_version=decided.decision.policy_version,
         requirement=bounded,

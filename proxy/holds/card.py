@@ -66,13 +66,17 @@ def display_digest(card: Card) -> str:
     return "sha256:" + hashlib.sha256(canonical(card)).hexdigest()
 
 
-def chain_digest(chain: Chain) -> str:
-    """`sha256:<hex>` over the ordered chain: who, for whom, and how well each hop is proven."""
+def chain_digest(chain: Chain, instance: str = "") -> str:
+    """`sha256:<hex>` over the ordered chain: who, for whom, and how well each hop is proven.
+
+    With the running copy that calls, where somebody else answers for it: what its owner signs is for it alone.
+    """
     hops = [
         [hop.delegator.kind, hop.delegator.id, hop.delegate.kind, hop.delegate.id, hop.level, hop.method]
         for hop in chain.hops
     ]
-    form = json.dumps(["chain/1", chain.root.kind, chain.root.id, hops, chain.complete], separators=(",", ":"))
+    copy = [instance] if instance else []
+    form = json.dumps(["chain/1", chain.root.kind, chain.root.id, hops, chain.complete, *copy], separators=(",", ":"))
     return "sha256:" + hashlib.sha256(form.encode()).hexdigest()
 
 

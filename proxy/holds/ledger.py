@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from weakref import WeakValueDictionary
 
 from policies.model import Json
-from proxy.facts import Agent, Inventory, Person, accountable
+from proxy.facts import Inventory, accountable, owner_named
 from proxy.holds.account import account_of
 from proxy.holds.interfaces import HoldStore
 from proxy.holds.machine import apply
@@ -98,25 +98,33 @@ class Ledger:
 
     def eligibility(self, hold: Hold) -> Eligibility:
         """Who may sign this hold today, by the inventory as it is now."""
-        parties = Parties(hold.key.agent, hold.service, hold.datasets, hold.root)
-        today = datetime.fromtimestamp(self.clock(), UTC).date()
-        return eligible(hold.requirement, parties, self.inventory(), today)
+        parties = Parties(hold.key.agent, hold.service, hold.datasets, hold.root, hold.instance)
+        return eligible(hold.requirement, parties, self.inventory(), self._today())
+
+    def answering(self, hold: Hold) -> str:
+        """Who is accountable today for what this hold is of; empty if nobody is.
+
+        Of an agent that is gone from the inventory: who was, for what became of its calls must still be found out.
+        """
+        inventory = self.inventory()
+        agent = inventory.agents.get(hold.key.agent)
+        if agent is None:
+            return hold.owner
+        owner = accountable(agent, inventory, self._today(), hold.instance)
+        return owner.id if owner else ""
 
     def recheck_of(self, hold: Hold) -> Recheck:
         """What has become of the ground that this hold stands on."""
         inventory = self.inventory()
         agent = inventory.agents.get(hold.key.agent)
-        today = datetime.fromtimestamp(self.clock(), UTC).date()
-        owner = _answering(hold.owner, agent, inventory, today) if agent is not None else None
+        owner = None
+        if agent is not None:
+            named = owner_named(agent, hold.instance)
+            left = named if named in inventory.people else None  # they still are the owner, and can sign nothing
+            owner = self.answering(hold) or left
         people = (inventory.people.get(vote.person) for vote in hold.votes)
         active = frozenset(person.id for person in people if person and person.active)
-        return Recheck(owner.id if owner else None, hold.requirement, self.eligibility(hold), active)
+        return Recheck(owner, hold.requirement, self.eligibility(hold), active)
 
-
-def _answering(named: str, agent: Agent, inventory: Inventory, today: date) -> Person | None:
-    """Who answers for the agent now: `named` itself, where that is the owner of single instances of it."""
-    own = inventory.people.get(named)
-    if own is not None and own.active and any(named in each.owners.values() for each in agent.instances):
-        return own
-    left = inventory.people.get(agent.owner) if agent.owner is not None else None
-    return accountable(agent, inventory, today) or left  # who left still is the owner, and can sign nothing
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self.clock(), UTC).date()

@@ -95,7 +95,8 @@ class Hold:
     """A call that waits for sign-off. Times are UNIX seconds.
 
     `owner` is accountable now; `root` is the person at the root of the chain, or empty. `closed_reason`
-    is a stable code, `closed_text` the words of the person who decided.
+    is a stable code, `closed_text` the words of the person who decided. `instance` is the running copy that asked, if
+    somebody else than the agent's owner answers for that copy.
     """
 
     id: str
@@ -121,6 +122,7 @@ class Hold:
     closed_text: str = ""
     votes: tuple[Vote, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    instance: str = ""
 
     def vote_of(self, person: str) -> Vote | None:
         """This person's vote, whatever its standing."""

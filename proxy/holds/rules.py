@@ -10,12 +10,16 @@ from proxy.facts import Inventory, accountable
 
 @dataclass(frozen=True, slots=True)
 class Parties:
-    """What a hold is about, by inventory id. `root` is the person at the root of the chain, or empty."""
+    """What a hold is about, by inventory id. `root` is the person at the root of the chain, or empty.
+
+    `instance` is the agent's running copy, if that has an owner of its own.
+    """
 
     agent: str
     service: str
     datasets: tuple[str, ...] = ()
     root: str = ""
+    instance: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def _people_of(role: str, parties: Parties, inventory: Inventory, today: date) -
     kind, _, name = role.partition(":")
     match kind:
         case "owner" if not name and agent:
-            owner = accountable(agent, inventory, today)
+            owner = accountable(agent, inventory, today, parties.instance)
             return (owner.id,) if owner else ()
         case "technical_owner" if not name and agent and agent.technical_owner:
             return (agent.technical_owner,)

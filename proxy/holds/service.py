@@ -99,7 +99,7 @@ class HoldService:
         return await self._view(await self._ledger.current(hold_id))
 
     async def list(self, state: str | None = None, person: str | None = None, limit: int = 200) -> list[HoldView]:
-        """Newest first. `state` is a state, `open`, or None for all; `person` may decide, voted, or is the owner."""
+        """Newest first. `state` is a state, `open`, or None for all; `person` may decide, voted, or answers for it."""
         states = _states(state)
         stored = await self._ledger.store.list_holds(HoldQuery(states, limit))
         holds = [await self._ledger.now(hold) for hold in stored]
@@ -180,7 +180,7 @@ class HoldService:
     async def _views(self, holds: Sequence[Hold]) -> Sequence[HoldView]:
         ledger = self._ledger
         return [
-            view_of(hold, card, ledger.eligibility(hold), ledger.waiters.count(hold.id))
+            view_of(hold, card, ledger.eligibility(hold), ledger.answering(hold), ledger.waiters.count(hold.id))
             for hold, card in zip(holds, await self._cards.read(holds), strict=True)
         ]
 
@@ -198,4 +198,4 @@ def _states(state: str | None) -> frozenset[State]:
 
 
 def _concerns(view: HoldView, person: str) -> bool:
-    return person == view.owner or person in view.may_decide or any(vote.person == person for vote in view.votes)
+    return person == view.answers or person in view.may_decide or any(vote.person == person for vote in view.votes)

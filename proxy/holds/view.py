@@ -24,7 +24,8 @@ class HoldView:
     """Everything that the console, the API and the terminal show of a hold. Times are UNIX seconds.
 
     `card` is what the approver signs; it is empty when it cannot be opened, and then nobody can approve.
-    `problem` is `no_eligible_approver`, `card_unreadable`, or empty.
+    `problem` is `no_eligible_approver`, `card_unreadable`, or empty. `owner` was accountable when this was decided, or
+    is since the last change of what waits; `answers` is who is today, or empty.
     """
 
     id: str
@@ -53,6 +54,7 @@ class HoldView:
     may_decide: tuple[str, ...]
     problem: str = ""
     waiting: int = 0
+    answers: str = ""
 
     @property
     def status(self) -> str:
@@ -61,7 +63,7 @@ class HoldView:
 
     def answerable_by(self, person: str) -> bool:
         """Whether this person has a say after the votes: the accountable owner, or whoever could sign it today."""
-        return person == self.owner or any(person in need.people for need in self.needs)
+        return (bool(person) and person == self.answers) or any(person in need.people for need in self.needs)
 
     def as_json(self) -> dict[str, Json]:
         """The view as one JSON object, for APIs and `--json`."""
@@ -73,6 +75,7 @@ class HoldView:
             "row_version": self.row_version,
             "agent": self.agent,
             "owner": self.owner,
+            "answers": self.answers,
             "task": self.task,
             "service": self.service,
             "operation": self.operation,
@@ -96,8 +99,8 @@ class HoldView:
         }
 
 
-def view_of(hold: Hold, card: Mapping[str, Json], eligibility: Eligibility, waiting: int) -> HoldView:
-    """The view of a hold today. An empty card means that it could not be opened."""
+def view_of(hold: Hold, card: Mapping[str, Json], eligibility: Eligibility, answers: str, waiting: int) -> HoldView:
+    """The view of a hold today, for which `answers` is accountable. An empty card means that it cannot be opened."""
     undecided = hold.state is State.PENDING
     voted = {vote.person for vote in hold.votes if vote.standing != "void"}
     problem = "" if card else "card_unreadable"
@@ -130,6 +133,7 @@ def view_of(hold: Hold, card: Mapping[str, Json], eligibility: Eligibility, wait
         may_decide=tuple(sorted(eligibility.people - voted)) if undecided else (),
         problem=problem,
         waiting=waiting,
+        answers=answers,
     )
 
 

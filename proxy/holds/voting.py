@@ -76,7 +76,7 @@ class Voting:
     async def _answerable(self, hold_id: str, person: str) -> Hold:
         hold = await self._ledger.current(hold_id)
         active = self._ledger.inventory().people.get(person)
-        may = person == hold.owner or bool(self._ledger.eligibility(hold).roles_of(person))
+        may = person == self._ledger.answering(hold) or bool(self._ledger.eligibility(hold).roles_of(person))
         if active is None or not active.active or not may:
             raise NotEligible("only its accountable owner, or someone who could approve this hold, may do that")
         return hold

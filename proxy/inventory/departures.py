@@ -3,7 +3,8 @@
 Unlike files that people edit by hand, where an entry may be on its way from one file to another, a document is all
 that its source says of its sections. So whoever is no longer in it has left, even if the rest of it cannot be used.
 Two rules keep an accident from ending everybody: what is no whole JSON object says nothing; and a document that names
-fewer than half of the people (or agents) of the one before it is not believed in what it leaves out.
+fewer than half of the people (or agents) of the one before it is not believed in what it leaves out, however many
+others it names: a source that numbers its people anew has not let everybody go.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,11 +29,12 @@ def departed(before: bytes, after: bytes) -> frozenset[str]:
 def thinned(source: str, before: bytes, after: bytes) -> Iterator[Mistake]:
     """Why this document is not believed in what it leaves out, if it is not."""
     for section, word in _WORDS.items():
-        old, new = len(_entries(before, section)), len(_entries(after, section))
-        if new * 2 < old:
+        old = _entries(before, section).keys()
+        still = len(old & _entries(after, section).keys())
+        if still * 2 < len(old):
             text = (
-                f"has {new} {section} where there were {old}: a document that leaves out more than half at once is not "
-                f"believed; say `{word}` of each that is over, or bring it in steps"
+                f"has {still} of the {len(old)} {section} of the one before: a document that leaves out more than half "
+                f"at once is not believed; say `{word}` of each that is over, or bring it in steps"
             )
             yield Mistake(source, 0, section, text)
 

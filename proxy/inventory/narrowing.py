@@ -1,11 +1,11 @@
 """What newer files take away, laid over the inventory in force before all that they say can be: it never adds."""
 
 import hashlib
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from proxy.facts import Agent, Dataset, Inventory, Partner, Process, Service
+from proxy.facts import Agent, Dataset, Inventory, Owned, Partner, Person, Process, Service
 from proxy.inventory.ownership import Standing, answered_for, partner_standing, process_standing, standing
 
 # Whatever a standing hangs on. One that is forgotten here is not let through: what still stands is disabled.
@@ -37,62 +37,76 @@ class _Found[F]:
         return {**inventory, **self.lost, **(self.handed if handing else {})}
 
 
+type _AnyFound = _Found[Partner] | _Found[Agent] | _Found[Process] | _Found[Service] | _Found[Dataset]
+
+
 def narrowed(
     now: Inventory, files: Inventory, ended: frozenset[str], today: date, *, handing: bool = False
 ) -> Narrowed:
     """`now`, in which nobody is active and nothing stands that `files` or `ended` no longer let be.
 
     `files` is the newest whole inventory, in force or not; `ended` is what was said to be inactive since.
-    While `files` are being put in force (`handing`), what they hand from who leaves to somebody who is there goes on.
+    While `files` are being put in force (`handing`), what they hand from who leaves to somebody who is there goes on;
+    whoever is new in them is there for that by name alone: they can show themselves by nothing yet.
     """
-    inventory, gone = _without_people(now, files, _names("person", ended), today)
-    three = (now, inventory, files)
-    agents = _less(inventory.agents, files.agents, _names("agent", ended), _OF_AGENTS, _judges(standing, three, today))
+    left, gone = _without_people(now, files, _names("person", ended))
+    met = _with_people(left, _newcomers(left, files)) if handing else left
+    partners = _unanswered(
+        now.partners, files.partners, _OF_PARTNERS, _judges(partner_standing, (now, met, files), today)
+    )
+    met = met.model_copy(update={"partners": partners.over(met.partners, handing=handing)})
+    three = (now, met, files)
+    agents = _less(now.agents, files.agents, _names("agent", ended), _OF_AGENTS, _judges(standing, three, today))
     processes = _less(
-        inventory.processes, files.processes, _names("process", ended), _OF_PROCESSES,
+        now.processes, files.processes, _names("process", ended), _OF_PROCESSES,
         _judges(process_standing, three, today),
     )  # fmt: skip
-    services = _unanswered(inventory.services, files.services, _OF_OTHERS, _judges(answered_for, three, today))
-    datasets = _unanswered(inventory.datasets, files.datasets, _OF_OTHERS, _judges(answered_for, three, today))
-    found: Mapping[str, _Found[Agent] | _Found[Process] | _Found[Service] | _Found[Dataset]]
-    found = {"agent": agents, "process": processes, "service": services, "dataset": datasets}
+    services = _unanswered(now.services, files.services, _OF_OTHERS, _judges(answered_for, three, today))
+    datasets = _unanswered(now.datasets, files.datasets, _OF_OTHERS, _judges(answered_for, three, today))
+    found: Mapping[str, _AnyFound]
+    found = {"partner": partners, "agent": agents, "process": processes, "service": services, "dataset": datasets}
     lost = (*gone, *(f"{kind}:{name}" for kind, one in found.items() for name in sorted(one.lost)))
     if not lost:
         return Narrowed(now)
-    handed = [f"{kind}:{name}" for kind, one in found.items() for name in one.handed] if handing else []
-    changed = "\0".join([now.version, *lost, *handed])
+    handed = [(f"{kind}:{name}", fact) for kind, one in found.items() for name, fact in one.handed.items()]
+    named = _answering(fact for _, fact in handed) if handing else frozenset()
+    changed = "\0".join([now.version, *lost, *((name for name, _ in handed) if handing else ()), *sorted(named)])
     update = {
         "version": "sha256:" + hashlib.sha256(changed.encode()).hexdigest(),
-        "agents": agents.over(inventory.agents, handing=handing),
-        "processes": processes.over(inventory.processes, handing=handing),
-        "services": services.over(inventory.services, handing=handing),
-        "datasets": datasets.over(inventory.datasets, handing=handing),
+        "partners": met.partners,
+        "agents": agents.over(now.agents, handing=handing),
+        "processes": processes.over(now.processes, handing=handing),
+        "services": services.over(now.services, handing=handing),
+        "datasets": datasets.over(now.datasets, handing=handing),
     }
-    return Narrowed(inventory.model_copy(update=update), lost)
+    newcomers = [one for one in _newcomers(left, files) if one.id in named]
+    return Narrowed(_with_people(left, newcomers).model_copy(update=update), lost)
 
 
-def _without_people(
-    now: Inventory, files: Inventory, left: frozenset[str], today: date
-) -> tuple[Inventory, tuple[str, ...]]:
-    """`now` without whoever has left, and the partners whom nobody answers for by the files; and who that is."""
+def _without_people(now: Inventory, files: Inventory, left: frozenset[str]) -> tuple[Inventory, tuple[str, ...]]:
+    """`now` without whoever has left by the files, and who that is."""
     people = {name for name, one in now.people.items() if one.active and (name in left or not _active(name, files))}
-    inventory = now
-    if people:
-        inactive = {name: now.people[name].model_copy(update={"active": False}) for name in people}
-        update = {"people": {**now.people, **inactive}, "left": now.left | people}
-        inventory = now.model_copy(update=update)
-    partners = _unanswered(
-        inventory.partners,
-        files.partners,
-        _OF_PARTNERS,
-        _judges(partner_standing, (now, now, files), today),
-    ).lost
-    if partners:
-        inventory = inventory.model_copy(update={"partners": {**inventory.partners, **partners}})
-    return inventory, (
-        *(f"person:{name}" for name in sorted(people)),
-        *(f"partner:{name}" for name in sorted(partners)),
-    )
+    if not people:
+        return now, ()
+    inactive = [now.people[name].model_copy(update={"active": False}) for name in people]
+    without = _with_people(now, inactive).model_copy(update={"left": now.left | people})
+    return without, tuple(f"person:{name}" for name in sorted(people))
+
+
+def _with_people(inventory: Inventory, people: Iterable[Person]) -> Inventory:
+    return inventory.model_copy(update={"people": {**inventory.people, **{one.id: one for one in people}}})
+
+
+def _newcomers(now: Inventory, files: Inventory) -> list[Person]:
+    """Whom only the files know, without anything by which they could show themselves, or be let see something."""
+    return [
+        Person(id=one.id, name=one.name) for one in files.people.values() if one.active and one.id not in now.people
+    ]
+
+
+def _answering(facts: Iterable[Owned]) -> frozenset[str]:
+    """Whoever may be asked to answer for these."""
+    return frozenset(name for fact in facts for name in (fact.owner, *(one.person for one in fact.deputies)) if name)
 
 
 def _names(kind: str, scopes: frozenset[str]) -> frozenset[str]:

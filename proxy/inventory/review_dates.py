@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from proxy.errors import Mistake
 from proxy.facts import Agent, Process
@@ -40,5 +40,6 @@ def _put_off(entry: Entry[Agent] | Entry[Process], horizon: Horizon) -> Iterator
     for most, setting in bounds:
         if days > most:
             text = f"is in {days} days, further away than `{setting}` ({most})"
-            yield entry.mistake(f"{text}; set an earlier date, and let its owner attest it then", "review_due")
+            latest = horizon.today + timedelta(days=most)
+            yield entry.mistake(f"{text}; write {latest} or earlier, and let its owner attest it then", "review_due")
             return

@@ -47,6 +47,11 @@ class InventorySource:
         return self._loaded
 
     @property
+    def mistakes(self) -> tuple[Mistake, ...]:
+        """Why the newest files are not in force; nothing if they are."""
+        return self._told
+
+    @property
     def waiting(self) -> bool:
         """Whether files were seen that are not judged yet: they may still be being written."""
         return self._seen != self._judged

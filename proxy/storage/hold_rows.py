@@ -11,7 +11,7 @@ from proxy.holds.model import ActionKey, Attempt, Event, Hold, State, Vote
 
 HOLD_COLUMNS = """id, state, row_version, agent, chain_digest, action_digest, task, root, service, operation,
     datasets, owner, display_digest, policy_version, requirement, created_at, decide_by, use_by, closed_at,
-    closed_by, closed_reason, closed_text, previous"""
+    closed_by, closed_reason, closed_text, previous, instance"""
 
 # What a transition may change. Whatever is not here stays as it was when the hold was made.
 CHANGING_COLUMNS = "state, owner, requirement, use_by, closed_at, closed_by, closed_reason, closed_text"
@@ -44,6 +44,7 @@ def hold_values(hold: Hold) -> tuple[object, ...]:
         hold.closed_reason,
         hold.closed_text,
         hold.previous,
+        hold.instance,
     )
 
 
@@ -123,6 +124,7 @@ def _hold(row: sqlite3.Row, votes: tuple[Vote, ...], attempts: tuple[Attempt, ..
         closed_text=row["closed_text"],
         votes=votes,
         attempts=attempts,
+        instance=row["instance"],
     )
 
 

@@ -201,6 +201,8 @@ _ENDED_AND_FROZEN = (
     "UPDATE change_counts SET changes = changes + 1 WHERE area = 'revocations'",
 )
 
+_HOLDS_OF_COPIES = ("ALTER TABLE holds ADD COLUMN instance TEXT NOT NULL DEFAULT ''",)
+
 MIGRATIONS = (
     Migration(1, "handles, revocations, credentials of people", _IDENTITY),
     Migration(2, "holds", _HOLDS),
@@ -211,6 +213,7 @@ MIGRATIONS = (
     Migration(7, "the last bundles of trust domains", _BUNDLES),
     Migration(8, "what changed, and what ended when", _ENDINGS),
     Migration(9, "an end and a freeze of one scope", _ENDED_AND_FROZEN),
+    Migration(12, "which running copy a hold is of", _HOLDS_OF_COPIES),
 )
 
 VERSION = MIGRATIONS[-1].number

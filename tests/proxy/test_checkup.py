@@ -132,6 +132,17 @@ def test_secrets_that_are_missing_are_told_at_the_start(folder, monkeypatch):
     assert missing_here(world.inventory) == []
 
 
+def test_a_state_that_others_may_enter_is_told(folder):
+    """Before a start refuses it: with what to do. One that is not there yet is made by the start."""
+    state = folder / "state"
+    for mode, told in ((0o755, True), (0o701, True), (0o700, False)):
+        state.mkdir(exist_ok=True)
+        state.chmod(mode)
+        mistakes, warnings = found(folder)
+        assert mistakes == []
+        assert [f"(mode {mode:04o})" in line and f"`chmod 700 {state}`" in line for line in warnings] == [True] * told
+
+
 def test_identities_that_nothing_verifies_are_told(folder):
     """An identity of an issuer, a trust domain or a socket that the settings do not have is worth nothing."""
     agents = folder / "inventory" / "agents.yaml"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.files import marks, publish_once, replace_file
+from proxy.files import marks, open_to_others, publish_once, replace_file
 from telemetry.durable import sync_directory
 
 
@@ -20,6 +20,21 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     replace_file(path, b"for all", 0o644)
     assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"for all", 0o644)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_others_may_enter_is_named(tmp_path: Path) -> None:
+    """With its mode and what to do; one that is ours alone, or not there, needs nothing."""
+    folder = tmp_path / "state"
+    assert open_to_others(folder) == ""
+    for mode in (0o700, 0o500):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(mode)
+        assert open_to_others(folder) == ""
+    for mode in (0o701, 0o740, 0o2770):
+        folder.chmod(mode)
+        assert (
+            open_to_others(folder) == f"others may enter it (mode {mode:04o}), and it holds keys: `chmod 700 {folder}`"
+        )
 
 
 def test_the_first_one_to_publish_wins(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import json
+from datetime import date
 
 import pytest
 
 from policies.model import Mode
 from proxy import reload as module
 from proxy.errors import ConfigurationError
-from proxy.facts import Held, OwnershipRules
+from proxy.facts import Held, OwnershipRules, accountable
 from proxy.inventory.watch import RESTLESS
 from proxy.reload import Departed, Keeper
 from telemetry.errors import AuditUnavailable
@@ -114,6 +115,19 @@ def test_a_bad_edit_keeps_the_last_good_world(house, edit, what, words, caplog):
     assert house.keeper.world is before
     assert caplog.text.count(f"{what} can be used again") == 1
     assert len(house.records) == 1
+
+
+def test_of_very_many_mistakes_the_first_are_told(house, caplog):
+    """A file that is gone is one mistake for each entry that names something in it: the log says how many."""
+    house.write(inventory=INVENTORY + "".join(f"  - {{id: no {n}}}\n" for n in range(50)))
+    house.look()
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 21
+    assert told[-1].startswith("and ")
+    assert len(house.keeper.mistakes()["inventory"]) > 21
+    house.write(inventory=INVENTORY)
+    house.look()
+    assert house.keeper.mistakes() == {"inventory": (), "policies": ()}
 
 
 def test_another_mistake_is_told_anew(house):
@@ -480,21 +494,38 @@ def test_an_identity_that_is_taken_away_does_not_wait_for_what_does_not_fit(hous
     assert ended(house) == [("ended", ["identity of agent:other-bot"]), ("restored", [])]
 
 
-def test_what_an_edit_hands_over_goes_on_while_it_is_put_in_force(house, monkeypatch):
-    """Its owner has left and the next one answers, in one edit: at no moment does nobody answer for the agent."""
+@pytest.mark.parametrize("heir", ["bob", "zoe"])
+def test_what_an_edit_hands_over_goes_on_while_it_is_put_in_force(house, monkeypatch, heir):
+    """Its owner has left and the next one answers, in one edit: at no moment does nobody answer for the agent.
+
+    That may be somebody who joins by the same edit.
+    """
     seen = []
 
     def build(*parts):
         inventory = house.keeper.world.inventory
-        seen.append((inventory.people["olivia"].active, inventory.agents["other-bot"].owner))
+        bot = inventory.agents["other-bot"]
+        answers = accountable(bot, inventory, date(1970, 1, 1))
+        seen.append((inventory.people["olivia"].active, answers and answers.id))
         return real(*parts)
 
     real = module._build
     monkeypatch.setattr(module, "_build", build)
-    house.write(inventory=LEFT.replace("id: other-bot, owner: olivia", "id: other-bot, owner: bob"))
+    joined = LEFT.replace("people:\n", "people:\n  - {id: zoe, name: Zoe Zorn}\n")
+    house.write(inventory=joined.replace("id: other-bot, owner: olivia", f"id: other-bot, owner: {heir}"))
     house.look()
-    assert seen == [(False, "bob")]
-    assert house.keeper.world.inventory.agents["other-bot"].owner == "bob"
+    assert seen == [(False, heir)]
+    assert house.keeper.world.inventory.agents["other-bot"].owner == heir
+
+
+def test_what_is_handed_to_somebody_new_falls_if_the_edit_cannot_be_used(house):
+    """An edit that policies do not fit adds nobody: who has left has left, and nobody answers in their stead."""
+    joined = LEFT.replace("people:\n", "people:\n  - {id: zoe, name: Zoe Zorn}\n").replace(*RENAMED)
+    house.write(inventory=joined.replace("id: other-bot, owner: olivia", "id: other-bot, owner: zoe"))
+    house.look()
+    inventory = house.keeper.world.inventory
+    assert "zoe" not in inventory.people
+    assert accountable(inventory.agents["other-bot"], inventory, date(1970, 1, 1)) is None
 
 
 @pytest.mark.parametrize("gone", ["owner: olivia, team", "team"])

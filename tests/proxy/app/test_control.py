@@ -49,6 +49,30 @@ def test_the_status_says_what_runs_and_what_is_in_force(tmp_path):
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [("", "", ""), ("people: [\n", "more.yaml:2", "more.yaml:2"), ("many", "more.yaml:2", "and 1")],
+)
+def test_the_status_says_which_files_are_not_in_force(tmp_path, text, first, last):
+    """Each mistake with its place, and of very many how many more; the next start would fail because of them."""
+    settings = configured(tmp_path)
+    text = "people:\n" + "".join(f"  - {{id: no {n}, name: x}}\n" for n in range(21)) if text == "many" else text
+
+    async def main():
+        async with open_core(settings) as core, operator(core) as client:
+            if text:
+                (settings.inventory / "more.yaml").write_text(text)
+            for _ in range(3):
+                await core.keeper.poll(core.recorder.append)
+            return (await client.get("/v1/status")).json()["files_not_in_force"]
+
+    told = asyncio.run(main())
+    assert bool(told) is bool(text)
+    if told:
+        assert first in told[0]
+        assert last in told[-1]
+
+
 def test_trouble_is_told(tmp_path):
     """When calls are refused, readiness and status say why: a log that cannot be written, a feed that is stale."""
     settings, now = configured(tmp_path), [1_795_000_000.0]

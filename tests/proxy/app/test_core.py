@@ -77,7 +77,10 @@ def test_a_state_that_others_may_enter_is_refused(tmp_path, mode):
     settings.state.chmod(mode)
 
     async def main():
-        with pytest.raises(CountersignError, match=r"state: the state directory must be yours and closed.*chmod 700"):
+        with pytest.raises(
+            CountersignError,
+            match=rf"state: the state directory cannot be used: others may enter it \(mode {mode:04o}\).*`chmod 700 ",
+        ):
             async with open_core(settings):
                 pass
         assert not list(settings.state.iterdir())
@@ -95,7 +98,7 @@ def test_a_state_of_somebody_else_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("os.getuid", lambda: settings.state.stat().st_uid + 1)
 
     async def main():
-        with pytest.raises(CountersignError, match="must be yours"):
+        with pytest.raises(CountersignError, match="run it as that user"):
             async with open_core(settings):
                 pass
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from proxy.app.core import open_core
 from proxy.app.ended import Ended
-from proxy.facts import Inventory
+from proxy.facts import Inventory, Service, StaticBinding
 from proxy.stages import Identity
 from proxy.tasks.epochs import Epochs
 from proxy.tasks.interfaces import Revocation
@@ -16,7 +16,13 @@ from tests.fakes.control_house import inventory
 from tests.fakes.serving import configured
 
 DAY = 86_400.0
-INVENTORY = inventory()
+KEYED = Service(
+    id="keyed",
+    owner="alice",
+    url="https://keyed.test",
+    bindings=(StaticBinding(id="key", secret="env:KEY", methods=("GET",), paths=("/*",)),),
+)
+INVENTORY = inventory().model_copy(update={"services": {"keyed": KEYED}})
 IDENTITY = replace(wire_calls.IDENTITY, scopes=("global", "agent:a"))
 
 
@@ -53,9 +59,9 @@ def test_what_is_revoked_has_ended(tmp_path: Path) -> None:
                 assert not ended.now()(identity, "crm-key")
                 await core.revocations.revoke(scope, "operator", "done", core.clock())
                 assert ended.now()(identity, "crm-key")
-                assert ended.now()(identity, "other-key") is (scope == "task:t-1")
                 await core.revocations.lift(scope)
             assert not ended.now()(identity, "crm-key")
+            assert ended.now()(identity, "of-no-service-any-more")
 
     asyncio.run(main())
 
@@ -83,6 +89,19 @@ def test_other_facts_and_another_day_are_judged_anew() -> None:
     house.answer = True
     house.inventory = INVENTORY.model_copy()
     assert not house.ended.now()(IDENTITY, "key")
+
+
+def test_what_was_obtained_for_a_service_that_nobody_answers_for_has_ended() -> None:
+    """Its owner has left, or it is gone from the inventory: what was obtained to call it is given back at once."""
+    house = House()
+    assert not house.ended.now()(IDENTITY, "key")
+    alice = INVENTORY.people["alice"].model_copy(update={"active": False})
+    house.inventory = INVENTORY.model_copy(update={"people": {**INVENTORY.people, "alice": alice}})
+    assert house.ended.now()(IDENTITY, "key")
+    house.inventory = INVENTORY.model_copy()
+    assert not house.ended.now()(IDENTITY, "key")
+    house.inventory = INVENTORY.model_copy(update={"services": {}})
+    assert house.ended.now()(IDENTITY, "key")
 
 
 def test_only_who_is_held_is_remembered() -> None:

@@ -26,6 +26,32 @@ def test_what_lost_its_owner_and_what_is_overdue_is_counted(tmp_path):
     asyncio.run(main())
 
 
+def test_mistakes_in_files_are_counted_until_they_are_mended(tmp_path):
+    """What was edited last is not in force, and would keep the next start from succeeding."""
+    settings = configured(tmp_path)
+    people = next(path for path in settings.inventory.glob("*.yaml") if "people:" in path.read_text())
+    good = people.read_text()
+
+    async def look(core):
+        for _ in range(3):
+            await core.keeper.poll(core.recorder.append)
+
+    async def main():
+        async with open_core(settings) as core:
+            metrics = Metrics()
+            core_gauges(core, metrics)
+            assert 'countersign_file_mistakes{what="inventory"} 0\n' in metrics.render()
+            assert 'countersign_file_mistakes{what="policies"} 0\n' in metrics.render()
+            people.write_text("people: [")
+            await look(core)
+            assert 'countersign_file_mistakes{what="inventory"} 1\n' in metrics.render()
+            people.write_text(good)
+            await look(core)
+            assert 'countersign_file_mistakes{what="inventory"} 0\n' in metrics.render()
+
+    asyncio.run(main())
+
+
 def test_how_each_source_of_the_inventory_is(tmp_path):
     """How long ago it was good, and whether something is wrong with it, by its name in the settings."""
 

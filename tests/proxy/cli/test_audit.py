@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proxy.cli.audit import line_of
 from tests.fakes.audit_records import completed, decided, write_log
 
 
@@ -63,6 +64,27 @@ def test_the_tail_is_the_last_records(give: Any, log: Path) -> None:
     """As many as are asked for."""
     assert len(give("audit", "tail", "-n", "1", "--log", log).out.splitlines()) == 1
     assert len(give("audit", "tail", "--log", log, "--json").out.splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "end"),
+    [
+        ("config.mistake", {"what": "files", "details": ["a.yaml:3: bad", "b"]}, "files a.yaml:3: bad and 1 more"),
+        (
+            "inventory.changed",
+            {"what": "inventory", "kind": "ended", "details": ["person:bob"]},
+            "inventory ended person:bob",
+        ),
+        ("inventory.changed", {"what": "inventory", "kind": "restored", "details": []}, "inventory"),
+        ("inventory.changed", {"what": "inventory", "before": "1", "after": "2"}, "inventory"),
+        ("person.deactivated", {"what": "person:bob", "reason": "left", "details": ["source=scim"]}, "person:bob left"),
+        ("person.link_issued", {"what": "person:bob", "details": ["ttl=60"]}, "person:bob"),
+    ],
+)
+def test_a_line_says_what_became_of_files(kind: str, change: dict[str, Any], end: str) -> None:
+    """The first mistake, or what they end; of anything else the reason alone."""
+    line = line_of({"idx": 1, "ts": "t", "type": kind, "change": change})
+    assert line.split(kind, 1)[1].strip() == end
 
 
 def test_evidence_is_written_and_checked_offline(give: Any, log: Path, tmp_path: Path) -> None:

@@ -326,3 +326,20 @@ def test_who_may_only_look_is_offered_no_say(house: ConsoleHouse) -> None:
         assert "/reconcile" not in card
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("owner", "said"), [("bob", "(now Bob"), (None, "(nobody at the moment)")])
+def test_a_card_tells_who_answers_now_that_another_does(house: ConsoleHouse, owner: str | None, said: str) -> None:
+    """Beside whom it was made for; and the owner of before, who still may look, is offered no say."""
+
+    async def scenario() -> None:
+        view = await house.approved()
+        agent = house.written.agents["support-bot"].model_copy(update={"owner": owner})
+        house.write(house.written.model_copy(update={"agents": {**house.written.agents, "support-bot": agent}}))
+        async with await house.visitor("alice") as client:
+            page = await client.get(f"/holds/{view.id}")
+        assert page.status_code == 200
+        assert said in page.text
+        assert f"/holds/{view.id}/revoke" not in page.text
+
+    asyncio.run(scenario())

@@ -9,7 +9,7 @@ from proxy.control.callers import Caller, Named, answers_for, may_end, may_see_a
 from proxy.control.kill_switch import KINDS
 from proxy.control.responders import OWNERS_KINDS
 from proxy.errors import Declined
-from proxy.facts import Deputy, Process
+from proxy.facts import Deputy, Instances, Process
 from tests.fakes.control_house import FAR, NOW, inventory
 
 FACTS = inventory()
@@ -124,6 +124,26 @@ def test_who_ends_what(who: str, scope: str, may: bool) -> None:
     """An owner: their agents, and tasks and handles of those alone. The operator: anything."""
     assert may_end(caller(who), scope, FACTS, NAMED, NOW) is may
     assert may_end(OPERATOR, scope, FACTS, NAMED, NOW)
+
+
+@pytest.mark.parametrize(
+    ("who", "scope", "may"),
+    [
+        ("bob", "instance:support-bot/blue", True),
+        ("alice", "instance:support-bot/blue", True),  # the agent, and so all of its copies, is theirs
+        ("bob", "instance:support-bot/green", False),
+        ("bob", "instance:support-bot/", False),
+        ("bob", "instance:gone/blue", False),
+        ("bob", "agent:support-bot", False),
+        ("dave", "instance:support-bot/red", False),  # has left
+    ],
+)
+def test_the_owner_of_one_copy_ends_that_copy_alone(who: str, scope: str, may: bool) -> None:
+    """Whoever is accountable for a running copy can end it, and nothing else of that agent."""
+    copies = Instances(issuer="https://id.example", subject="{instance}", owners={"blue": "bob", "red": "dave"})
+    agent = FACTS.agents["support-bot"].model_copy(update={"instances": (copies,)})
+    facts = FACTS.model_copy(update={"agents": {"support-bot": agent}})
+    assert may_end(caller(who), scope, facts, NAMED, NOW) is may
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,22 @@ def test_two_tokens_and_an_unreadable_one_open_nothing(house: ScimHouse) -> None
         (b'{"Operations": [{"op": "replace", "path": "active", "value": null}]}', MEDIA_TYPE, 400),
         (b'{"Operations": [{"op": "replace", "path": ["active"], "value": false}]}', MEDIA_TYPE, 400),
         (b'{"Operations": [{"op": "remove", "path": "active"}]}', MEDIA_TYPE, 400),
+        *(
+            (json.dumps(patch_op({"op": "replace", **meant})).encode(), MEDIA_TYPE, 400)
+            for meant in (  # whoever means `active` otherwise than is understood must not be told 200
+                {"path": "active[value eq true]", "value": False},
+                {"path": f"{USER}:active.value", "value": False},
+                {"path": " active ", "value": False},
+                {"path": "/active", "value": False},
+                {"path": "active", "value": [{"value": "False"}]},
+                {"value": [{"active": False}]},
+                {"value": '{"active": false}'},
+                {"value": {"active.value": False}},
+                {"value": {USER: [{"active": False}]}},
+                {"value": {"title": "Y", "/active": False}},
+                {},
+            )
+        ),
         (b'{"Operations": [], "Operations": [{"op": "replace", "path": "active", "value": false}]}', MEDIA_TYPE, 400),
         (b'{"Operations": ' + b"[" * 40 + b"]" * 40 + b"}", MEDIA_TYPE, 400),
         (json.dumps(patch_op(*[{"op": "replace", "path": "active", "value": False}] * 101)).encode(), MEDIA_TYPE, 400),
@@ -191,6 +207,7 @@ def test_garbage_changes_nothing(house: ScimHouse, content: bytes, kind: str, st
         ('userName eq "alice"', ["alice"]),
         ('username EQ "ALICE@example.COM"', ["alice"]),
         ('emails.value eq "alice@example.com"', ["alice"]),
+        ('emails[type eq "work"].value eq "alice@example.com"', ["alice"]),
         ('id eq "bob"', ["bob"]),
         ('userName eq "nobody"', []),
         ('userName eq ""', []),
@@ -226,12 +243,31 @@ def test_everybody_is_listed_a_page_at_a_time(house: ScimHouse) -> None:
                 "count=5-",
                 'filter=userName sw "a"',
                 'filter=title eq "x"',
+                'filter=emails.type eq "work"',
+                'filter=emails[type eq "work"] eq "alice@example.com"',
             ):
                 assert (await client.get(f"/scim/v2/Users?{query}")).status_code == 400
             assert (await client.get("/scim/v2/Users/nobody")).status_code == 404
             config = (await client.get("/scim/v2/ServiceProviderConfig")).json()
             assert config["patch"] == {"supported": True}
             assert (await client.get("/scim/v2/ResourceTypes")).json()["Resources"][0]["endpoint"] == "/Users"
+            groups = (await client.get("/scim/v2/Groups?startIndex=1&count=100")).json()
+            assert (groups["totalResults"], groups["Resources"]) == (0, [])
+
+    asyncio.run(scenario())
+
+
+def test_a_person_is_not_made_another(house: ScimHouse) -> None:
+    """A user under the name of somebody else is mixed up: who leaves, or comes back, is then not known."""
+
+    async def scenario() -> None:
+        async with house.provider() as client:
+            for name, status in (("bob", 409), ("Alice@EXAMPLE.com", 200), ("alice.new@example.com", 200), (7, 200)):
+                answer = await client.put("/scim/v2/Users/alice", json={"userName": name, "active": True})
+                assert answer.status_code == status
+            answer = await client.put("/scim/v2/Users/alice", json={"userName": "bob", "active": False})
+        assert (answer.status_code, answer.json()["scimType"]) == (409, "uniqueness")
+        assert house.facts.people["alice"].active
 
     asyncio.run(scenario())
 

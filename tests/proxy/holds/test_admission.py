@@ -10,7 +10,9 @@ import pytest
 
 from policies.model import Outcome, Requirement
 from proxy.errors import Refused, StoreUnavailable
+from proxy.facts import Instances
 from proxy.holds.interfaces import HoldQuery
+from proxy.holds.mistakes import NotEligible
 from proxy.holds.model import Hold, State
 from proxy.holds.service import HoldOptions
 from proxy.stages import Claim, Decided, Restraint
@@ -705,3 +707,37 @@ def test_a_call_that_waited_through_a_freeze_is_not_confirmed(tmp_path: Path) ->
             await desk.service.confirm(claim, overdue)
 
     told(tmp_path, story)
+
+
+def _of_copy(instance: str, owner: str) -> Decided:
+    """The same refund, asked for by this running copy, for which this person answers."""
+    asked = decided()
+    attributed = asked.described.attributed
+    copies = Instances(issuer="https://id.example", subject="refunds/{instance}", owners={"blue": "dora"})
+    identity = replace(
+        attributed.identity,
+        agent=attributed.identity.agent.model_copy(update={"instances": (copies,)}),
+        owner=inventory().people[owner],
+        proven=replace(attributed.identity.proven, instance=instance),
+    )
+    return replace(asked, described=replace(asked.described, attributed=replace(attributed, identity=identity)))
+
+
+def test_what_is_signed_for_one_copy_releases_no_copy_that_somebody_else_answers_for(tmp_path: Path) -> None:
+    """The owner of a copy signs for it, and for nothing else; the agent's owner not for that copy."""
+    blue, green = _of_copy("blue", "dora"), _of_copy("green", "olga")
+    agent = blue.described.attributed.identity.agent
+    world = inventory().model_copy(update={"agents": {"refunds": agent}})
+
+    async def story(desk: Desk) -> None:
+        of_blue, of_green = await parked(desk, blue), await parked(desk, green)
+        assert of_blue != of_green
+        for hold_id, person in ((of_blue, "olga"), (of_green, "dora")):
+            with pytest.raises(NotEligible):
+                await desk.approve(hold_id, person)
+        assert (await desk.approve(of_blue, "dora")).state is State.APPROVED
+        assert (await refusal(desk, green)).reason == "approval_pending"
+        assert (await desk.service.admit(blue)).hold_id == of_blue
+        assert await parked(desk, _of_copy("", "olga")) == of_green
+
+    told(tmp_path, story, world=world)

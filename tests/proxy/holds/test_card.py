@@ -131,6 +131,7 @@ def test_another_chain_has_another_digest(other: Chain) -> None:
     chain = Chain(RITA, (HOP,))
     assert chain_digest(chain) != chain_digest(other)
     assert chain_digest(chain) == chain_digest(Chain(RITA, (replace(HOP, evidence="sha256:2"),)))
+    assert chain_digest(chain) == chain_digest(chain, "") != chain_digest(chain, "blue")
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,9 @@ def test_an_approval_stands_while_the_same_person_answers(tmp_path: Path, approv
     async def story(desk: Desk) -> None:
         asked = decided(requirement=replace(OWNER_SIGNS, clauses=(Clause(("owner", f"person:{approver}")),)))
         attributed = asked.described.attributed
-        identity = replace(attributed.identity, owner=world.people[approver])
+        copy = "blue" if approver == "dora" else "green"
+        proven = replace(attributed.identity.proven, instance=copy)
+        identity = replace(attributed.identity, agent=agent, owner=world.people[approver], proven=proven)
         asked = replace(asked, described=replace(asked.described, attributed=replace(attributed, identity=identity)))
         desk.world = world
         with pytest.raises(Refused):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.model import Clause, Requirement
-from proxy.facts import Deputy, OwnershipRules
+from proxy.facts import Deputy, Instances, OwnershipRules
 from proxy.holds.rules import Eligibility, Parties, eligible, satisfied
 from tests.fakes.held_calls import inventory
 
@@ -54,6 +54,17 @@ def test_an_inactive_person_cannot_sign() -> None:
     world = inventory(inactive=("olga", "sara"))
     assert not eligible(needs(Clause(("owner",))), PARTIES, world, TODAY).possible
     assert eligible(needs(Clause(("team:security",))), PARTIES, world, TODAY).people == {"sven"}
+
+
+@pytest.mark.parametrize(("instance", "signs"), [("", "olga"), ("green", "olga"), ("blue", "dora")])
+def test_the_owner_of_one_copy_signs_for_that_copy_alone(instance: str, signs: str) -> None:
+    """Whoever is accountable for a copy is its owner; the agent's owner is that of the others."""
+    world = inventory()
+    copies = Instances(issuer="https://id.example", subject="refunds/{instance}", owners={"blue": "dora"})
+    agent = world.agents["refunds"].model_copy(update={"instances": (copies,)})
+    world = world.model_copy(update={"agents": {"refunds": agent}})
+    asked = Parties("refunds", "crm", instance=instance)
+    assert eligible(needs(Clause(("owner",))), asked, world, TODAY).people == {signs}
 
 
 def test_an_agent_without_an_owner_has_nobody_to_sign() -> None:

@@ -13,7 +13,7 @@ from tests.fakes.held_calls import NOW, TWO_SIGN, hold, inventory
 def view(of: Hold, card: dict[str, object] | None = None, **world: object) -> HoldView:
     parties = Parties("refunds", "crm", (), of.root)
     who = eligible(of.requirement, parties, inventory(**world), date(2026, 9, 21))  # type: ignore[arg-type] # as told
-    return view_of(of, {"effect": "x"} if card is None else card, who, 2)  # type: ignore[arg-type] # any JSON
+    return view_of(of, {"effect": "x"} if card is None else card, who, "olga", 2)  # type: ignore[arg-type] # any JSON
 
 
 def test_a_view_says_who_is_needed_and_who_has_signed() -> None:

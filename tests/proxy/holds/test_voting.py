@@ -201,6 +201,56 @@ def test_an_unused_approval_can_be_taken_back(tmp_path: Path) -> None:
     told(tmp_path, story)
 
 
+@pytest.mark.parametrize("what", ["revoke", "reconcile"])
+def test_after_a_hand_over_only_who_answers_today_has_a_say(tmp_path: Path, what: str) -> None:
+    """The owner of before voted, and answers no more: they neither take it back nor say what became of it."""
+
+    async def say(desk: Desk, hold_id: str, person: str) -> State:
+        if what == "revoke":
+            return (await desk.service.revoke(hold_id, person, reason="x", now=NOW)).state
+        return (await desk.service.reconcile(hold_id, person, executed=True, evidence="x", now=NOW)).state
+
+    async def story(desk: Desk) -> None:
+        hold_id = await parked(desk)
+        await desk.approve(hold_id)
+        if what == "reconcile":
+            claim = await desk.service.admit(decided())
+            await desk.service.sent(claim)
+            await desk.service.unknown(claim, "reset")
+        desk.world = inventory(version="v2", owner="nora")
+        view = await desk.service.get(hold_id)
+        assert (view.owner, view.answers) == ("olga", "nora")
+        assert (view.answerable_by("olga"), view.answerable_by("nora")) == (False, True)
+        with pytest.raises(NotEligible):
+            await say(desk, hold_id, "olga")
+        desk.world = inventory(version="v3", owner="nora", inactive=("nora",))
+        with pytest.raises(NotEligible):
+            await say(desk, hold_id, "nora")
+        assert not (await desk.service.get(hold_id)).answerable_by("")
+        desk.world = inventory(version="v4", owner="nora")
+        assert await say(desk, hold_id, "nora") is (State.REVOKED if what == "revoke" else State.EXECUTED)
+
+    told(tmp_path, story)
+
+
+def test_what_became_of_a_call_is_still_found_out_when_its_agent_is_gone(tmp_path: Path) -> None:
+    """Whoever was accountable last says it; nobody else would be there to."""
+
+    async def story(desk: Desk) -> None:
+        hold_id = await parked(desk)
+        await desk.approve(hold_id)
+        claim = await desk.service.admit(decided())
+        await desk.service.sent(claim)
+        await desk.service.unknown(claim, "reset")
+        desk.world = inventory(version="v2").model_copy(update={"agents": {}})
+        with pytest.raises(NotEligible):
+            await desk.service.reconcile(hold_id, "nora", executed=True, evidence="x", now=NOW)
+        found = await desk.service.reconcile(hold_id, "olga", executed=False, evidence="no entry", now=NOW)
+        assert found.state is State.NOT_EXECUTED
+
+    told(tmp_path, story)
+
+
 @pytest.mark.parametrize("round_", range(5))
 def test_taking_back_races_with_the_release(tmp_path: Path, round_: int) -> None:
     """Either it is revoked and may not be sent, or it is sent and cannot be called back."""

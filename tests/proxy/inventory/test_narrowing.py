@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.facts import Agent, Dataset, Deputy, Inventory, OwnershipRules, Partner, Person, Process, Service
+from proxy.facts import Agent, Dataset, Deputy, Inventory, OwnershipRules, Partner, Person, Process, Service, Subject
 from proxy.inventory.narrowing import narrowed
 from proxy.inventory.ownership import answered_for, partner_standing, process_standing, standing
 
@@ -115,7 +115,7 @@ def test_a_deputy_answers_where_that_is_the_rule():
 
 
 def test_what_changes_hands_with_who_leaves_goes_on():
-    """The edit that says who has left names the next owner: nothing of it is cut, unless that is somebody new."""
+    """The edit that says who has left names the next owner: nothing of it is cut."""
     now = inventory(agent(), processes={"payroll": process()})
     files = inventory(agent(owner="bob", purpose="all"), gone="olivia", processes={"payroll": process(owner="bob")})
     found = narrowed(now, files, NONE, TODAY, handing=True)
@@ -123,12 +123,39 @@ def test_what_changes_hands_with_who_leaves_goes_on():
     (bot,) = found.inventory.agents.values()
     assert (bot.owner, bot.purpose, found.inventory.processes["payroll"].owner) == ("bob", "p", "bob")
     assert standing(bot, found.inventory, TODAY).ok
-    people = {**files.people, "zoe": Person(id="zoe", name="Zoe")}
-    files = files.model_copy(update={"people": people, "agents": {"bot": agent(owner="zoe")}})
-    assert narrowed(now, files, NONE, TODAY).inventory.agents["bot"].owner == "olivia", "they are not to be in force"
-    found = narrowed(now, files, NONE, TODAY, handing=True)
-    assert not standing(found.inventory.agents["bot"], found.inventory, TODAY).ok
-    assert "zoe" not in found.inventory.people
+
+
+def test_what_is_handed_to_somebody_new_goes_on_and_they_are_there_by_name_alone():
+    """Until the whole is in force they answer, and can show themselves by nothing; nobody else is new before that."""
+    now = inventory()
+    zoe = Person(
+        id="zoe", name="Zoe", email="zoe@x.test", teams=("soc",), identities=(Subject(issuer="i", subject="z"),)
+    )
+    files = inventory(agent(owner="zoe"), gone="olivia")
+    people = {**files.people, "zoe": zoe, "yan": Person(id="yan", name="Yan")}
+    files = files.model_copy(update={"people": people})
+    refused = narrowed(now, files, NONE, TODAY).inventory
+    assert not standing(refused.agents["bot"], refused, TODAY).ok, "they are not to be in force"
+    assert "zoe" not in refused.people
+    found = narrowed(now, files, NONE, TODAY, handing=True).inventory
+    assert standing(found.agents["bot"], found, TODAY).owner == Person(id="zoe", name="Zoe")
+    assert "yan" not in found.people
+    left_too = files.model_copy(update={"people": {**people, "zoe": zoe.model_copy(update={"active": False})}})
+    refused = narrowed(now, left_too, NONE, TODAY, handing=True).inventory
+    assert not standing(refused.agents["bot"], refused, TODAY).ok
+    assert "zoe" not in refused.people
+
+
+def test_what_a_partner_hosts_goes_on_when_its_contract_changes_hands():
+    """Whoever answers for the contract leaves, and the next one is named in the same edit."""
+    hosted = agent(partner="acme")
+    now = inventory(hosted, partners={"acme": partner()})
+    for owner, stands in (("olivia", True), ("bob", False)):
+        files = inventory(hosted, gone="bob", partners={"acme": partner(owner=owner)})
+        found = narrowed(now, files, NONE, TODAY, handing=True)
+        assert standing(hosted, found.inventory, TODAY).ok is stands
+        assert not standing(hosted, narrowed(now, files, NONE, TODAY).inventory, TODAY).ok
+        assert found.lost[0] == "person:bob"
 
 
 def test_processes_and_partners_end_as_agents_do():
@@ -223,6 +250,9 @@ def test_nothing_stands_that_either_of_the_two_refuses(now, files, handing):
     if stands.ok and not stands.restraints:
         assert not before.restraints
         assert not after.restraints
-    assert {name for name, one in found.inventory.people.items() if one.active} <= {
+    new = {name for name in found.inventory.people if name not in now.people}
+    assert new <= (files.people.keys() if handing else set())
+    assert not any(found.inventory.people[name].identities for name in new)
+    assert {name for name, one in found.inventory.people.items() if one.active} - new <= {
         name for name, one in now.people.items() if one.active and name in files.people and files.people[name].active
     }

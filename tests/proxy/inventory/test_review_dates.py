@@ -1,5 +1,6 @@
 """No review is put off by writing a date."""
 
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -60,7 +61,8 @@ def test_a_date_beyond_its_interval_is_a_mistake(tmp_path, text, field, days, in
     """Beyond the one that is written beside it, or the house's; located, with what to do; nothing of it is in force."""
     snapshot = take_snapshot(inventory(tmp_path, text, days, interval))
     found = examine(snapshot, Horizon(TODAY, longest))
-    advice = "; set an earlier date, and let its owner attest it then"
+    latest = TODAY + timedelta(days=int(re.findall(r"\((\d+)\)", wrong)[0])) if wrong else TODAY
+    advice = f"; write {latest} or earlier, and let its owner attest it then"
     assert [(one.field, one.text) for one in found.mistakes] == (
         [(f"{field}.review_due", wrong + advice)] if wrong else []
     )

@@ -17,4 +17,5 @@ def test_every_column_has_its_value() -> None:
 def test_what_identifies_a_hold_never_changes() -> None:
     """A transition cannot rewrite whose call it is, or exactly which."""
     fixed = {"id", "agent", "chain_digest", "action_digest", "task", "root", "display_digest", "decide_by"}
+    fixed |= {"instance"}
     assert not fixed & {column.strip() for column in hold_rows.CHANGING_COLUMNS.split(",")}
