@@ -95,13 +95,9 @@ class Forgetting:
         return row.kind == "revoke" and _is_short_lived(row.scope) and row.at + LONGEST_LIFE + _MARGIN < now
 
     async def _over_with_their_task(self, rows: Iterable[Revocation], now: float) -> list[Revocation]:
-        ended = {row.scope.removeprefix("task:"): row for row in rows if _ends_a_task(row)}
+        ended = {row.ended_task: row for row in rows if row.ended_task is not None}
         over = await self._store.over_before(ended.keys(), now - _KEPT_AFTER) if ended else ()
         return [ended[task] for task in sorted(over)][:MOST_AT_ONCE]
-
-
-def _ends_a_task(row: Revocation) -> bool:
-    return row.kind == "revoke" and row.scope.startswith("task:")
 
 
 def _is_short_lived(scope: str) -> bool:
