@@ -114,8 +114,8 @@ class _Changes:
     def __init__(self, core: "Core") -> None:
         self._core = core
         self._changed = asyncio.Event()
-        self._ended: frozenset[Revocation] = frozenset()
-        self._acted_on: Epochs | None = None
+        self._acted_on = Epochs()
+        self._failed: list[Revocation] = []
         self._changed.set()  # what was ended while nobody was here counts too
         core.feed.on_change(self._changed.set)
 
@@ -132,20 +132,27 @@ class _Changes:
     async def _act(self) -> None:
         core, epochs = self._core, self._core.feed.epochs
         await core.tasks.hear()
+        new = [*epochs.since(self._acted_on), *(row for row in self._failed if row in epochs.standing(row.scope))]
         failed: dict[Revocation, Exception] = {}
-        if epochs is not self._acted_on:
-            ended = frozenset(epochs.rows)
-            for revocation in epochs.rows:  # ends first: what is ended and frozen is told to be ended
-                if revocation in self._ended:
-                    continue
-                try:
-                    await self._act_on(revocation)
-                except Exception as error:  # noqa: BLE001 - one that fails must not keep the others waiting
-                    failed[revocation] = error
-            self._ended, self._acted_on = ended - failed.keys(), None if failed else epochs
+        for revocation in await self._concerned(new):
+            try:
+                await self._act_on(revocation)
+            except Exception as error:  # noqa: BLE001 - one that fails must not keep the others waiting
+                failed[revocation] = error
+        self._acted_on, self._failed = epochs, [*failed]
         await core.holds.changed()
         if failed:
             raise next(iter(failed.values()))
+
+    async def _concerned(self, new: list[Revocation]) -> list[Revocation]:
+        """Those under which anything waits, or goes on as a task: few of the many that there are at a start.
+
+        Ends first, so that what is ended and frozen is told to be ended.
+        """
+        if not new:
+            return []
+        scopes = await self._core.holds.scopes() | await self._core.tasks.unfinished(new)
+        return [row for row in new if row.scope in scopes]
 
     async def _act_on(self, revocation: Revocation) -> None:
         core = self._core
@@ -218,7 +225,7 @@ async def _look_for_idle(core: "Core", idle: IdleTasks) -> None:
 
 async def _tidy(core: "Core", forgetting: Forgetting) -> None:
     await asyncio.sleep(TIDY_SECONDS)
-    await forgetting.sweep(core.revocations.in_force(), core.clock())
+    await forgetting.sweep(core.feed.epochs.rows, core.clock())
 
 
 async def _forget_history(core: "Core", history: History) -> None:

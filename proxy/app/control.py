@@ -115,7 +115,7 @@ async def _status(core: Core, addresses: Addresses) -> Mapping[str, Json]:
         "audit_records": recorder.size,
         "audit_root": recorder.root.hex(),
         "revocations_heard_seconds_ago": round(max(0.0, core.feed.stale_for(core.clock())), 3),
-        "revocations": len(core.revocations.in_force()),
+        "revocations": len(core.feed.epochs.rows),
         "revocations_not_stored": [*sorted({row.scope for row in core.revocations.unstored()})],
         **core.source_health.status(),
         **core.signals.status(),

@@ -93,7 +93,7 @@ async def open_core(settings: Settings, clock: Callable[[], float] = time.time) 
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(settings.state))
         keeper = await _keeper(settings, clock)
-        store = SqliteStore.open(settings.state / "countersign.db")
+        store = _store(settings)
         stack.callback(store.close)
         recorder = _recorder(settings)
         stack.callback(recorder.close)
@@ -182,6 +182,17 @@ def _with_tokens(core: Core, at_own_host: dict[str, OwnEndpoint]) -> Core:
         return core
     at_own_host.update(own_endpoints(server))
     return replace(core, token_server=server)
+
+
+def _store(settings: Settings) -> SqliteStore:
+    """The store of this state directory; a new one only where there is no log either, that is: at the first start."""
+    path, log = settings.state / "countersign.db", settings.state / "audit" / "checkpoint"
+    if log.exists() and not path.exists():
+        raise CountersignError(
+            f"{path}: the store is gone, and with it all that was ended or frozen: restore it from a backup; "
+            f"or, to begin without it, `touch {path}`, and end again what must not call"
+        )
+    return SqliteStore.open(path)
 
 
 def _recorder(settings: Settings) -> Recorder:

@@ -102,7 +102,7 @@ class Signals:
                 self._senders.append(Sender(one, peer, around.store, self._signer, record=around.record))
         self._teller = Teller(
             self._author, receivers.values(), around.store,
-            in_force=around.revocations.in_force, clock=around.clock, wake=self._wake,
+            epochs=lambda: around.feed.epochs, clock=around.clock, wake=self._wake,
         )  # fmt: skip
         around.feed.on_standing(self._teller.changed)
         self._telling = Telling(identifier, receivers, around.store, self._signer, lambda: self._news)

@@ -32,7 +32,10 @@ def ask(
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException) as error:
-        raise CountersignError(f"the control API does not answer: {str(error) or type(error).__name__}") from error
+        done = "" if method == "GET" else "; what was asked may be done all the same: look before you ask again"
+        raise CountersignError(
+            f"the control API does not answer: {str(error).strip() or type(error).__name__}{done}"
+        ) from error
     finally:
         connection.close()
 

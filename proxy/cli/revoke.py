@@ -1,7 +1,6 @@
 """`countersign revoke`, `freeze`, `lift` and `revocations`: end a path at once, and see what has been ended."""
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -9,7 +8,7 @@ from urllib.parse import quote
 import typer
 
 from proxy.cli import show
-from proxy.cli.api import call
+from proxy.cli.api import call, every_page
 from proxy.cli.options import DEFAULT_CONFIG, As, AsJson, Config
 
 Scope = Annotated[
@@ -106,18 +105,18 @@ def revocations(
 ) -> None:
     """List what is ended or frozen at the moment.
 
-    Tasks, handles, tokens and people's sign-ins end all the time: they are only counted. JSON has them all.
+    Tasks, handles, tokens and people's sign-ins end all the time: they are left out. JSON has them all.
 
     \b
     countersign revocations
     countersign revocations --json | jq -r ".[].scope"
     """
-    rows = call(config, "GET", "/v1/revocations")["revocations"]
+    all_of_it = every or json
+    rows = every_page(config, f"/v1/revocations?{'' if all_of_it else 'over=false'}", "revocations")
     if json:
         show.as_json(rows)
         return
-    over = 0 if every else sum(map(_over, rows))
-    rows = [row for row in rows if every or not _over(row)]
+    over = not every and call(config, "GET", "/v1/revocations?over=true&limit=1")["revocations"]
     for row in rows:
         row["since"] = show.moment(row["at"])
         row["how"] = _KINDS[row["kind"]] + ("" if row["stored"] else ", not stored yet")
@@ -125,13 +124,6 @@ def revocations(
     show.table(rows, columns, empty="nothing is revoked")
     if over:
         print(
-            f"countersign: {over} single tasks, handles, tokens and sign-ins that are over: --all lists them",
+            "countersign: single tasks, handles, tokens and sign-ins that are over are left out: --all lists them",
             file=sys.stderr,
         )
-
-
-def _over(row: Mapping[str, str]) -> bool:
-    """Single pieces of work that have ended, and sign-ins whose identity provider said so."""
-    kind = row["scope"].partition(":")[0]
-    single = kind in {"task", "handle", "token"} or (kind == "principal" and row["by"].startswith("transmitter:"))
-    return row["kind"] == "revoke" and single

@@ -12,7 +12,8 @@ from proxy.errors import Declined
 from proxy.tasks.interfaces import Revocation
 
 MOST_CHOICES = 200  # more are typed, with the known ones offered
-MOST_OVER = 50
+MOST_STANDING = 200
+MOST_OVER = 50  # never lifted here
 _SHOWN = 20
 
 type Effect = Literal["revoke", "freeze"]
@@ -63,11 +64,10 @@ class KillSwitchPages:
     async def lift(self, visit: Visit, form: Form) -> Response:
         """This end, or this freeze, is lifted, if it still stands as it was looked at."""
         scope = form.get("scope", "")
-        standing = {(one.row.scope, one.row.kind): one.row for one in await visit.desk.kill_switch.standing()}
         try:
             effect = asked_effect(form)
-            row = standing.get((scope, effect))
-            if row is not None and form.get("seen") != seen(row):
+            standing = await visit.desk.ending.standing(scope, effect)
+            if standing and form.get("seen") != seen(*standing):
                 raise Declined(409, "stale", "somebody has changed this meanwhile; look again, and decide then")
             await visit.desk.ending.lift(scope, form.get("reason", ""), effect)
         except Declined as declined:
@@ -79,14 +79,16 @@ class KillSwitchPages:
         kinds = visit.desk.kill_switch.kinds()
         kind = typed["kind"] if typed.get("kind") in kinds else kinds[0]
         choices = await visit.desk.kill_switch.choices(kind)
-        everything = await visit.desk.kill_switch.standing()
+        standing, more = await visit.desk.kill_switch.standing(MOST_STANDING, over=False)
+        over, more_over = await visit.desk.kill_switch.standing(MOST_OVER, over=True)
         return self._site.render(
             "kill_switch.html",
             visit,
             status=declined.status if declined else 200,
-            standing=[(one, seen(one.row)) for one in everything if not _over(one.row)],
-            over=[one.row for one in everything if _over(one.row)],
-            most=MOST_OVER,
+            standing=[(one, seen(one.row)) for one in standing],
+            more=more,
+            over=[one.row for one in over],
+            more_over=more_over,
             kinds=kinds,
             able=await visit.desk.kill_switch.able(),
             kind=kind,
@@ -120,16 +122,6 @@ class KillSwitchPages:
 def seen(*rows: Revocation) -> str:
     """What a form says that its sender saw standing."""
     return " ".join(sorted(f"{row.kind}@{row.at}@{row.by}" for row in rows)) or "nothing"
-
-
-def _over(row: Revocation) -> bool:
-    """Single pieces of work that have ended, as each does in time, and sign-ins that their identity provider ended.
-
-    Hardly worth a look, and never lifted here.
-    """
-    kind = row.scope.partition(":")[0]
-    single = kind in {"task", "handle", "token"} or (kind == "principal" and row.by.startswith("transmitter:"))
-    return row.kind == "revoke" and single
 
 
 def _done(standing: Iterable[Revocation], effect: Effect, visit: Visit) -> bool:

@@ -1,6 +1,6 @@
 """The agents that one caller may see, with who answers for them and how they stand."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -12,6 +12,7 @@ from proxy.control.responders import Levers
 from proxy.errors import Declined
 from proxy.facts import Agent, Inventory, Person
 from proxy.inventory.ownership import agent_review, standing
+from proxy.tasks.epochs import Epochs
 from proxy.tasks.interfaces import Revocation
 
 
@@ -43,15 +44,8 @@ class _Moment:
 
     inventory: Inventory
     today: date
-    by_scope: Mapping[str, Sequence[Revocation]]
+    epochs: Epochs
     levers: Levers
-
-
-def _by_scope(rows: Iterable[Revocation]) -> Mapping[str, Sequence[Revocation]]:
-    found: dict[str, list[Revocation]] = {}
-    for row in rows:
-        found.setdefault(row.scope, []).append(row)
-    return found
 
 
 class AgentDesk:
@@ -87,15 +81,16 @@ class AgentDesk:
         return _Moment(
             inventory=inventory,
             today=datetime.fromtimestamp(now, UTC).date(),
-            by_scope=_by_scope(self._deps.revocations.in_force()),
+            epochs=self._deps.revocations.epochs,
             levers=Levers(self._caller, inventory, NOTHING_NAMED, self._deps.responders, now),
         )
 
     def _card(self, agent: Agent, moment: _Moment) -> AgentCard:
-        inventory, by_scope, levers = moment.inventory, moment.by_scope, moment.levers
+        inventory, levers = moment.inventory, moment.levers
         owner = inventory.people.get(agent.owner) if agent.owner else None
         found = standing(agent, inventory, moment.today)
-        rows = [row for scope in ends_today(agent, inventory, moment.today) for row in by_scope.get(scope, ())]
+        scopes = ends_today(agent, inventory, moment.today)
+        rows = [row for scope in scopes for row in moment.epochs.standing(scope)]
         ended = next((row for row in rows if row.kind == "revoke"), rows[0] if rows else None)
         frozen = ended is not None and ended.kind == "freeze"
         scope = f"agent:{agent.id}"

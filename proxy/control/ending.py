@@ -1,18 +1,30 @@
 """The kill switch, as one caller may use it: end or freeze a scope at once, see what is ended, lift it."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from proxy.control.callers import NOTHING_NAMED, Caller, Named, seen_agents
 from proxy.control.journal import Journal, required_reason
 from proxy.control.needs import ControlDeps
+from proxy.control.paging import MOST
 from proxy.control.responders import OWNERS_KINDS, Levers, may_respond
 from proxy.errors import CountersignError, Declined, StoreUnavailable
 from proxy.facts import Inventory, Service
-from proxy.tasks.interfaces import Revocation, RevocationKind
+from proxy.tasks.epochs import FIRST, Place, place_of
+from proxy.tasks.interfaces import KINDS, Revocation, RevocationKind
 from proxy.tasks.scopes import checked_scope
 
 _TRANSMITTER = "transmitter:"
+_MOST_LOOKED_AT = 5000  # for one piece of a list, by who may end what
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A piece of what is in force, and behind which place the next one begins; None if this is the last."""
+
+    rows: Sequence[Revocation]
+    next: Place | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +51,30 @@ class EndingDesk:
         self._deps = deps
         self._journal = journal
 
-    async def list(self) -> list[Revocation]:
-        """What is ended or frozen, as far as it concerns this caller."""
+    async def list(self, after: Place = FIRST, *, limit: int = MOST, over: bool | None = None) -> Listed:
+        """What is ended or frozen, as far as it concerns this caller: the latest first, a piece at a time.
+
+        With `over`, or without what is over (see `Revocation.over`), where that is said.
+        """
         deps, now = self._deps, self._deps.clock()
-        everything = deps.revocations.in_force()
+        rows = (row for row in deps.revocations.epochs.after(after) if over is None or row.over == over)
         agents = seen_agents(self._caller, None, deps.inventory(), deps.auditors, now)
         if agents is None or may_respond(self._caller, deps.responders):
-            return everything
+            found = [*islice(rows, limit + 1)]
+            return Listed(found[:limit], place_of(found[limit - 1]) if len(found) > limit else None)
         # most are of people and tokens, which are nobody's to see: they are not looked at one by one
-        rows = [row for row in everything if row.scope.partition(":")[0] in OWNERS_KINDS]
-        levers = await self.levers([row.scope for row in rows])
+        looked = [*islice((row for row in rows if row.scope.partition(":")[0] in OWNERS_KINDS), _MOST_LOOKED_AT)]
+        levers = await self.levers([row.scope for row in looked])
         own = {f"agent:{name}" for name in agents}
-        return [row for row in rows if row.scope in own or levers.end(row.scope)]
+        found = [row for row in looked if row.scope in own or levers.end(row.scope)]
+        if len(found) > limit:
+            return Listed(found[:limit], place_of(found[limit - 1]))
+        return Listed(found, place_of(looked[-1]) if len(looked) == _MOST_LOOKED_AT else None)
+
+    async def standing(self, scope: str, kind: RevocationKind | None = None) -> tuple[Revocation, ...]:
+        """What is in force of this scope, for who may end it."""
+        await self._allow(scope)
+        return self._standing(scope, kind)
 
     def unstored(self) -> frozenset[Revocation]:
         """What is in force in this process, and not in the store yet."""
@@ -153,8 +177,7 @@ class EndingDesk:
             return True  # nobody can say, and what may be right must not wait for the store
 
     def _standing(self, scope: str, kind: RevocationKind | None) -> tuple[Revocation, ...]:
-        rows = self._deps.revocations.in_force()
-        return tuple(row for row in rows if row.scope == scope and kind in {None, row.kind})
+        return self._deps.revocations.epochs.standing(scope, KINDS if kind is None else [kind])
 
 
 def _listed(kind: str, name: str, deps: ControlDeps) -> bool:

@@ -12,7 +12,7 @@ from proxy.control import bodies
 from proxy.control.desk import Desk
 from proxy.control.door import Door
 from proxy.control.event_stream import lines
-from proxy.control.paging import asked_limit, asked_place, next_place
+from proxy.control.paging import asked_limit, asked_place, asked_revocation, next_place, next_revocation
 from proxy.errors import Declined
 from proxy.holds.view import HoldView
 from proxy.identity.interfaces import HandleRow
@@ -115,10 +115,12 @@ async def revoke(request: Request, desk: Desk) -> Response:
     return JSONResponse({"scope": body.scope, "revoked": True} | asdict(done), 201)
 
 
-async def list_revocations(_: Request, desk: Desk) -> Response:
+async def list_revocations(request: Request, desk: Desk) -> Response:
+    over = flag(request, "over") if "over" in request.query_params else None
     unstored = desk.ending.unstored()
-    rows = [asdict(row) | {"stored": row not in unstored} for row in await desk.ending.list()]
-    return JSONResponse({"revocations": rows})
+    listed = await desk.ending.list(asked_revocation(request), limit=asked_limit(request), over=over)
+    rows = [asdict(row) | {"stored": row not in unstored} for row in listed.rows]
+    return JSONResponse({"revocations": rows} | next_revocation(listed.next))
 
 
 async def lift(request: Request, desk: Desk) -> Response:

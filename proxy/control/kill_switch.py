@@ -83,16 +83,19 @@ class KillSwitch:
         tasks = await deps.tasks.list(live=True, limit=MOST_TASKS_COUNTED)
         today = datetime.fromtimestamp(deps.clock(), UTC).date()
         reach = reach_of(scope, deps.inventory(), handles, tasks, today)
-        standing = tuple(row for row in deps.revocations.in_force() if row.scope == scope)
+        standing = deps.revocations.epochs.standing(scope)
         connections = deps.reach(scope).connections if deps.reach is not None else None
         return Preview(scope, reach, connections, standing)
 
-    async def standing(self) -> list[Standing]:
-        """What is ended or frozen, as far as it concerns this caller; the latest first."""
+    async def standing(self, limit: int, *, over: bool) -> tuple[list[Standing], bool]:
+        """What is ended or frozen, as far as it concerns this caller, the latest first; and whether there is more.
+
+        Either what is over (see `Revocation.over`), or the rest.
+        """
         unstored = self._ending.unstored()
-        rows = await self._ending.list()
-        levers = await self._ending.levers([row.scope for row in rows])
-        return [Standing(row, levers.lift(row), row not in unstored) for row in rows]
+        listed = await self._ending.list(limit=limit, over=over)
+        levers = await self._ending.levers([row.scope for row in listed.rows])
+        return [Standing(row, levers.lift(row), row not in unstored) for row in listed.rows], listed.next is not None
 
     async def stop(self, scope: str, effect: RevocationKind, reason: str) -> Done:
         """The scope is ended, or every call of it held, when this returns."""

@@ -14,6 +14,7 @@ from proxy.holds.view import HoldView
 from proxy.holds.voting import VoteDetails
 from proxy.identity.interfaces import HandleQuery, HandleRow
 from proxy.inventory.documents import BeforeKept, Kept
+from proxy.tasks.epochs import Epochs
 from proxy.tasks.interfaces import KINDS, Revocation, RevocationKind
 from proxy.tasks.revocations import Stopped
 from proxy.tasks.task import End, NewTask, Task
@@ -87,7 +88,8 @@ class Revocations(Protocol):
 
     async def lift(self, scope: str, kinds: Collection[RevocationKind] = KINDS) -> bool: ...
 
-    def in_force(self) -> list[Revocation]: ...
+    @property
+    def epochs(self) -> Epochs: ...
 
     def unstored(self) -> frozenset[Revocation]: ...
 

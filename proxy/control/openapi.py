@@ -18,6 +18,7 @@ _QUERIES: Final = {
     ("GET", "/v1/holds"): ("state",),
     ("GET", "/v1/reviews"): ("all",),
     ("GET", "/v1/calls"): ("limit", "agent", "outcome", "task", "principal", "before"),
+    ("GET", "/v1/revocations"): ("limit", "after", "over"),
     ("DELETE", "/v1/revocations"): ("scope", "kind"),
 }
 

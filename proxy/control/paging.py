@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from proxy.errors import Declined
 from proxy.identity.interfaces import HandleRow
+from proxy.tasks.epochs import FIRST, Place
 
 USUAL = 200
 MOST = 1000
@@ -32,10 +33,31 @@ def asked_place(request: Request) -> tuple[float, str] | None:
     except ValueError:
         place = math.nan
     if not math.isfinite(place) or not name:
-        raise Declined(422, "after_invalid", "`after` is what the answer before this one called its `next`")
+        raise _no_place()
     return place, name
 
 
 def next_place(rows: Sequence[HandleRow], limit: int) -> dict[str, str]:
     """The `next` of an answer with these rows; nothing if they are the last."""
     return {"next": f"{rows[-1].issued_at!r}~{rows[-1].id}"} if len(rows) == limit else {}
+
+
+def asked_revocation(request: Request) -> Place:
+    """The same of a list of revocations."""
+    place = asked_place(request)
+    if place is None:
+        return FIRST
+    at, name = place
+    kind, colon, scope = name.partition(":")
+    if not colon:
+        raise _no_place()
+    return -at, scope, kind
+
+
+def next_revocation(place: Place | None) -> dict[str, str]:
+    """The `next` of an answer behind which more begins at this place; nothing if none does."""
+    return {} if place is None else {"next": f"{-place[0]!r}~{place[2]}:{place[1]}"}
+
+
+def _no_place() -> Declined:
+    return Declined(422, "after_invalid", "`after` is what the answer before this one called its `next`")

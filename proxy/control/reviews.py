@@ -183,7 +183,7 @@ class ReviewDesk:
         return person is not None and isinstance(fact, Agent) and person.id == fact.technical_owner
 
     def _ended(self, scope: str) -> bool:
-        return any(row.scope == scope and row.kind == "revoke" for row in self._deps.revocations.in_force())
+        return bool(self._deps.revocations.epochs.standing(scope, ["revoke"]))
 
     def _sees(self, what: str) -> bool:
         kind, _, name = what.partition(":")

@@ -96,6 +96,10 @@ class HoldStore(Protocol):
         """The open holds that a revocation of one of these scopes ends."""
         ...
 
+    async def scopes_of_open_holds(self) -> frozenset[str]:
+        """Every scope whose revocation ends an open hold."""
+        ...
+
     async def holds_in_flight(self, node: str | None, reserved_before: float, sent_before: float) -> list[Hold]:
         """Holds being released: every one of `node`, and anyone's older than these times."""
         ...

@@ -131,6 +131,10 @@ class HoldService:
         code = reason or f"{min(scopes).partition(':')[0]}_revoked"
         return await self._upkeep.end_under(scopes, by, code, self._ledger.clock() if now is None else now)
 
+    async def scopes(self) -> frozenset[str]:
+        """Every scope that `invalidate_for` would find anything under."""
+        return await self._ledger.store.scopes_of_open_holds()
+
     async def changed(self) -> None:
         """Another process changed something: wake the calls that wait for it here."""
         waiters = self._ledger.waiters

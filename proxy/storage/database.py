@@ -16,7 +16,8 @@ class Database:
 
     After an error of SQLite the connection is dropped and opened afresh for the next function: a full
     disk or a lock is over when it is over, without a restart. The file itself is never made here, so
-    that a lost file is an error and not an empty store that has forgotten every revocation.
+    that a lost file is an error and not an empty store that has forgotten every revocation. One that is
+    gone, or another by now, is not read any more: whoever writes to what has no name writes to nothing.
     """
 
     def __init__(self, path: Path, version: int, *, busy_seconds: float, writes: bool) -> None:
@@ -25,6 +26,7 @@ class Database:
         self._busy_seconds = busy_seconds
         self._writes = writes
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._generation = 0
         self._closed = False
         self._thread = ThreadPoolExecutor(1, f"sqlite-{'writer' if writes else 'reader'}")
@@ -52,6 +54,8 @@ class Database:
             self._thread.shutdown()
 
     def _perform[T](self, work: Work[T]) -> T:
+        if self._connection is not None and self._found() != self._file:
+            self._drop()
         try:
             connection = self._connection or self._connect()
             connection.execute("BEGIN IMMEDIATE" if self._writes else "BEGIN")
@@ -68,7 +72,16 @@ class Database:
             raise
         return result
 
+    def _found(self) -> tuple[int, int] | None:
+        """Which file is at our path now, as the kernel knows it."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
     def _connect(self) -> sqlite3.Connection:
+        file = self._found()  # first: what is put there meanwhile is seen the next time
         connection = sqlite3.connect(
             f"{self._path.absolute().as_uri()}?mode=rw",
             uri=True,
@@ -91,7 +104,7 @@ class Database:
         except BaseException:
             connection.close()
             raise
-        self._connection = connection
+        self._connection, self._file = connection, file
         self._generation += 1
         return connection
 

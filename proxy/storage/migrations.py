@@ -203,6 +203,12 @@ _ENDED_AND_FROZEN = (
 
 _HOLDS_OF_COPIES = ("ALTER TABLE holds ADD COLUMN instance TEXT NOT NULL DEFAULT ''",)
 
+_REVOCATIONS_BY_CHANGE = (
+    # Which change put each row, by the count of changes: whoever knows a count reads what is newer, and not all.
+    "ALTER TABLE revocations ADD COLUMN seq INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX revocations_by_change ON revocations (seq)",
+)
+
 MIGRATIONS = (
     Migration(1, "handles, revocations, credentials of people", _IDENTITY),
     Migration(2, "holds", _HOLDS),
@@ -213,7 +219,8 @@ MIGRATIONS = (
     Migration(7, "the last bundles of trust domains", _BUNDLES),
     Migration(8, "what changed, and what ended when", _ENDINGS),
     Migration(9, "an end and a freeze of one scope", _ENDED_AND_FROZEN),
-    Migration(12, "which running copy a hold is of", _HOLDS_OF_COPIES),
+    Migration(10, "which running copy a hold is of", _HOLDS_OF_COPIES),
+    Migration(11, "which change put each revocation", _REVOCATIONS_BY_CHANGE),
 )
 
 VERSION = MIGRATIONS[-1].number

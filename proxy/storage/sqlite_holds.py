@@ -93,6 +93,16 @@ class SqliteHolds(SqliteArea):
             tuple(scopes),
         )
 
+    async def scopes_of_open_holds(self) -> frozenset[str]:
+        def scopes(connection: sqlite3.Connection) -> frozenset[str]:
+            found = connection.execute(
+                f"""SELECT DISTINCT scope FROM hold_scopes JOIN holds ON holds.id = hold_id
+                    WHERE holds.state IN {_OPEN}"""  # noqa: S608 - states
+            )
+            return frozenset(row["scope"] for row in found)
+
+        return await self._reader.run(scopes)
+
     async def holds_in_flight(self, node: str | None, reserved_before: float, sent_before: float) -> list[Hold]:
         return await self._many(
             f"""{_SELECT} WHERE state = 'releasing' AND id IN (

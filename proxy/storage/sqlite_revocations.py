@@ -15,9 +15,10 @@ class SqliteRevocations(SqliteArea):
         # a clock that is behind must not bring back what was issued before an earlier revocation
         def put(connection: sqlite3.Connection) -> None:
             connection.execute(
-                """INSERT INTO revocations (scope, at, by, reason, kind) VALUES (?, ?, ?, ?, ?)
-                   ON CONFLICT (scope, kind) DO UPDATE
-                   SET at = max(revocations.at, excluded.at), by = excluded.by, reason = excluded.reason""",
+                """INSERT INTO revocations (scope, at, by, reason, kind, seq) VALUES (?, ?, ?, ?, ?,
+                       (SELECT changes + 1 FROM change_counts WHERE area = 'revocations'))
+                   ON CONFLICT (scope, kind) DO UPDATE SET at = max(revocations.at, excluded.at),
+                       by = excluded.by, reason = excluded.reason, seq = excluded.seq""",
                 (revocation.scope, revocation.at, revocation.by, revocation.reason, revocation.kind),
             )
 
@@ -49,6 +50,15 @@ class SqliteRevocations(SqliteArea):
     async def all_revocations(self) -> list[Revocation]:
         def rows(connection: sqlite3.Connection) -> list[Revocation]:
             found = connection.execute("SELECT scope, at, by, reason, kind FROM revocations ORDER BY scope, kind")
+            return [Revocation(*row) for row in found]
+
+        return await self._watcher.run(rows)
+
+    async def revocations_put(self, after: int, up_to: int) -> list[Revocation]:
+        def rows(connection: sqlite3.Connection) -> list[Revocation]:
+            found = connection.execute(
+                "SELECT scope, at, by, reason, kind FROM revocations WHERE seq > ? AND seq <= ?", (after, up_to)
+            )
             return [Revocation(*row) for row in found]
 
         return await self._watcher.run(rows)

@@ -109,10 +109,16 @@ class RevocationFeed:
         self._epochs = epochs
         self._tell(standing=True)
 
-    def _with_unstored(self, epochs: Epochs) -> Epochs:
-        for revocation in self._unstored.values():
-            epochs = epochs.with_revocation(revocation)
-        return epochs
+    async def _read(self, counts: Counts) -> Epochs:
+        """What is in force by the store: only what was put since the last time, if all that changed was that."""
+        known = self._counts
+        if known is not None and known.reading == counts.reading:
+            before = self._epochs
+            new = await self._store.revocations_put(known.revocations, counts.revocations)
+            # each change is counted, so that as many rows as changes means that nothing was lifted, or put twice
+            if len(new) == counts.revocations - known.revocations:
+                return before.with_all(new)
+        return Epochs(await self._store.all_revocations()).with_all(self._unstored.values())
 
     async def poll(self, now: float) -> None:
         """Hear what changed since the last time; raises `StoreUnavailable`, and is then no fresher than before."""
@@ -123,13 +129,13 @@ class RevocationFeed:
                 break
             counts, known = await self._store.counts(), self._counts  # before the rows, too
             revoked = known is None or (counts.reading, counts.revocations) != (known.reading, known.revocations)
-            rows = await self._store.all_revocations() if revoked else None
+            epochs = await self._read(counts) if revoked else None
             for hear in self._also:
                 await hear()
             if local == self._local_changes:  # else the rows may be older than what is in force here
                 self._token, self._counts = token, counts
-                if rows is not None:
-                    self._epochs = self._with_unstored(Epochs(rows))
+                if epochs is not None:
+                    self._epochs = epochs
                 self._tell(standing=counts != known)
                 break
         self._heard_at, self._latest = now, max(now, self._latest)

@@ -16,7 +16,10 @@ LONGEST_LIFE = 86_400.0
 # As long again: clocks differ, and what is forgotten too late costs a row, too early a breach.
 _MARGIN = 86_400.0
 
-# A clock that was put right a moment ago may be put right again.
+# A clock that was put right a moment ago may be put right again, and one that is days ahead may be so from the start.
+# So nothing is forgotten that could outlive the time for which the clock is known to have run as it should: what was
+# ended before that has died of age meanwhile, whatever the clock says, and of what was ended since it says the age.
+# INVARIANT: an hour is more than any life of our own tokens.
 STEADY_SECONDS = 3600.0
 JUMP_SECONDS = 5.0
 MOST_AT_ONCE = 500
@@ -27,7 +30,7 @@ type Forget = Callable[[Sequence[Revocation]], Awaitable[int]]
 
 
 class SteadyClock:
-    """Whether the wall clock has gone as fast as the monotonic one for an hour. At the start nobody knows."""
+    """For how long the wall clock has gone as fast as the monotonic one. At the start nobody knows."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -35,12 +38,16 @@ class SteadyClock:
         self._since = 0.0
 
     def is_steady(self, now: float) -> bool:
-        """Asked now and then; a jump since the last time begins the hour anew."""
+        """Whether it was for an hour."""
+        return self.steady_for(now) >= STEADY_SECONDS
+
+    def steady_for(self, now: float) -> float:
+        """Seconds. Asked now and then; a jump since the last time begins them anew."""
         ticks, last = self._monotonic(), self._last
         self._last = (now, ticks)
         if last is None or not abs((now - last[0]) - (ticks - last[1])) <= JUMP_SECONDS:
             self._since = ticks
-        return ticks - self._since >= STEADY_SECONDS
+        return ticks - self._since
 
 
 class Forgetting:
@@ -62,10 +69,11 @@ class Forgetting:
 
     async def sweep(self, in_force: Iterable[Revocation], now: float) -> None:
         """A part of it at a time; the rest is for the next sweep."""
-        if not self._clock.is_steady(now):
+        steady = self._clock.steady_for(now)
+        if steady < STEADY_SECONDS:
             return
         rows = list(in_force)
-        over = (await self._not_needed([row for row in rows if self._is_over(row, now)]))[:MOST_AT_ONCE]
+        over = (await self._not_needed([row for row in rows if self._is_over(row, now, steady)]))[:MOST_AT_ONCE]
         over += await self._over_with_their_task(rows, now)
         if not over:
             return
@@ -89,19 +97,17 @@ class Forgetting:
         needed = await self._store.live_via()
         return [row for row in over if row.scope not in needed]
 
-    def _is_over(self, row: Revocation, now: float) -> bool:
+    def _is_over(self, row: Revocation, now: float, steady: float) -> bool:
         if self._own_tokens is not None and row.scope.startswith(self._own_tokens):
             return row.at + MAX_TOKEN_LIFE + _KEPT_AFTER < now
-        return row.kind == "revoke" and _is_short_lived(row.scope) and row.at + LONGEST_LIFE + _MARGIN < now
+        if row.kind != "revoke" or not _is_short_lived(row.scope):
+            return False
+        return steady >= LONGEST_LIFE and row.at + LONGEST_LIFE + _MARGIN < now
 
     async def _over_with_their_task(self, rows: Iterable[Revocation], now: float) -> list[Revocation]:
-        ended = {row.scope.removeprefix("task:"): row for row in rows if _ends_a_task(row)}
+        ended = {row.ended_task: row for row in rows if row.ended_task is not None}
         over = await self._store.over_before(ended.keys(), now - _KEPT_AFTER) if ended else ()
         return [ended[task] for task in sorted(over)][:MOST_AT_ONCE]
-
-
-def _ends_a_task(row: Revocation) -> bool:
-    return row.kind == "revoke" and row.scope.startswith("task:")
 
 
 def _is_short_lived(scope: str) -> bool:

@@ -29,12 +29,28 @@ class Revocation:
     reason: str
     kind: RevocationKind = "revoke"
 
+    @property
+    def ended_task(self) -> str | None:
+        """The task that it ends; None if it is about anything else, or a freeze."""
+        kind, _, name = self.scope.partition(":")
+        return name if kind == "task" and self.kind == "revoke" else None
+
+    @property
+    def over(self) -> bool:
+        """A single piece of work that has ended, as each does, or a sign-in that its identity provider ended.
+
+        There are many, and hardly one is worth a look.
+        """
+        kind = self.scope.partition(":")[0]
+        single = kind in {"task", "handle", "token"} or (kind == "principal" and self.by.startswith("transmitter:"))
+        return self.kind == "revoke" and single
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """How often anything was revoked or lifted, and how often tasks and handles came to stand otherwise.
 
-    Numbers of one `reading` that are equal mean that nothing changed; they mean nothing else.
+    Numbers of one `reading` that are equal mean that nothing changed. Each put and each lift counts one.
     """
 
     reading: int
@@ -58,6 +74,10 @@ class RevocationStore(Protocol):
         ...
 
     async def all_revocations(self) -> list[Revocation]: ...
+
+    async def revocations_put(self, after: int, up_to: int) -> list[Revocation]:
+        """Those that were last put after `Counts.revocations` was the one number, and when it became the other."""
+        ...
 
     async def change_token(self) -> int:
         """A number that differs after any change by any process; cheap enough for every 50 ms."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from policies.model import Json
 from proxy.errors import CountersignError, Declined, StoreUnavailable
+from proxy.tasks.epochs import Epochs
 from proxy.tasks.feed import RevocationFeed
 from proxy.tasks.interfaces import KINDS, Revocation, RevocationKind, RevocationStore
 from proxy.tasks.scopes import checked_scope
@@ -93,11 +94,11 @@ class RevocationService:
 
         What is lifted is what stood when this was called: what is ended anew meanwhile stays ended.
         """
-        standing = self._standing(checked_scope(scope), kinds)
+        standing = self.epochs.standing(checked_scope(scope), kinds)
         if standing:  # the other kind may be put meanwhile, and is not what was to be lifted
             kinds = tuple(row.kind for row in standing)
         async with self._lifts:
-            if self._standing(scope, kinds) != standing:
+            if self.epochs.standing(scope, kinds) != standing:
                 raise _ended_anew()
             self._lifting = frozenset((scope, kind) for kind in kinds)
             try:
@@ -110,9 +111,14 @@ class RevocationService:
             self._feed.apply_lift(scope, kinds)
         return lifted
 
+    @property
+    def epochs(self) -> Epochs:
+        """What this process knows of at this moment."""
+        return self._feed.epochs
+
     def in_force(self) -> list[Revocation]:
         """Every revocation that this process knows of, the latest first."""
-        return sorted(self._feed.epochs.rows, key=lambda revocation: -revocation.at)
+        return [*self._feed.epochs.latest_first]
 
     def unstored(self) -> frozenset[Revocation]:
         """Those of which the store does not know yet."""
@@ -176,9 +182,6 @@ class RevocationService:
         known = self._feed.epochs.of(checked_scope(scope), kind)
         at = now + self._feed.behind
         return Revocation(scope, at if known is None else max(at, known.at), by, reason, kind)
-
-    def _standing(self, scope: str, kinds: Collection[RevocationKind]) -> list[Revocation]:
-        return [row for kind in kinds if (row := self._feed.epochs.of(scope, kind)) is not None]
 
     def _note(self, revocation: Revocation) -> None:
         if (revocation.scope, revocation.kind) in self._lifting:

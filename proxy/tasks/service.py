@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from policies.model import Json
@@ -169,10 +169,16 @@ class TaskService:
             ending.set()
         return ended
 
+    async def unfinished(self, revocations: Iterable[Revocation]) -> frozenset[str]:
+        """The scopes of the tasks that these end, and that are not over yet: for `ended_by`."""
+        named = {row.ended_task for row in revocations if row.ended_task is not None}
+        over = await self._store.over_before(named, float("inf")) if named else frozenset[str]()
+        return frozenset(f"task:{task}" for task in named - over)
+
     async def ended_by(self, revocation: Revocation) -> None:
         """Somebody ended the task's scope: the task is over too, and stays so should the scope be lifted again."""
-        kind, _, task_id = revocation.scope.partition(":")
-        if kind != "task" or revocation.kind != "revoke":
+        task_id = revocation.ended_task
+        if task_id is None:
             return
         if task_id in self._ending:  # it is our own doing, half done: only if that fails is there anything to finish
             await self._ending[task_id].wait()

@@ -195,6 +195,7 @@ class HoldStoreConformance(ABC):
                 assert await store.holds_under(("agent:refunds", "task:1")) == [one]
                 assert await store.holds_under(("task:9",)) == []
                 assert await store.holds_under(()) == []
+                assert await store.scopes_of_open_holds() == {"agent:refunds", "task:1", "agent:other"}
 
         asyncio.run(story())
 

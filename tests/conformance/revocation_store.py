@@ -142,3 +142,28 @@ class RevocationStoreConformance(ABC):
                     assert (await mine.counts(), await other.counts()) == after
 
         asyncio.run(story())
+
+    def test_what_was_put_between_two_counts_is_read_alone(self, tmp_path: Path) -> None:
+        """By whomever: as many rows as the count moved by, unless something was lifted or put again."""
+
+        async def story() -> None:
+            async with self.opened(tmp_path) as mine, self.opened(tmp_path) as other:
+                counts = [(await mine.counts()).revocations]
+                again = Revocation(ONE.scope, 2000.0, "person:carol", "again")
+                for act in (
+                    mine.put_revocation(ONE), other.put_revocation(TWO),
+                    mine.lift_revocation(TWO.scope), other.put_revocation(again),
+                ):  # fmt: skip
+                    await act
+                    counts.append((await mine.counts()).revocations)
+                    if len(counts) == 3:
+                        assert set(await other.revocations_put(counts[0], counts[2])) == {ONE, TWO}
+                        assert await other.revocations_put(counts[0], counts[1]) == [ONE]
+                start, first, second, lifted, last = counts
+                assert second - start == 2
+                assert await mine.revocations_put(start, first) == []  # it was put again since
+                assert await mine.revocations_put(second, lifted) == []
+                assert await mine.revocations_put(lifted, last) == [again]
+                assert await mine.revocations_put(last, last) == []
+
+        asyncio.run(story())

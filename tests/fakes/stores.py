@@ -100,6 +100,7 @@ class MemoryRevocationStore:
 
     by_kind: dict[tuple[str, RevocationKind], Revocation] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
+    put_at: dict[tuple[str, RevocationKind], int] = field(default_factory=dict)
     others: int = 0
     reads: int = 0
     failing: bool = False
@@ -123,6 +124,7 @@ class MemoryRevocationStore:
         at = max(revocation.at, known.at) if known is not None else revocation.at
         self.by_kind[key] = replace(revocation, at=at)
         self.changes.append(revocation.scope)
+        self.put_at[key] = len(self.changes)
 
     async def lift_revocation(self, scope: str, kinds: Collection[RevocationKind] = KINDS) -> bool:
         self._check()
@@ -141,6 +143,14 @@ class MemoryRevocationStore:
         self._check()
         self.reads += 1
         rows = list(self.by_kind.values())
+        if self.before_rows is not None:
+            act, self.before_rows = self.before_rows, None
+            act()
+        return rows
+
+    async def revocations_put(self, after: int, up_to: int) -> list[Revocation]:
+        self._check()
+        rows = [row for key, row in self.by_kind.items() if after < self.put_at.get(key, 0) <= up_to]
         if self.before_rows is not None:
             act, self.before_rows = self.before_rows, None
             act()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from proxy.control.signals.interfaces import Outbox
 from proxy.control.signals.model import Receiver, Telling
 from proxy.control.signals.telling import Author
-from proxy.tasks.interfaces import Revocation
+from proxy.tasks.epochs import Epochs
 
 
 class Teller:
@@ -17,16 +17,15 @@ class Teller:
 
     def __init__(
         self, author: Author, receivers: Iterable[Receiver], outbox: Outbox, *,
-        in_force: Callable[[], list[Revocation]], clock: Callable[[], float], wake: Callable[[], None],
+        epochs: Callable[[], Epochs], clock: Callable[[], float], wake: Callable[[], None],
     ) -> None:  # fmt: skip
         self._author = author
         self._receivers = tuple(receivers)
         self._outbox = outbox
-        self._in_force = in_force
+        self._epochs = epochs
         self._clock = clock
         self._wake = wake
-        self._seen: frozenset[Revocation] = frozenset()
-        self._first = True
+        self._seen: Epochs | None = None
         self._changed = asyncio.Event()
         self._changed.set()
 
@@ -39,20 +38,20 @@ class Teller:
         await self._changed.wait()
         self._changed.clear()  # first: what changes from here on is looked at again
         try:
-            await self._put(frozenset(self._in_force()))
+            await self._put(self._epochs())
         except BaseException:
             self._changed.set()
             raise
 
     async def tidy(self) -> None:
         """Of ends that are not in force need not be known that they were told."""
-        await self._outbox.forget_told([one.scope for one in self._in_force() if one.kind == "revoke"])
+        await self._outbox.forget_told(self._epochs().ended.keys())
 
-    async def _put(self, in_force: frozenset[Revocation]) -> None:
-        new = sorted(in_force - self._seen, key=lambda one: (one.at, one.scope))
+    async def _put(self, epochs: Epochs) -> None:
+        new = sorted(epochs.since(self._seen or Epochs()), key=lambda one: (one.at, one.scope))
         tellings: list[Telling] = []
         for receiver in self._receivers if new else ():
-            told = await self._outbox.told(receiver.id) if self._first else {}
+            told = await self._outbox.told(receiver.id) if self._seen is None else {}
             for one in new:
                 telling = None
                 if not told.get(one.scope, float("-inf")) >= one.at:
@@ -62,4 +61,4 @@ class Teller:
         if tellings:
             await self._outbox.tell(tellings)
             self._wake()
-        self._seen, self._first = in_force, False
+        self._seen = epochs

@@ -73,6 +73,32 @@ def test_one_end_that_cannot_be_acted_on_keeps_no_other_waiting(tmp_path):
     asyncio.run(main())
 
 
+def test_of_many_ends_only_those_are_acted_on_that_end_anything(tmp_path):
+    """A house has thousands at its start, most of sign-ins: what waits under others is ended at once all the same."""
+    settings = configured(tmp_path)
+
+    async def main():
+        async with open_core(settings) as core:
+            hold, _ = await held(core)
+            acted, ended_by = [], core.tasks.ended_by
+
+            async def noted(revocation):
+                acted.append(revocation.scope)
+                await ended_by(revocation)
+
+            core.tasks.ended_by = noted
+            for n in range(20):
+                await core.revocations.revoke(f"principal:https://idp|{n}", "operator", "x", core.clock())
+            await core.revocations.revoke("agent:support-bot", "operator", "x", core.clock())
+            await until(lambda: acted)
+            assert acted == ["agent:support-bot"]
+            async with asyncio.timeout(10):
+                while (await core.holds.get(hold)).state == "pending":  # noqa: ASYNC110 - another task ends it
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(main())
+
+
 def test_what_was_ended_while_nobody_was_here_is_ended_at_the_start(tmp_path):
     """A revocation made between two runs ends the holds from before it; once it is lifted, one may ask again."""
     settings = configured(tmp_path)

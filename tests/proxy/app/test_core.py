@@ -132,6 +132,27 @@ def test_a_damaged_audit_log_is_not_written_on(tmp_path):
         asyncio.run(main())
 
 
+def test_a_store_that_is_gone_is_no_new_one(tmp_path):
+    """Else whom a person ended would call again after a restart. An empty file says that it is to begin anew."""
+    settings = configured(tmp_path)
+    path = settings.state / "countersign.db"
+
+    async def main():
+        async with open_core(settings) as core:
+            await core.revocations.revoke("agent:support-bot", "operator", "x", core.clock())
+        for file in settings.state.glob("countersign.db*"):
+            file.unlink()
+        with pytest.raises(CountersignError, match="the store is gone"):
+            async with open_core(settings):
+                pass
+        assert not path.exists()
+        path.touch(0o600)
+        async with open_core(settings) as core:
+            assert core.feed.epochs.rows == ()
+
+    asyncio.run(main())
+
+
 def test_what_a_predecessor_left_is_settled_at_the_start(tmp_path):
     """A use that was reserved and not sent when the last one died is given back before anything is served."""
     settings = configured(tmp_path)

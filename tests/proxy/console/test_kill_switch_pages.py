@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from proxy.console import kill_switch_pages as module
 from proxy.console import words
-from proxy.console.kill_switch_pages import seen
+from proxy.console.kill_switch_pages import MOST_OVER, seen
 from proxy.control.kill_switch import KINDS
 from tests.fakes.console_house import ConsoleHouse, hidden
 from tests.fakes.control_house import ORIGIN
@@ -351,17 +352,41 @@ def test_many_names_are_typed_and_few_are_chosen(house: ConsoleHouse) -> None:
     asyncio.run(scenario())
 
 
+def test_a_page_has_no_more_than_can_be_read(house: ConsoleHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last of what is stopped, and where all of it is; what is not on the page can be lifted all the same."""
+    monkeypatch.setattr(module, "MOST_STANDING", 2)
+
+    async def scenario() -> None:
+        for n, name in enumerate(("frank", "alice", "bob")):
+            await house.revocations.revoke(f"principal:{name}", "person:carol", "gone", house.now + n)
+        async with await house.visitor("carol") as carol:
+            page = (await carol.get("/kill-switch")).text
+            assert ("principal:bob" in page, "principal:alice" in page, "principal:frank" in page) == (
+                True,
+                True,
+                False,
+            )
+            assert "The last 2. <code>countersign revocations</code>" in page
+            row = house.revocations.epochs.of("principal:frank", "revoke")
+            assert row is not None
+            form = {"csrf": hidden(page)["csrf"], "scope": "principal:frank", "effect": "revoke", "reason": "back"}
+            assert (await carol.post("/kill-switch/lift", data=form | {"seen": "nothing"})).status_code == 409
+            assert (await carol.post("/kill-switch/lift", data=form | {"seen": module.seen(row)})).status_code == 303
+
+    asyncio.run(scenario())
+
+
 def test_sign_ins_that_an_identity_provider_ended_are_only_counted(house: ConsoleHouse) -> None:
     """There may be thousands a day: what a person ended must not drown among them, nor the page grow with them."""
 
     async def scenario() -> None:
-        for n in range(3):
+        for n in range(MOST_OVER + 1):
             who = f"principal:https://idp.example|user-{n}"
             await house.revocations.revoke(who, "transmitter:https://idp.example", "signed out", house.now)
         await house.revocations.revoke("principal:frank", "operator:uid=0", "gone", house.now)
         async with await house.visitor("carol") as carol:
             page = (await carol.get("/kill-switch")).text
-        assert "3 single tasks, handles, tokens and sign-ins that are over" in page
+        assert f"{MOST_OVER} or more single tasks, handles, tokens and sign-ins that are over" in page
         stopped, _, counted = page.partition("that are over")
         assert "principal:frank" in stopped
         assert "user-1" not in stopped

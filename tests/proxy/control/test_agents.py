@@ -132,16 +132,3 @@ def test_agents_come_in_pieces(house: House) -> None:
         assert [card.agent.id for card in own.list(limit=1)] == own.ids() == ["support-bot"]
 
     asyncio.run(scenario())
-
-
-def test_a_list_looks_at_what_is_ended_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many agents there are."""
-    looked: list[int] = []
-    in_force = house.revocations.in_force
-    monkeypatch.setattr(house.revocations, "in_force", lambda: looked.append(1) or in_force())
-
-    async def scenario() -> None:
-        assert len((await desk(house, "carol")).agents.list()) == 3
-
-    asyncio.run(scenario())
-    assert looked == [1]

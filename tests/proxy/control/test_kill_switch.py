@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxy.control.desk import Desk
-from proxy.control.kill_switch import KINDS, MOST_COUNTED
+from proxy.control.kill_switch import KINDS, MOST_COUNTED, KillSwitch
 from proxy.control.responders import OWNERS_KINDS
 from proxy.errors import Declined
 from proxy.identity.interfaces import EVERY_HANDLE, HandleQuery, HandleRow
@@ -70,6 +70,13 @@ def test_a_task_without_a_handle_is_its_owners_to_stop(house: House) -> None:
     asyncio.run(scenario())
 
 
+async def stands(switch: KillSwitch) -> list[tuple[str, bool]]:
+    """The kinds of what stands, and whether this caller may lift each."""
+    rows, more = await switch.standing(9, over=False)
+    assert not more
+    return [(one.row.kind, one.may_lift) for one in rows]
+
+
 def test_looking_at_what_would_die_needs_the_right_to_end_it(house: House) -> None:
     """Refused in the same words, and nothing is recorded."""
 
@@ -83,10 +90,8 @@ def test_looking_at_what_would_die_needs_the_right_to_end_it(house: House) -> No
         assert ([agent.id for agent in preview.reach.agents], preview.standing) == (["support-bot"], ())
         await switch.stop("agent:support-bot", "freeze", "odd")
         assert [row.kind for row in (await switch.preview("agent:support-bot")).standing] == ["freeze"]
-        assert [(one.row.kind, one.may_lift) for one in await switch.standing()] == [("freeze", True)]
-        assert [(one.row.kind, one.may_lift) for one in await (await desk(house, "carol")).kill_switch.standing()] == [
-            ("freeze", False)
-        ]
+        assert await stands(switch) == [("freeze", True)]
+        assert await stands((await desk(house, "carol")).kill_switch) == [("freeze", False)]
 
     asyncio.run(scenario())
 
@@ -107,7 +112,7 @@ def test_the_page_reads_no_handle_that_is_over(house: House, monkeypatch: pytest
             _, row = await house.handles.issue(agent=agent, purpose="x", ttl=60, issued_by="t", now=house.now - 100)
             await house.handles.revoke(row.id, by="t", reason="x", now=house.now)
         desk_of_alice = await desk(house, "alice")
-        assert [one.row.scope for one in await desk_of_alice.kill_switch.standing()]
+        assert (await desk_of_alice.kill_switch.standing(9, over=True))[0]
         assert await desk_of_alice.kill_switch.choices("handle") == {}
         await desk_of_alice.kill_switch.able()
         await desk_of_alice.kill_switch.preview("agent:support-bot")

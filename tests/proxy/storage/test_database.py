@@ -176,6 +176,32 @@ def test_a_lost_file_is_an_outage_and_not_an_empty_store(tmp_path: Path) -> None
     assert not store_path(tmp_path).exists()
 
 
+def test_a_file_that_is_lost_while_it_is_open_is_an_outage(tmp_path: Path) -> None:
+    """Neither read nor written any more; once it is back, or another is there in its place, that one is."""
+    path = store_path(tmp_path)
+
+    def scopes(connection: sqlite3.Connection) -> list[str]:
+        return [row["scope"] for row in connection.execute("SELECT scope FROM revocations")]
+
+    async def story(writer: Database, reader: Database) -> None:
+        put = "INSERT INTO revocations (scope, at, by, reason, kind) VALUES ('agent:a', 1, 'x', '', 'revoke')"
+        await writer.run(lambda connection: connection.execute(put))
+        assert await reader.run(scopes) == ["agent:a"]
+        aside = tmp_path / "aside"
+        aside.mkdir()
+        names = [path.name + end for end in ("", "-wal", "-shm")]
+        for name in names:
+            path.with_name(name).rename(aside / name)
+        for made in (writer, reader):
+            with pytest.raises(StoreUnavailable, match="unable to open"):
+                await made.run(scopes)
+        prepare(path, 1.0)
+        assert (await writer.run(scopes), await reader.run(scopes)) == ([], [])
+
+    with database(tmp_path) as writer, database(tmp_path, writes=False) as reader:
+        asyncio.run(story(writer, reader))
+
+
 def test_a_store_of_another_version_is_not_used(tmp_path: Path) -> None:
     """A process that runs old code beside a migrated store stops using it."""
     with database(tmp_path) as made:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.tasks.epochs import Epochs
+from proxy.tasks.epochs import FIRST, Epochs, place_of
 from proxy.tasks.interfaces import KINDS, Revocation, RevocationKind
 
 AT = Revocation("agent:a", 100.0, "person:bob", "why")
@@ -104,3 +104,37 @@ def test_more_revocations_never_revive_or_thaw(came: list[tuple[str, float, Revo
     for scope, at, kind in reversed(came):
         shuffled = shuffled.with_revocation(Revocation(scope, at, "x", "", kind))
     assert set(shuffled.rows) == set(epochs.rows)
+
+
+def test_what_is_new_is_told_from_what_was_known() -> None:
+    """New scopes, later ends and other reasons; ends first. Of itself nothing is new, nor of an equal one."""
+    frozen = Revocation("agent:a", 90.0, "person:bob", "look", "freeze")
+    before = Epochs([AT, SIGNED_OUT])
+    later = Revocation(AT.scope, 101.0, AT.by, AT.reason)
+    assert before.since(Epochs()) == [AT, SIGNED_OUT]
+    assert Epochs([frozen, later, SIGNED_OUT]).since(before) == [later, frozen]
+    assert before.with_all([frozen]).since(before) == [frozen]
+    assert before.without("agent:a").since(before) == []
+    assert before.since(before) == Epochs([AT, SIGNED_OUT]).since(before) == []
+
+
+def test_of_two_of_one_kind_the_later_one_counts() -> None:
+    """In whichever order they come; what takes no other's place makes no other snapshot."""
+    later = Revocation(AT.scope, 101.0, "person:carol", "again")
+    for rows in ([AT, later], [later, AT]):
+        assert Epochs(rows).rows == Epochs().with_all(rows).rows == (later,)
+    now = Epochs([later])
+    assert now.with_all([AT]) is now
+    assert now.standing(AT.scope) == now.standing(AT.scope, ["revoke"]) == (later,)
+    assert (now.standing(AT.scope, ["freeze"]), now.standing("agent:b")) == ((), ())
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([1.0, 2.0]), st.sampled_from(KINDS))))
+def test_all_of_it_can_be_read_in_pieces(made: list[tuple[str, float, RevocationKind]]) -> None:
+    """The latest first, each once, from behind any of them."""
+    epochs = Epochs(Revocation(f"agent:{name}", at, "x", "", kind) for name, at, kind in made)
+    rows = list(epochs.latest_first)
+    assert sorted(rows, key=lambda row: -row.at) == rows
+    assert list(epochs.after(FIRST)) == rows
+    for index, row in enumerate(rows):
+        assert list(epochs.after(place_of(row))) == rows[index + 1 :]

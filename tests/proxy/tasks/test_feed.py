@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -287,5 +288,57 @@ def test_the_next_poll_is_one_that_begins_after_it_was_waited_for() -> None:
         await asyncio.sleep(0)
         running.cancel()
         await last
+
+    run(story)
+
+
+def test_only_what_is_new_is_read() -> None:
+    """A house has thousands: they are read once, and again only where something was lifted, or put twice."""
+
+    async def story() -> None:
+        store = MemoryRevocationStore()
+        feed = RevocationFeed(store)
+        await store.put_revocation(REVOKED)
+        await feed.poll(1000.0)
+        later, other = replace(REVOKED, at=200.0), replace(REVOKED, scope="agent:b")
+        for puts, lifts, reads in (
+            ([later], [], 1),
+            ([other, replace(REVOKED, scope="agent:c")], [], 1),
+            ([replace(REVOKED, kind="freeze")], [], 1),
+            ([], ["agent:b"], 2),
+            ([other], ["agent:b"], 3),
+            ([other, other], [], 4),
+            ([other], ["agent:c"], 5),
+        ):
+            for one in puts:
+                await store.put_revocation(one)
+            for scope in lifts:
+                await store.lift_revocation(scope)
+            await feed.poll(1000.0)
+            assert store.reads == reads
+            assert set(feed.epochs.rows) == set(store.by_kind.values())
+
+    run(story)
+
+
+def test_what_is_put_while_the_new_is_read_is_read_next() -> None:
+    """By another process, between the count and the rows: a little later, and never lost."""
+
+    async def story() -> None:
+        store = MemoryRevocationStore()
+        feed = RevocationFeed(store)
+        await feed.poll(1000.0)
+        other = replace(REVOKED, scope="agent:b")
+
+        def put() -> None:
+            store.by_kind[other.scope, other.kind] = other
+            store.changes.append(other.scope)
+            store.put_at[other.scope, other.kind] = len(store.changes)
+
+        await store.put_revocation(REVOKED)
+        store.before_rows = put
+        await feed.poll(1000.1)
+        await feed.poll(1000.2)
+        assert set(feed.epochs.rows) == {REVOKED, other}
 
     run(story)

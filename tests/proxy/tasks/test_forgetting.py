@@ -36,8 +36,8 @@ class House(TaskHouse):
     async def sweep(self, now: float) -> set[str]:
         """What is left after it."""
         forgetting = self.anew()
-        await forgetting.sweep(self.revocations.in_force(), now - STEADY_SECONDS)
-        self.ticks += STEADY_SECONDS
+        await forgetting.sweep(self.revocations.in_force(), now - LONGEST_LIFE)
+        self.ticks += LONGEST_LIFE
         await forgetting.sweep(self.revocations.in_force(), now)
         await self.feed.poll(now)
         return {row.scope for row in self.feed.epochs.rows}
@@ -58,7 +58,7 @@ def run(folder: Path, story: Callable[[House], Awaitable[None]]) -> None:
 def test_nothing_lives_longer_than_is_said_here() -> None:
     """Handles, tasks, tokens of issuers and our own: each within the life after which its end is forgotten."""
     assert max(handles.MAX_TTL, task.MAX_LIFE, task_tokens.MAX_LIFE) <= LONGEST_LIFE
-    assert task_tokens.MAX_LIFE <= MAX_TOKEN_LIFE
+    assert task_tokens.MAX_LIFE <= MAX_TOKEN_LIFE < STEADY_SECONDS
 
     def issuer(life: float) -> IssuerSettings:
         url = "https://idp.example"
@@ -187,6 +187,22 @@ def test_a_clock_that_jumps_forgets_nothing(tmp_path: Path) -> None:
             await house.forgetting.sweep(house.revocations.in_force(), now)
         assert house.records == []
         assert len(await house.store.all_revocations()) == 1
+
+    run(tmp_path, story)
+
+
+def test_a_clock_that_is_days_ahead_forgets_nothing_that_may_live(tmp_path: Path) -> None:
+    """However steadily it goes: what was issued before the start may live for a day, whatever the clock says."""
+
+    async def story(house: House) -> None:
+        ahead = NOW + 9 * TWO_DAYS
+        await house.revocations.revoke("principal:https://idp.example|user-1", BY, "x", NOW)
+        await house.revocations.revoke(f"{OWN}tok_1", BY, "x", NOW)
+        for hours, left in ((0, 2), (1, 1), (23, 1), (24, 0)):
+            house.ticks = hours * 3600.0
+            await house.forgetting.sweep(house.revocations.in_force(), ahead + house.ticks)
+            await house.feed.poll(ahead)
+            assert len(house.feed.epochs.rows) == left
 
     run(tmp_path, story)
 

@@ -12,6 +12,7 @@ from proxy.control.signals.telling import Author
 from proxy.errors import StoreUnavailable
 from proxy.facts import Inventory
 from proxy.storage.sqlite import SqliteStore
+from proxy.tasks.epochs import Epochs
 from proxy.tasks.interfaces import Revocation
 
 NOBODY = Inventory(version="1", people={}, teams={}, agents={}, services={}, datasets={})
@@ -39,7 +40,7 @@ class Line:
             Author("https://gov.example", lambda: NOBODY, no_task),
             [Receiver("one", "1", kinds=kinds), Receiver("two", "2", kinds=kinds)],
             self,
-            in_force=lambda: self.in_force,
+            epochs=lambda: Epochs(self.in_force),
             clock=lambda: 20.0,
             wake=self._wake,
         )
