@@ -172,6 +172,7 @@ MISTAKES = [
     (lambda: sign(claims(nbf=int(NOW) + 31)), INVALID, "token_not_yet_valid"),
     (lambda: sign(claims(nbf="soon")), INVALID, "token_claim_type"),
     (lambda: sign(claims(exp=int(NOW) - 11)), INVALID, "token_lifetime"),
+    (lambda: sign(claims(exp=int(NOW) - 10)), INVALID, "token_lifetime"),
     (lambda: sign(claims(exp=int(NOW) + 3591)), INVALID, "token_lifetime"),
     # what RFC 9068 adds, and what cannot be honoured
     (lambda: sign(claims(jti=None)), INVALID, "token_claim_missing"),
