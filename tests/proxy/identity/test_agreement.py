@@ -44,6 +44,8 @@ def test_the_piece_that_is_hardest_to_steal_gives_the_method() -> None:
     assert agreed([TOKEN, CERTIFICATE]).method == "x509_svid"
     assert agreed([PEER, TOKEN]).method == "jwt"
     assert agreed([PEER, HANDLE]).method == "opaque_handle"
+    token = piece("task_token", task="task_1")
+    assert {agreed(pieces).task for pieces in permutations((token, CERTIFICATE, TOKEN, PEER))} == {"task_1"}
     assert (agreed([HANDLE, PEER]).issuer, agreed([PEER, TOKEN]).issuer) == ("unix", "https://idp")
 
 
