@@ -22,7 +22,7 @@ def agreed(pieces: Sequence[Proven]) -> Proven:
         return primary
     # Issuer, subject and instance belong together, so they are taken from one piece: that which says the most.
     naming = max(pieces, key=lambda piece: (bool(piece.instance), bool(piece.issuer), piece is primary))
-    ordered = [primary, *(piece for piece in pieces if piece is not primary)]
+    ordered = [primary, *pieces]
     return replace(
         primary,
         issued_at=min(piece.issued_at for piece in pieces),
@@ -42,7 +42,7 @@ def _require_agreement(first: Proven, second: Proven) -> None:
     of_tasks = first.method in OURS and second.method in OURS
     if of_tasks and (first.task, first.on_behalf_of) != (second.task, second.on_behalf_of):
         raise unproven("identity_conflict", f"credentials of {first.agent} for different tasks or people")
-    if first.issuer and first.issuer == second.issuer and first.subject != second.subject:
+    if first.issuer == second.issuer and first.subject != second.subject:
         raise unproven("identity_conflict", f"two subjects of {first.agent}")
     if first.instance and second.instance and first.instance != second.instance:
         raise unproven("identity_conflict", f"two instances of {first.agent}")

@@ -25,7 +25,7 @@ def held(proven: Proven, shown: str) -> Proven:
     """The same, with the certificate that was shown beside it; a refusal if it is bound to another one, or to none."""
     if proven.bound_to and proven.bound_to != shown:
         raise unproven("identity_invalid", "token_bound_to_another_certificate")
-    return replace(proven, thumbprint=shown) if shown else proven
+    return replace(proven, thumbprint=shown)
 
 
 def confirmation(cnf: Json) -> str:

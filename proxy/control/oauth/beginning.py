@@ -77,13 +77,13 @@ class Beginning:
         if agent.agent_class == "privileged":
             life = min(life, self._deps.inventory().rules.privileged_task_seconds)
         deadline = min(now + life, end)
-        whole = parent is not None and not asked.new_task
+        whole = None if asked.new_task else parent
         new = NewTask(
             agent=agent.id,
             purpose=asked.purpose or (parent.purpose if parent is not None else agent.purpose),
             deadline=deadline,
-            tools=parent.tools if whole and parent is not None else asked.tools or (),
-            datasets=parent.datasets if whole and parent is not None else asked.datasets,
+            tools=whole.tools if whole is not None else asked.tools or (),
+            datasets=whole.datasets if whole is not None else asked.datasets,
             ticket=asked.ticket or (parent.ticket if parent is not None else agent.ticket),
             budget=asked.budget,
             principal=below.principal,

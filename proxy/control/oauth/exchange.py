@@ -85,7 +85,7 @@ class Exchange:
 
     async def _require_unbounded(self, client: Identity) -> None:
         """Who has no more than a credential of a task sheds its bounds and its budget for nobody's token."""
-        if client.proven.task and await self._deps.tasks.find(client.proven.task) is not None:
+        if await self._deps.tasks.find(client.proven.task) is not None:
             raise OAuthMistake("invalid_grant", "a credential of a task begins only tasks below that one")
 
     def _require_standing(self, subject: Root, actor: Identity) -> None:

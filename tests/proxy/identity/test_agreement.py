@@ -44,6 +44,8 @@ def test_the_piece_that_is_hardest_to_steal_gives_the_method() -> None:
     assert agreed([TOKEN, CERTIFICATE]).method == "x509_svid"
     assert agreed([PEER, TOKEN]).method == "jwt"
     assert agreed([PEER, HANDLE]).method == "opaque_handle"
+    token = piece("task_token", task="task_1")
+    assert {agreed(pieces).task for pieces in permutations((token, CERTIFICATE, TOKEN, PEER))} == {"task_1"}
     assert (agreed([HANDLE, PEER]).issuer, agreed([PEER, TOKEN]).issuer) == ("unix", "https://idp")
 
 
@@ -53,6 +55,29 @@ def test_whoever_is_to_be_asked_again_still_is() -> None:
     token = piece("k8s_tokenreview", issuer="https://cluster", subject="bot", scopes=(word,))
     for pieces in permutations((HANDLE, CERTIFICATE, token)):
         assert word in agreed(pieces).scopes
+
+
+def test_a_key_behind_any_of_them_ends_all_of_them() -> None:
+    """The keys of every piece are asked for, the stronger one's and those of a token beside it."""
+    certificate = piece("x509_svid", issuer=TD, subject=f"{TD}/bot/7", keys=((TD, 1),))
+    token = piece("jwt", issuer="https://idp", subject="bot", keys=(("https://idp", 2),))
+    for pieces in permutations((HANDLE, certificate, token)):
+        assert set(agreed(pieces).keys) == {(TD, 1), ("https://idp", 2)}
+
+
+def test_they_are_as_old_as_the_oldest_that_says_when_it_was_made() -> None:
+    """What says nothing of it makes nothing younger or older; if none does, it stays unknown."""
+    old = piece("x509_svid", issuer=TD, subject=f"{TD}/bot/7", made_at=120.0)
+    new = piece("opaque_handle", made_at=140.0)
+    for pieces in permutations((old, new, PEER)):
+        assert agreed(pieces).made_at == 120.0
+    assert agreed([TOKEN, PEER]).made_at == 0.0
+
+
+def test_credentials_of_one_task_and_one_person_agree() -> None:
+    """A handle and a task token that were issued for the same are two words for one thing."""
+    token = piece("task_token", task=HANDLE.task)
+    assert agreed([HANDLE, token]).task == agreed([token, HANDLE]).task == HANDLE.task
 
 
 def test_one_piece_is_itself() -> None:

@@ -32,6 +32,8 @@ def test_who_may_sign_others() -> None:
     assert may_sign_others(HOME.root.certificate)
     assert may_sign_others(certify(authority(use=None), "no-usage").certificate)
     assert not may_sign_others(certify(authority(use=usage("digital_signature")), "no-signing").certificate)
+    unsaid = usage("digital_signature", "key_cert_sign")
+    assert not may_sign_others(certify(Plan(ca=False, use=unsaid), "no-authority").certificate)
     assert not may_sign_others(certify(Plan(ca=None), "no-constraints", HOME.root).certificate)
     assert not may_sign_others(read_certificate(LEAF))
 

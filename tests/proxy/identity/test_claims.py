@@ -65,6 +65,7 @@ def test_an_unknown_form_has_no_subjects() -> None:
         (["other", AUDIENCE], False, True),
         ([AUDIENCE, "other", "third"], False, False),
         ([AUDIENCE, AUDIENCE], False, False),
+        ([AUDIENCE, 7], False, False),
         (["other"], False, False),
         ([], False, False),
         (None, False, False),

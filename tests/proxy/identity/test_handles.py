@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.errors import CountersignError, Refused, StoreUnavailable
+from proxy.identity import handles as module
 from proxy.identity.handles import MAX_TTL, HandleService
 from proxy.identity.interfaces import HandleQuery, HandleRow
 from tests.fakes.stores import MemoryHandleStore
@@ -120,7 +121,9 @@ def test_a_revoked_handle_is_refused_at_once() -> None:
     assert caught.value.refusal.reason == "identity_revoked"
     assert handle not in str(caught.value)
     assert asyncio.run(house.service.revoke(row.id, by="person:bob", reason="lost", now=NOW + 2)) is False
+    before = list(house.ended)
     assert asyncio.run(house.service.revoke("hnd_unknown", by="person:bob", reason="lost", now=NOW)) is False
+    assert house.ended == before, "nothing was ended for a handle that there is not"
 
 
 def test_a_revocation_that_fails_half_way_can_be_repeated() -> None:
@@ -191,6 +194,18 @@ def test_a_list_holds_no_digest() -> None:
     house.issue(agent="report-bot")
     listed = asyncio.run(house.service.list(HandleQuery(agents=["refund-bot"], live_at=NOW)))
     assert [(one.id, one.digest) for one in listed] == [(row.id, "")]
+
+
+def test_only_so_many_rows_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that was shown longest ago makes room; made-up ones take none."""
+    monkeypatch.setattr(module, "_CACHED", 2)
+    house = House()
+    first, second, third = (house.issue()[0] for _ in range(3))
+    for handle in (first, second, first, third, "csh_made-up", first, third):
+        house.find(handle)
+    assert house.store.reads == 4
+    house.find(second)
+    assert house.store.reads == 5
 
 
 def test_ten_thousand_live_handles_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,10 @@
 """What is the same for every kind of signed token."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
+import jwt
 import pytest
 
 from proxy.errors import Refused
@@ -37,6 +39,15 @@ def test_a_signature_is_right_or_refused(tmp_path: Path) -> None:
             with pytest.raises(Refused) as caught:
                 asyncio.run(made)
             assert caught.value.refusal.internal.startswith(code)
+
+
+def test_what_was_read_is_what_was_signed() -> None:
+    """A right signature over other bytes than those that were read as claims is refused."""
+    token, key = sign(), jwt.PyJWK(jwk("ES256"))
+    check_signature(token, read(token), key)
+    with pytest.raises(Refused) as caught:
+        check_signature(token, replace(read(token), payload=b"{}"), key)
+    assert caught.value.refusal.internal == "token_parser_differential"
 
 
 def test_a_wrong_signature_is_remembered_for_seconds(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.facts import Agent, Instances, Inventory, Partner, Person, Process, Subject
 from proxy.identity.subjects import Match, Subjects
+from proxy.stages import Principal
 
 TD = "spiffe://prod.example"
 DATES = {"expires": date(2099, 1, 1), "review_due": date(2099, 1, 1)}
@@ -54,12 +55,15 @@ def test_exact_subjects_are_their_agents() -> None:
         (f"{TD}/bot-{{instance}}-eu", f"{TD}/bot--eu", None),
         (f"{TD}/bot-{{instance}}-eu", f"{TD}/bot-eu", None),
         (f"{TD}/bot-{{instance}}-eu", f"{TD}/bot-7-us", None),
+        (f"{TD}/{{instance}}-eu/bot/main", f"{TD}/7-eu/bot/main", "7"),
+        (f"{TD}/{{instance}}-eu/bot/main", f"{TD}/7-eu/bot/other", None),
         ("system:serviceaccount:crm:{instance}", "system:serviceaccount:crm:bot-7", "bot-7"),
         ("system:serviceaccount:{instance}:bot", "system:serviceaccount:crm:bot", "crm"),
         ("system:serviceaccount:{instance}:bot", "system:serviceaccount:a:b:bot", None),
         ("{instance}", "7", "7"),
         ("{instance}", "a/7", None),
         ("{instance}/{instance}", "7/7", None),
+        ("{instance}/{instance}", "7/{instance}", None),
         ("no place", "no place", None),
     ],
 )
@@ -85,6 +89,30 @@ def test_a_subject_that_two_parties_could_be_is_neithers() -> None:
         assert index.find(TD, subject) is None
         assert index.claimed(TD, subject)
     assert index.find(TD, f"{TD}/bot/7") == Match("a", "7")
+
+
+def test_a_person_or_process_of_an_agents_name_is_not_that_agent() -> None:
+    """Who a subject is of includes of what kind; a subject of nobody, or of two, is no party either."""
+    person = Person(id="a", name="A", identities=(Subject(issuer=TD, subject="person"),))
+    process = Process(
+        id="a", owner="olga", purpose="x", trigger="queue", reference="q", agents=(), **DATES,
+        identities=(Subject(issuer=TD, subject="process"), Subject(issuer=TD, subject="both")),
+    )  # fmt: skip
+    index = subjects(
+        agent("a", "agent", "both"),
+        agent("c").model_copy(update={"instances": (
+            Instances(issuer=TD, subject="x/{instance}/8"), Instances(issuer=TD, subject="x/7/{instance}"),
+        )}),
+        people={"a": person}, processes={"a": process},
+    )  # fmt: skip
+    for subject, kind in (("person", "human"), ("process", "business_process")):
+        assert index.find(TD, subject) is None
+        assert index.party(TD, subject) == Principal(kind, "a")
+    assert index.party(TD, "agent") == Principal("agent", "a")
+    assert index.party("https://idp", "agent") is None
+    assert index.party(TD, "both") is None
+    assert index.party(TD, "x/7/8") is None
+    assert index.party(TD, "x/7/9") == Principal("agent", "c")
 
 
 def test_one_agents_own_identity_and_template_agree() -> None:

@@ -87,6 +87,7 @@ GOOD = [
     pytest.param({}, {"typ": "JOSE"}, {}, id="JOSE"),
     pytest.param({"aud": OURS}, {}, {}, id="a single audience"),
     pytest.param({"iat": None}, {}, {}, id="without iat"),
+    pytest.param({"exp": int(NOW) + 3590}, {}, {}, id="the longest life"),
     pytest.param({"jti": "j-1", "iss": "https://spire.example", "x": {"y": [1]}}, {}, {}, id="other claims"),
     pytest.param({"nbf": int(NOW) + 30}, {}, {}, id="not before, within the tolerance"),
     pytest.param({"exp": int(NOW) - 29, "iat": int(NOW) - 60}, {}, {}, id="expired, within the tolerance"),
@@ -166,6 +167,7 @@ MISTAKES = [
     ({"iat": int(NOW) + 31}, {}, {}, INVALID, "token_not_yet_valid", "issued tomorrow"),
     ({"nbf": int(NOW) + 31}, {}, {}, INVALID, "token_not_yet_valid", "not yet valid"),
     ({"iat": int(NOW) + 20, "exp": int(NOW) + 10}, {}, {}, INVALID, "token_lifetime", "ends before it begins"),
+    ({"iat": int(NOW) + 10, "exp": int(NOW) + 10}, {}, {}, INVALID, "token_lifetime", "ends as it begins"),
     # kind
     ({"act": {"sub": "x"}}, {}, {}, INVALID, "token_claim_refused", "delegated"),
     ({"cnf": {"jkt": "x"}}, {}, {}, INVALID, "token_claim_refused", "bound to a key"),

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from policies.model import Json
 from proxy.downstream.signer import Signer
 from proxy.errors import Refused
+from proxy.identity import task_tokens as module
+from proxy.identity.compact import read
 from proxy.identity.task_tokens import TYP, TaskToken, TaskTokenReader, current_actor
 from tests.fakes.accounts import with_parts
 from tests.fakes.issuer import NOW, claims, header, sign
@@ -47,6 +49,7 @@ def test_a_token_says_whose_task_it_is(ours: Ours) -> None:
     """Its holder is the current actor, or the subject where nobody else acts."""
     token = ours.read(ours.token(via=["handle:hnd_1"]))
     assert (token.id, token.task, token.actor, token.via) == ("tok_1", "task_1", "bot", ("handle:hnd_1",))
+    assert (token.instance, ours.read(ours.token(instance="7")).instance) == ("", "7")
     delegated = ours.token(sub="frank", act={"sub": "b", "act": {"sub": "a"}})
     assert ours.read(delegated).actor == "b"
     assert ours.reader.recognises(delegated)
@@ -93,8 +96,11 @@ def test_it_ends_to_the_second(ours: Ours) -> None:
         {"task": 7},
         {"sub": ...},
         {"sub": ["bot"]},
+        {"sub": 7, "act": {"sub": "b"}},
         {"jti": ...},
+        {"jti": 7},
         {"client_id": ...},
+        {"client_id": ["bot"]},
         {"may_act": {"sub": "x"}},
         {"cnf": {}},
         {"cnf": None},
@@ -164,6 +170,42 @@ def test_a_key_that_was_changed_twice_in_a_moment_counts(ours: Ours) -> None:
         with pytest.raises(Refused):
             reader.verify(made_up, NOW + seconds)
     assert looks == [NOW, NOW + 2, NOW + 3.1]
+
+
+def test_the_name_of_our_key_is_not_its_signature(ours: Ours) -> None:
+    """The same claims under our key's name by another key, or with nothing signed, are nothing."""
+    good = ours.token()
+    assert ours.read(good).id == "tok_1"
+    said = read(good)
+    for forged in (sign(dict(said.claims), dict(said.header), name="k1"), good.rpartition(".")[0] + "."):
+        with pytest.raises(Refused, match="identity_invalid"):
+            ours.read(forged)
+    with pytest.raises(Refused, match="identity_invalid"):
+        ours.read(sign(dict(said.claims), {**said.header, "alg": "RS256"}, name="rsa"))
+
+
+def test_a_key_that_is_withdrawn_ends_what_it_signed(ours: Ours) -> None:
+    """At once where it is known of, read before or not; by itself within a minute for what was not read before."""
+    keys, epoch = ours.signer.jwks(NOW), 0
+    reader = TaskTokenReader(ISSUER, PROXY, lambda _: keys, lambda: epoch)
+    token, other = ours.token(), ours.token(jti="tok_2")
+    reader.verify(token, NOW)
+    keys = {"keys": []}
+    assert reader.verify(other, NOW + 59).id == "tok_2"
+    with pytest.raises(Refused, match="identity_invalid"):
+        reader.verify(ours.token(jti="tok_3"), NOW + 60)
+    assert reader.verify(token, NOW + 60).id == "tok_1"
+    epoch += 1
+    with pytest.raises(Refused, match="identity_invalid"):
+        reader.verify(token, NOW + 60)
+
+
+def test_only_so_many_are_remembered(ours: Ours, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest makes room."""
+    monkeypatch.setattr(module, "_CACHED", 1)
+    ours.read(ours.token())
+    ours.read(ours.token(jti="tok_2"))
+    assert [one.id for one in ours.reader._known.values()] == ["tok_2"]
 
 
 def test_a_chain_deeper_than_we_mint_is_refused() -> None:

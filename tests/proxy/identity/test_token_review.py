@@ -153,6 +153,15 @@ def test_a_server_that_is_away_is_no_answer(own: Path) -> None:
     assert (asyncio.run(ask(one)) or (0, ""))[0] == 503
 
 
+def test_no_proxy_of_the_environment_is_shown_a_token(
+    server: ApiServer, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is set for other programs on this machine says nothing of where tokens go."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert asyncio.run(ask(reviewer(server, own))) is None
+
+
 def test_patience_has_an_end(server: ApiServer, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that hangs is not waited for."""
     monkeypatch.setattr(token_review, "_WITHIN", 0.01)
@@ -236,8 +245,11 @@ def standing(one: TokenReviewer, now: float) -> tuple[int, str] | None:
     return None
 
 
-def test_a_deleted_pod_ends_what_its_token_proved(server: ApiServer, own: Path) -> None:
+def test_a_deleted_pod_ends_what_its_token_proved(
+    server: ApiServer, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In use, it is asked about again every thirty seconds, once however many connections; the first no ends it."""
+    monkeypatch.setattr(token_review, "_AGAIN_AT_ONCE", 1)  # what was asked makes room for what is asked next
 
     async def story() -> None:
         one = reviewer(server, own)
@@ -299,6 +311,22 @@ def test_a_token_shown_again_counts_on_while_nobody_answers(server: ApiServer, o
         server.good.clear()
         await one.ask_again(NOW + 127)
         assert await ask(one, now=NOW + 127) == (407, "review_not_authenticated")
+
+    asyncio.run(story())
+
+
+def test_a_server_that_answers_anew_is_asked_anew(server: ApiServer, own: Path) -> None:
+    """What it said before it was away is no longer taken for its word."""
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        number = await one.require_good(question(), NOW)
+        server.broken = 500, {}, b"oops"
+        assert await one.require_good(question(), NOW + 10) == number
+        server.broken = None
+        await one.ask_again(NOW + 31)
+        server.good.clear()
+        assert await ask(one, now=NOW + 37) == (407, "review_not_authenticated")
 
     asyncio.run(story())
 

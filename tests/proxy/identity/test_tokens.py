@@ -172,6 +172,7 @@ MISTAKES = [
     (lambda: sign(claims(nbf=int(NOW) + 31)), INVALID, "token_not_yet_valid"),
     (lambda: sign(claims(nbf="soon")), INVALID, "token_claim_type"),
     (lambda: sign(claims(exp=int(NOW) - 11)), INVALID, "token_lifetime"),
+    (lambda: sign(claims(exp=int(NOW) - 10)), INVALID, "token_lifetime"),
     (lambda: sign(claims(exp=int(NOW) + 3591)), INVALID, "token_lifetime"),
     # what RFC 9068 adds, and what cannot be honoured
     (lambda: sign(claims(jti=None)), INVALID, "token_claim_missing"),
@@ -316,6 +317,23 @@ def test_a_remembered_token_dies_with_its_key(tmp_path: Path) -> None:
         assert caught.value.refusal.reason == INVALID
 
     asyncio.run(story())
+
+
+def test_the_keys_of_an_issuer_are_no_other_issuers(jwks: Path, tmp_path: Path) -> None:
+    """What one of them takes away says nothing of what another has, and what another has keeps nothing alive."""
+    other = tmp_path / "other.json"
+    other.write_bytes(key_set(jwk("ES256"), jwk("ES256", "k2")))
+    verifier = TokenVerifier([profile(jwks), profile(other, issuer="https://other")])
+    for issuer in (ISSUER, "https://other"):
+        for keys in verifier.keys_of(issuer):
+            asyncio.run(keys.current(NOW))
+    name = name_of(private_key("ES256", "k2").public_key())
+    assert [keys.holds(name) for keys in verifier.keys_of(ISSUER)] == [False]
+    assert [keys.holds(name) for keys in verifier.keys_of("https://other")] == [True]
+    assert list(verifier.keys_of("https://third")) == []
+    other.write_bytes(key_set(jwk("ES256", "k2")))
+    asyncio.run(verifier.refresh(NOW + 60))
+    assert (verifier.epoch_of(ISSUER), verifier.epoch_of("https://other")) == (0, 1)
 
 
 def test_without_keys_nothing_is_verified(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from proxy.control.oauth.beginning import DEFAULT_LIFE, Beginning, Below, targets_of
+from proxy.control.oauth.beginning import DEFAULT_LIFE, Beginning, Below, credentials, targets_of
 from proxy.control.oauth.details import Asked
 from proxy.control.oauth.forms import Form
 from proxy.control.oauth.mistakes import OAuthMistake
@@ -56,6 +56,12 @@ def test_below_a_task_what_is_not_said_is_all_of_it(house: TokenHouse) -> None:
             await begun(house, Asked(tools=("payments/*",)), above)
 
     asyncio.run(story())
+
+
+def test_only_the_end_of_a_single_credential_is_the_tasks_end() -> None:
+    """What is revoked of somebody at large is asked by who they are; each credential is named once."""
+    shown = ("token:iss|1", "task:t", "global", "principal:iss|a", "agent:bot", "token:iss|1", "key:iss|k")
+    assert credentials(shown) == ("token:iss|1", "principal:iss|a", "key:iss|k")
 
 
 def test_nothing_begins_for_elsewhere_or_for_no_time(house: TokenHouse) -> None:

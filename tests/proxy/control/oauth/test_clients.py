@@ -2,11 +2,14 @@
 
 import asyncio
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from proxy.control.oauth.clients import ASSERTION, SVID_ASSERTION
+from proxy.control.oauth.clients import ASSERTION, SVID_ASSERTION, authenticate
+from proxy.control.oauth.forms import Form, Sent
+from proxy.control.oauth.mistakes import OAuthMistake
 from proxy.facts import Subject
 from tests.fakes.issuer import NOW, jwk
 from tests.fakes.token_house import TokenHouse, details, error, good
@@ -129,6 +132,8 @@ def test_an_svid_that_is_not_for_us_shows_nobody(house: TokenHouse, changes: dic
         assert error(await ask(house, **swapped)) == "invalid_client"
         swapped = {"client_assertion_type": SVID_ASSERTION, "client_assertion": house.assertion()}
         assert error(await ask(house, **swapped)) == "invalid_client"
+        unknown = by_svid(house) | {"client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"}
+        assert error(await ask(house, **unknown)) == "invalid_client"
 
     asyncio.run(story())
 
@@ -153,7 +158,10 @@ def test_nothing_and_too_much_show_nobody(house: TokenHouse) -> None:
         for headers, form in (
             ({}, {}),
             (bearer, assertion(house)),
+            (bearer, {"client_assertion": house.assertion()}),
+            (bearer, {"client_assertion_type": ASSERTION}),
             (bearer, {"client_id": "builder"}),
+            ({"authorization": basic("", handle)["authorization"] + "!"}, {}),
             (bearer, {"client_secret": "x"}),
             (basic("builder", handle), {}),
             ({"authorization": "Basic !!"}, {}),
@@ -169,6 +177,21 @@ def test_nothing_and_too_much_show_nobody(house: TokenHouse) -> None:
             answer = await ask(house, headers, **form)
             assert error(answer) == "invalid_client", (headers, form)
             assert answer.headers["www-authenticate"].startswith("Basic")
+
+    asyncio.run(story())
+
+
+def test_one_authorization_is_taken_not_two(house: TokenHouse) -> None:
+    """Not even the same one twice: whoever stands between us could have read the other."""
+
+    async def story() -> None:
+        await house.revocation_feed.poll(house.now)
+        shown = f"Bearer {await house.handle()}"
+        sent = Sent("POST", "/oauth2/token", authorization=(shown, shown))
+        assert (await authenticate(Form({}, (), ()), replace(sent, authorization=(shown,)), house.oauth)).agent
+        with pytest.raises(OAuthMistake) as caught:
+            await authenticate(Form({}, (), ()), sent, house.oauth)
+        assert caught.value.error == "invalid_client"
 
     asyncio.run(story())
 

@@ -71,8 +71,17 @@ GOOD = {"type": TYPE, "actions": ["crm/*"]}
         [GOOD | {"budget": {"calls": "3"}}],
         [GOOD | {"budget": {"spend": [{"tool": "payments/refund", "argument": "amount", "limit": -1}]}}],
         [GOOD | {"task_id": "task_1"}],
-        [{"type": TYPE, "task_id": "task_1", "purpose": "x"}],
         [{"type": TYPE, "purpose": "x"}],
+        *(
+            [{"type": TYPE, "task_id": "task_1", **more}]
+            for more in (
+                {"purpose": "x"},
+                {"ticket": "x"},
+                {"datatypes": ["read:ledger"]},
+                {"ttl_seconds": 60},
+                {"budget": {"calls": 1}},
+            )
+        ),
     ],
 )
 def test_what_has_no_one_meaning_is_refused(details: list[Any]) -> None:
@@ -82,12 +91,20 @@ def test_what_has_no_one_meaning_is_refused(details: list[Any]) -> None:
     assert caught.value.error == "invalid_authorization_details"
 
 
-@pytest.mark.parametrize("text", ["", "x", "{}", '[{"type": "a", "type": "b"}]', "[" * 99])
+@pytest.mark.parametrize("text", ["", "x", "{}", '{"a": {}}', '[{"type": "a", "type": "b"}]', "[" * 99])
 def test_what_is_no_array_is_refused(text: str) -> None:
     """Also what two readers would read differently."""
     with pytest.raises(OAuthMistake) as caught:
         read_details(text, None, WORLD)
     assert caught.value.error == "invalid_authorization_details"
+
+
+@pytest.mark.parametrize("scope", ["nowhere/x", "crm/* nowhere/x", "payments/refund  crm/*", "*", "crm"])
+def test_every_scope_is_a_tool_that_could_be(scope: str) -> None:
+    """One that is none among others that are is no scope less: it is a refusal."""
+    with pytest.raises(OAuthMistake) as caught:
+        read_details(None, scope, WORLD)
+    assert caught.value.error == "invalid_scope"
 
 
 def test_what_was_granted_is_echoed() -> None:
@@ -111,6 +128,7 @@ def test_what_was_granted_is_echoed() -> None:
         ((), ("https://payments.example/api",), False),
         ((), ("https://crm.example/api#x",), False),
         ((), ("crm",), False),
+        ((), ("https://crm.example/api", "https://nowhere.example"), False),
     ],
 )
 def test_targets_are_the_proxy_and_what_the_task_reaches(audiences: Any, resources: Any, passes: bool) -> None:

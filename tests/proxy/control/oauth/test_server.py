@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from proxy.control.oauth.clients import ASSERTION
+from proxy.control.oauth.clients import ASSERTION, SVID_ASSERTION
 from proxy.control.oauth.forms import Sent
 from proxy.control.oauth.rates import Rates
 from proxy.control.oauth.server import TokenServer
@@ -90,13 +90,15 @@ def test_a_client_that_asks_too_often_waits(house: TokenHouse) -> None:
 # --- services that ask what a token is ---------------------------------------------------------------------
 
 
-async def asked_by(house: TokenHouse, token: str, service: str = "planner", **changes: Any) -> Any:
-    """A service asks, by its own key."""
+async def asked_by(
+    house: TokenHouse, token: str, service: str = "planner", more: Any = None, handle: str = "", **changes: Any
+) -> Any:
+    """A service asks, by its own key, with `more` in the form, and a handle beside it if there is one."""
     await house.revocation_feed.poll(house.now)
     name = f"service:{service}"
     shown = house.assertion(name, key=service, head={"alg": "ES256", "kid": service}, **changes)
-    form = {"client_assertion_type": ASSERTION, "client_assertion": shown, "token": token}
-    async with house.client() as client:
+    form = {"client_assertion_type": ASSERTION, "client_assertion": shown, "token": token} | (more or {})
+    async with house.client(**({"authorization": f"Bearer {handle}"} if handle else {})) as client:
         return await client.post("/oauth2/introspect", data=form)
 
 
@@ -123,6 +125,10 @@ def test_a_service_shows_itself_or_is_nobody(house: TokenHouse) -> None:
         token = (await house.own(actions=["planner/*"]))["access_token"]
         for changes in ({"aud": "https://other"}, {"iss": "planner"}, {"jti": None}):
             assert error(await asked_by(house, token, **changes)) == "invalid_client"
+        for more in ({"client_id": "support-bot"}, {"client_assertion_type": SVID_ASSERTION}):
+            assert error(await asked_by(house, token, more=more)) == "invalid_client"
+        assert error(await asked_by(house, token, handle=await house.handle())) == "invalid_client"
+        assert good(await asked_by(house, token, more={"client_id": "service:planner"}))["active"]
         assert error(await asked_by(house, token, "payments")) == "invalid_client"
         keyed = house.facts.services["payments"].model_copy(update={"client_keys": (jwk("ES256", "payments"),)})
         house.facts = house.facts.model_copy(update={"services": {**house.facts.services, "payments": keyed}})
