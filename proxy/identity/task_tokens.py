@@ -117,7 +117,7 @@ class TaskTokenReader:
 
     async def current(self, now: float) -> object:
         """Ours are at hand."""
-        return self._current(now)
+        return self._current(now, _KEYS_FOR)
 
     def recognises(self, token: str) -> bool:
         """Whether the token says that it is ours. Nothing is believed by that."""
