@@ -78,6 +78,18 @@ def test_an_identity_that_moves_into_a_template_is_still_the_agent_s() -> None:
         (KEY.replace("bot", "other"), True),
         (KEY.replace("bot", "nobody"), True),
     ],
+    ids=[
+        "the agent itself",
+        "a person",
+        "nobody",
+        "a person of another issuer",
+        "a person of none",
+        "a token",
+        "its key",
+        "another key",
+        "its key at another agent",
+        "its key at no agent",
+    ],
 )
 def test_what_is_behind_it_counts_while_it_is_somebody_s(scope: str, *, expected: bool) -> None:
     """A person's account, an agent's, a client's own key: each as the inventory has it now."""
