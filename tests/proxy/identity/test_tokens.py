@@ -328,8 +328,8 @@ def test_the_keys_of_an_issuer_are_no_other_issuers(jwks: Path, tmp_path: Path) 
         for keys in verifier.keys_of(issuer):
             asyncio.run(keys.current(NOW))
     name = name_of(private_key("ES256", "k2").public_key())
-    assert [keys.holds(name) for keys in verifier.keys_of(ISSUER)] == [False]
-    assert [keys.holds(name) for keys in verifier.keys_of("https://other")] == [True]
+    assert [keys.holds(name, NOW) for keys in verifier.keys_of(ISSUER)] == [False]
+    assert [keys.holds(name, NOW) for keys in verifier.keys_of("https://other")] == [True]
     assert list(verifier.keys_of("https://third")) == []
     other.write_bytes(key_set(jwk("ES256", "k2")))
     asyncio.run(verifier.refresh(NOW + 60))
