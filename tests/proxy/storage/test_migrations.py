@@ -93,11 +93,11 @@ def test_a_hold_of_before_is_of_no_copy(tmp_path: Path) -> None:
     marks = ", ".join("?" for _ in values)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         migrate(connection, MIGRATIONS[:step])
-        connection.execute(f"INSERT INTO holds ({columns}, sealed_card) VALUES ({marks}, x'00')", values)  # noqa: S608 - columns
+        connection.execute(f"INSERT INTO holds ({columns}, sealed_card) VALUES ({marks}, x'00')", values)
     prepare(path, 1.0)
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
-        found = connection.execute(f"SELECT {HOLD_COLUMNS} FROM holds")  # noqa: S608 - columns
+        found = connection.execute(f"SELECT {HOLD_COLUMNS} FROM holds")
         (read,) = holds_from(connection, found.fetchall())
     assert read.instance == ""
 
