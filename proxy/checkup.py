@@ -54,6 +54,7 @@ def check_all(path: Path, today: date | None = None, environment: Container[str]
     warnings.extend(_exposed_settings(shown(path), settings) if settings else ())
     warnings.extend(_open_state(shown(path), settings) if settings else ())
     warnings.extend(_exposed(found.loaded) if found.loaded else ())
+    warnings.extend(_unheard(shown(path), settings) if settings else ())
     if found.loaded is not None and settings is not None:
         warnings.extend(_scim_unset(shown(path), settings, variables))
         warnings.extend(_without_a_team(shown(path), found.loaded, settings))
@@ -98,6 +99,17 @@ def _open_state(file: str, settings: Settings) -> Iterator[Mistake]:
     with contextlib.suppress(OSError):
         if why := open_to_others(settings.state):
             yield Mistake(file, 0, "state", f"{why}; `countersign serve` does not start before")
+
+
+def _unheard(file: str, settings: Settings) -> Iterator[Mistake]:
+    """Sources of which nothing is kept yet: whatever names what they would bring is a mistake here."""
+    for source, document in zip(settings.inventory_sources, _documents(settings), strict=True):
+        if not document.exists():
+            text = f"nothing is kept of `{source.id}` yet, so what it would bring is missing here"
+            how = (
+                "`countersign serve` asks it first" if source.file or source.url else "`countersign inventory put` does"
+            )
+            yield Mistake(file, 0, "inventory_sources", f"{text}; {how}")
 
 
 def _exposed(loaded: Loaded) -> Iterator[Mistake]:

@@ -19,6 +19,7 @@ from proxy.settings import InventorySource, Settings
 log = logging.getLogger("countersign.inventory")
 
 PATIENCE = 10.0
+_NAMED = 20  # mistakes, in the log and in a record
 
 type Record = Callable[[Mapping[str, Json]], Awaitable[object]]
 
@@ -167,9 +168,11 @@ class SourceWatch:
         if mistakes == self._told:
             return
         if mistakes:
-            for mistake in mistakes:
+            for mistake in mistakes[:_NAMED]:
                 log.error("not in force: %s", mistake)
-            details: list[Json] = [mistake[:300] for mistake in mistakes[:20]]
+            if mistakes[_NAMED:]:
+                log.error("and %d more of %s", len(mistakes) - _NAMED, self._source.id)
+            details: list[Json] = [mistake[:300] for mistake in mistakes[:_NAMED]]
             change: dict[str, Json] = {"what": f"inventory:{self._source.id}", "details": details}
             await self._record({"type": "config.mistake", "at": self._clock(), "change": change})
         else:

@@ -41,7 +41,9 @@ class HoldStoreConformance(ABC):
         vote = Vote("olga", "approve", NOW + 1, "fine", ("owner", "team:x"), "cli", "mfa", "sha256:a", "sha256:b")
         attempt = Attempt("att_1", "gate-0", "call_1", NOW + 2, "sent", NOW + 3, None, 0, "")
         made = hold(
-            requirement=replace(TWO_SIGN, reasons=("r",), rules=("x", "y"), rollback="undo"), datasets=("a", "b")
+            requirement=replace(TWO_SIGN, reasons=("r",), rules=("x", "y"), rollback="undo"),
+            datasets=("a", "b"),
+            instance="blue",
         )
 
         async def story() -> None:

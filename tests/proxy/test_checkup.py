@@ -143,6 +143,23 @@ def test_a_state_that_others_may_enter_is_told(folder):
         assert [f"(mode {mode:04o})" in line and f"`chmod 700 {state}`" in line for line in warnings] == [True] * told
 
 
+def test_a_source_that_has_said_nothing_yet_is_told(folder):
+    """What names what it would bring is a mistake until then, and that is why."""
+    config = folder / "countersign.yaml"
+    spoil(config, "inventory_sources: []", "inventory_sources: [{id: hr, file: hr.json}, {id: cmdb}]")
+    kept = folder / "state" / "inventory" / "hr.json"
+    _, warnings = found(folder)
+    assert [re.findall("`(hr|cmdb)` yet", line) for line in warnings if "inventory_sources" in line] == [
+        ["hr"],
+        ["cmdb"],
+    ]
+    kept.parent.mkdir(parents=True, mode=0o700)
+    kept.parent.parent.chmod(0o700)
+    kept.write_text('{"people": []}')
+    _, warnings = found(folder)
+    assert [re.findall("`(hr|cmdb)` yet", line) for line in warnings if "inventory_sources" in line] == [["cmdb"]]
+
+
 def test_identities_that_nothing_verifies_are_told(folder):
     """An identity of an issuer, a trust domain or a socket that the settings do not have is worth nothing."""
     agents = folder / "inventory" / "agents.yaml"

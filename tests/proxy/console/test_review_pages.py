@@ -36,7 +36,7 @@ def test_what_is_due_comes_first_and_is_marked(house: ConsoleHouse) -> None:
             text = (await client.get("/reviews")).text
             assert "No review waits for you" in text
             assert "For others to do" in text
-            assert "Without an owner" in text
+            assert "Whose owner has left" in text
             assert "all its calls are refused" in text
         async with await house.visitor("frank") as client:
             text = (await client.get("/reviews")).text
@@ -156,6 +156,23 @@ def test_a_deputy_is_told_in_whose_stead_they_attest(house: ConsoleHouse) -> Non
             said = "Its owner has left.</strong> Alice Almond answers for it meanwhile."
             assert said in (await client.get("/reviews/process:night")).text
             assert "Its owner has left" not in (await client.get(WHAT)).text
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("rule", ["refuse", "deputy"])
+def test_who_has_left_is_not_waited_for(house: ConsoleHouse, rule: str) -> None:
+    """Nobody attests in the stead of an owner who left, unless the rules let deputies: the next owner does."""
+
+    async def scenario() -> None:
+        deputies = (Deputy(person="eve", start=LAST, end=FAR),)
+        builder = house.written.agents["builder"].model_copy(update={"owner": "dave", "deputies": deputies})
+        agents = {**house.written.agents, "builder": builder}
+        house.write(house.written.model_copy(update={"agents": agents}), when_owner_leaves=rule)
+        async with await house.visitor("carol") as client:
+            page = (await client.get("/reviews/agent:builder")).text
+        assert "has left and cannot attest this." in page
+        assert "Only Dave" not in page
 
     asyncio.run(scenario())
 

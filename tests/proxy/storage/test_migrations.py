@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from proxy.errors import CountersignError, StoreUnavailable
+from proxy.storage.hold_rows import HOLD_COLUMNS, hold_values, holds_from
 from proxy.storage.migrations import MIGRATIONS, VERSION, Migration, migrate, prepare
-from tests.fakes.held_calls import store_path
+from tests.fakes.held_calls import hold, store_path
 
 
 def tables(path: Path) -> set[str]:
@@ -82,6 +83,23 @@ def test_a_process_of_the_version_before_loses_no_end(tmp_path: Path) -> None:
         assert dict(found) == {"agent:a": "revoke", "agent:b": "revoke"}
         with pytest.raises(sqlite3.Error, match="ON CONFLICT"):
             connection.execute(f"{put} ON CONFLICT (scope) DO UPDATE SET at = excluded.at", ("agent:c", "revoke"))
+
+
+def test_a_hold_of_before_is_of_no_copy(tmp_path: Path) -> None:
+    """What was asked for before copies had holds of their own is the agent's owner's to sign."""
+    path = store_path(tmp_path)
+    step = next(place for place, one in enumerate(MIGRATIONS) if "copy" in one.name)
+    columns, values = HOLD_COLUMNS.removesuffix(", instance"), hold_values(hold())[:-1]
+    marks = ", ".join("?" for _ in values)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrate(connection, MIGRATIONS[:step])
+        connection.execute(f"INSERT INTO holds ({columns}, sealed_card) VALUES ({marks}, x'00')", values)
+    prepare(path, 1.0)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        found = connection.execute(f"SELECT {HOLD_COLUMNS} FROM holds")
+        (read,) = holds_from(connection, found.fetchall())
+    assert read.instance == ""
 
 
 def _changes(connection: sqlite3.Connection) -> int:
