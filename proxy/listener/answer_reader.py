@@ -42,9 +42,9 @@ class AnswerReader:
             return self._next_head()
         return self._next_body()
 
-    def closed(self) -> End:
-        """The upstream will send no more: the end of a body without a length, else an UpstreamFault."""
-        if not isinstance(self._body, Http10Reader):
+    def closed(self, *, broken: bool = False) -> End:
+        """The upstream will send no more: the end of a body without a length, unless it broke off, or a fault."""
+        if broken or not isinstance(self._body, Http10Reader):
             where = "in the middle of its answer" if self._body else "without an answer"
             raise UpstreamFault(f"the upstream closed the connection {where}")
         self._ended = True

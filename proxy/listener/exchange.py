@@ -113,7 +113,8 @@ class Exchange:
         """The upstream has closed the connection, or we have, because its answer does not begin or get on."""
         if self.late:
             raise UpstreamFault(STALLED if self._status else LATE)
-        return self._pass_on(iter([self._reader.closed(), None]).__next__)
+        broken = isinstance(self.server, GovernedServer) and self.server.broken
+        return self._pass_on(iter([self._reader.closed(broken=broken), None]).__next__)
 
     def fault(self, error: str, *, sent: bool) -> Reply:
         """What the agent is told in place of an answer."""

@@ -19,6 +19,8 @@ def outgoing_bytes(upstream: Request, injection: Injection, destination: Destina
         raise Unsendable("the path holds a slash that this service was not said to take")
     target = f"{upstream.path}?{upstream.query}" if upstream.query else upstream.path
     replaced = {name.lower() for name, _ in injection.headers}
+    if not replaced.isdisjoint(_OURS | {"accept-encoding"}):
+        raise Unsendable("a credential must not say how the request is read, or its answer written")
     lines = [f"{upstream.method} {target} HTTP/1.1", f"host: {upstream.authority}"]
     lines += [f"{name}: {value}" for name, value in upstream.headers if _passes(name, replaced, injection)]
     lines += [f"{name.lower()}: {value}" for name, value in injection.headers]

@@ -75,6 +75,7 @@ class GovernedServer(Server):
     """An upstream connection, found by itself alone, and the permit for which it was opened.
 
     `answer_by` is until when (on the session's clock) the answer that is waited for on it must have begun, or gone on.
+    `broken`: it was not closed, but reset.
     """
 
     __eq__ = object.__eq__
@@ -82,11 +83,13 @@ class GovernedServer(Server):
 
     permit: Permit
     answer_by: float | None
+    broken: bool
 
     def __init__(self, permit: Permit) -> None:
         super().__init__(address=(permit.destination.host, permit.destination.port), id=str(uuid.uuid4()))
         self.permit = permit
         self.answer_by = None
+        self.broken = False
 
     @property
     def destination(self) -> Destination:

@@ -57,9 +57,10 @@ class UpstreamLink(asyncio.Protocol):
         if _QUICK_ACK is not None and self._socket is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
 
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - how it ended makes no difference
+    def connection_lost(self, error: Exception | None) -> None:
         if not self._lost:
             self._lost = True
+            self.server.broken = error is not None
             self.server.state = ConnectionState.CLOSED
             self._owner.upstream_lost(self)
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Iterator
 
@@ -247,6 +248,36 @@ def test_an_agent_that_takes_nothing_does_not_hold_its_answer_for_ever() -> None
             async with asyncio.timeout(60):
                 await r.gate.ended.wait()
             assert [(a.status, a.error) for a in r.gate.answers] == [(0, "answer_stalled")]
+            await wire.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("names", [("a.test",), ()], ids=["TLS", "plain"])
+def test_an_answer_that_breaks_off_is_not_taken_for_one_that_ends(names: tuple[str, ...]) -> None:
+    """An upstream that dies in the middle of an answer without a length resets its connection; that is no end."""
+    passed = asyncio.Event()
+
+    async def dying(seen: Seen, writer: asyncio.StreamWriter) -> bool:
+        writer.write(BEGUN["until the end"])
+        await writer.drain()
+        await passed.wait()
+        sock = writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+        return False
+
+    async def run() -> None:
+        async with rig(dying, names=names, gateway=not names) as r:
+            wire = await r.tunnel() if names else await r.dial(gateway=True)
+            ask = GET if names else "GET /svc/slow HTTP/1.1\nHost: g"
+            wire.send(ask.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+            assert b" 200 OK" in await wire.head()
+            assert await wire.reader.readuntil(b"half\r\n")
+            passed.set()
+            assert not (await wire.rest()).endswith(b"0\r\n\r\n")
+            await r.gate.ended.wait()
+            assert [(a.status, "in the middle" in a.error) for a in r.gate.answers] == [(0, True)]
             await wire.close()
 
     asyncio.run(run())

@@ -73,11 +73,20 @@ def _headers(token: str) -> dict[str, str]:
     }
 
 
+def _names(repositories: Json) -> set[str]:
+    """The names of these repositories; one that cannot be read is none of ours."""
+    listed = repositories if isinstance(repositories, list) else [None]
+    return {str(each.get("name")).lower() if isinstance(each, dict) else "" for each in listed}
+
+
 def _require_narrow(reply: EndpointReply, members: dict[str, Json], binding: GitHubAppBinding) -> None:
     allowed = _IMPLIED | dict(binding.permissions)
     granted = members.get("permissions")
     if members.get("repository_selection") != "selected" or not isinstance(granted, dict):
         raise reply.unusable("a token that is not for selected repositories")
+    told = members.get("repositories")  # older servers do not say
+    if told is not None and not _names(told) <= {name.lower() for name in binding.repositories}:
+        raise reply.unusable("other repositories than the binding allows")
     for name, level in granted.items():
         if _RANKS.get(str(level), 9) > _RANKS.get(allowed.get(name, ""), 0):
             raise reply.unusable("more permissions than the binding allows")

@@ -109,3 +109,16 @@ def test_bytes_behind_an_answer_spoil_the_connection() -> None:
 def test_an_early_end(raw: bytes) -> None:
     """A connection that closes before the answer is complete is a fault."""
     assert read(reader(), [raw], close=True)[2] == "fault"
+
+
+def test_a_body_without_a_length_ends_with_an_orderly_close_only() -> None:
+    """One that broke off is half an answer."""
+    for broken in (False, True):
+        this = AnswerReader("GET", websocket=False, max_bytes=1000, max_count=10)
+        this.feed(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+        assert isinstance(this.next_item(), ResponseHead)
+        if broken:
+            with pytest.raises(UpstreamFault, match="in the middle"):
+                this.closed(broken=True)
+        else:
+            assert this.closed() is End.MESSAGE

@@ -57,6 +57,13 @@ def test_another_place(place: Destination) -> None:
         outgoing_bytes(request(), Injection(), place, websocket=False)
 
 
+@pytest.mark.parametrize("name", ["Host", "content-length", "Transfer-Encoding", "connection", "Accept-Encoding"])
+def test_a_credential_that_would_frame_the_request(name: str) -> None:
+    """A kind of binding that puts its secret there sends nothing: such a request could be read in two ways."""
+    with pytest.raises(Unsendable):
+        outgoing_bytes(request(), Injection(((name, "5"),)), HERE, websocket=False)
+
+
 @pytest.mark.parametrize("value", ["a\r\nX: b", "a\nb", "a\rb", "a\0b", "\u00e9", "a\x7fb", "a\r\n\r\nGET / HTTP/1.1"])
 def test_a_broken_secret(value: str) -> None:
     """A secret with a line break in it, a common accident, cannot smuggle a field or a request."""

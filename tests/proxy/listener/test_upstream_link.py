@@ -85,3 +85,11 @@ def test_a_handshake_or_an_answer_that_takes_too_long(
     link = UpstreamLink(Recorder(), server)
     link.deadline, server.answer_by = handshake, answer
     assert link.overdue(5.0) is overdue
+
+
+@pytest.mark.parametrize(("error", "broken"), [(None, False), (ConnectionResetError(), True)])
+def test_a_reset_is_told_from_a_close(error: Exception | None, broken: bool) -> None:
+    """Whoever waits for the rest of an answer must know which it was."""
+    server = governed_server()
+    UpstreamLink(Recorder(), server).connection_lost(error)
+    assert server.broken is broken

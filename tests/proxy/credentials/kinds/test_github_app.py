@@ -75,6 +75,10 @@ class TestGitHubApp(RevocableKindConformance):
             {"permissions": {"contents": "write", "issues": "read"}},
             {"permissions": {"contents": "owner"}},
             {"permissions": None},
+            {"repositories": [{"name": "shop"}, {"name": "payroll"}]},
+            {"repositories": [{"full_name": "acme/shop"}]},
+            {"repositories": ["shop"]},
+            {"repositories": {"name": "shop"}},
             {"expires_at": "soon"},
             {"expires_at": None},
             {"expires_at": "2020-01-01T00:00:00Z"},
@@ -84,6 +88,12 @@ class TestGitHubApp(RevocableKindConformance):
         """More repositories or permissions than asked for, or no expiry that lies ahead: 503."""
         self.server(house).changed = changed
         assert house.refused() == "503 credential_unavailable"
+
+    @pytest.mark.parametrize("told", [None, [], [{"name": "Shop", "id": 7}]])
+    def test_a_token_for_our_repositories_is_used(self, house: House, told: Any) -> None:
+        """As the server writes their names, or where it does not say."""
+        self.server(house).changed = {"repositories": told}
+        assert house.obtain().headers
 
     def test_a_key_of_another_kind_is_refused(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         """Text that is no RSA key signs nothing, and is in no message."""
