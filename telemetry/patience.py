@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
-_STOOD_STILL = 0.1  # seconds: a timer that comes later than this was held up with everything else here
+_STOOD_STILL = 0.5  # seconds: a timer that comes later than this was held up with everything else here
 
 
 class _Waiting[T]:
