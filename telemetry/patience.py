@@ -4,9 +4,15 @@ import asyncio
 import threading
 from collections.abc import Callable
 
+_STOOD_STILL = 0.5  # seconds: a timer that comes later than this was held up with everything else here
+
 
 class _Waiting[T]:
-    """Who waits in one event loop, and until when. All wait equally long, so the first to come is the first due."""
+    """Who waits in one event loop, and until when. All wait equally long, so the first to come is the first due.
+
+    After a standstill of the loop their time begins anew: whoever was waited for may have stood still too, as with a
+    machine that was stopped, or has answered and could not be heard.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, within: float, late: Callable[[T], None]) -> None:
         self.until: dict[T, float] = {}
@@ -14,6 +20,7 @@ class _Waiting[T]:
         self._within = within
         self._late = late
         self._armed = False
+        self._due = 0.0
 
     def begin(self, one: T) -> None:
         until = self._loop.time() + self._within
@@ -23,12 +30,14 @@ class _Waiting[T]:
 
     def _arm(self, until: float) -> None:
         # INVARIANT: while anybody waits there is a timer, for no later than the first of them is due.
-        self._armed = True
+        self._armed, self._due = True, until
         self._loop.call_at(until, self._look)
 
     def _look(self) -> None:
         self._armed = False
         now = self._loop.time()
+        if now - self._due > _STOOD_STILL:
+            self.until = dict.fromkeys(self.until, now + self._within)
         for one, until in list(self.until.items()):
             if until > now:
                 self._arm(until)

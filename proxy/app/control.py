@@ -99,12 +99,13 @@ def _jwks(core: Core) -> Callable[[], Mapping[str, Json]] | None:
 async def _status(core: Core, addresses: Addresses) -> Mapping[str, Json]:
     world, recorder = core.keeper.world, core.recorder
     today = datetime.fromtimestamp(core.clock(), UTC).date()
+    trouble = await _trouble(core)
     return {
         **addresses(),
         "version": version("countersign-proxy"),
         "mode": core.settings.mode.value,
-        "ready": _trouble(core) is None,
-        "trouble": _trouble(core) or "",
+        "ready": trouble is None,
+        "trouble": trouble or "",
         "policy_version": world.version,
         "inventory_version": world.inventory.version,
         "files_not_in_force": _not_in_force(core),
@@ -130,10 +131,12 @@ def _not_in_force(core: Core) -> list[Json]:
     return [*found[:_MISTAKES_TOLD], *([f"and {len(found) - _MISTAKES_TOLD} more"] if found[_MISTAKES_TOLD:] else [])]
 
 
-def _trouble(core: Core) -> str | None:
+async def _trouble(core: Core) -> str | None:
     """Why calls are refused at the moment, if they are."""
     if core.recorder.trouble:
         return core.recorder.trouble
+    if core.feed.standing(core.clock()) != "fresh":
+        await core.feed.next_poll()  # as a call does
     if core.feed.standing(core.clock()) != "fresh":
         return "revocations cannot be read from the store"
     return None

@@ -194,7 +194,7 @@ class ControlDeps:
     inventory: Callable[[], Inventory]
     record: Record
     status: Callable[[], Awaitable[Mapping[str, Json]]]
-    ready: Callable[[], str | None]
+    ready: Callable[[], Awaitable[str | None]]
     metrics: Callable[[], str]
     clock: Callable[[], float]
     origins: tuple[str, ...]

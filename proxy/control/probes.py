@@ -20,7 +20,7 @@ def probes(deps: ControlDeps, document: Callable[[], dict[str, Any]]) -> list[Ro
         return PlainTextResponse("alive\n")
 
     async def ready(_: Request) -> Response:
-        why = deps.ready()
+        why = await deps.ready()
         return PlainTextResponse("ready\n") if why is None else PlainTextResponse(f"not ready: {why}\n", 503)
 
     async def metrics(request: Request) -> Response:

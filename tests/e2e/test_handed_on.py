@@ -62,11 +62,7 @@ class House:
             form["authorization_details"] = json.dumps([task])
         shown = {"authorization": f"Bearer {handle or self.behind}"}
         async with httpx.AsyncClient(base_url=self.running.console, trust_env=False, timeout=PATIENCE) as client:
-            for _ in range(20):
-                answer = await client.post("/oauth2/token", data=form, headers=shown)
-                if answer.status_code != 503:  # a machine that stood still has judged nothing, and used nothing up
-                    break
-        return answer
+            return await client.post("/oauth2/token", data=form, headers=shown)
 
 
 @contextlib.asynccontextmanager

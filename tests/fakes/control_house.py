@@ -190,7 +190,7 @@ class House:
             inventory=lambda: self.facts,
             record=self.log.append,
             status=self._status,
-            ready=lambda: self.ready,
+            ready=self._ready,
             metrics=lambda: "countersign_calls_total 3\n",
             clock=lambda: self.now,
             origins=origins,
@@ -215,6 +215,9 @@ class House:
         self.written = inventory or self.written
         self.rules = self.rules.model_copy(update=rules)
         self._hold(self.held)
+
+    async def _ready(self) -> str | None:
+        return self.ready
 
     async def _status(self) -> dict[str, Json]:
         return {"mode": "enforce", "policy_version": "sha256:1"}

@@ -15,8 +15,11 @@ from proxy.holds.view import HoldView
 from tests.fakes.console_house import ConsoleHouse
 
 CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-PATIENCE = 30_000
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-dev-shm-usage",  # in a container there may be too little of it
+]  # fmt: skip
+PATIENCE = 60_000
 
 
 class Server(uvicorn.Server):

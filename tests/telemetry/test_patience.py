@@ -126,3 +126,22 @@ def test_only_within_a_loop() -> None:
     """Without an event loop there is nobody to tell."""
     with pytest.raises(RuntimeError):
         House().patience.begin("a")
+
+
+def test_time_in_which_all_stands_still_counts_for_nobody() -> None:
+    """A machine that stops gives nobody up for that; whoever still does not end is given up when their time is over."""
+    house = House()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Loop)
+        house.patience.begin("ends when all goes on")
+        house.patience.begin("never ends")
+        loop.now += 60.0
+        await asyncio.sleep(0.5)
+        house.patience.end("ends when all goes on")
+        await asyncio.sleep(60)
+
+    run(main)
+    ((name, at),) = house.late
+    assert (name, 60.0 < at <= 62.0) == ("never ends", True)

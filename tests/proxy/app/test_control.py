@@ -10,13 +10,13 @@ import pytest
 from proxy.app.control import control_application
 from proxy.app.core import open_core
 from proxy.control.guard import PEER, Peer
-from proxy.errors import CountersignError
+from proxy.errors import CountersignError, StoreUnavailable
 from proxy.stages import Released
 from telemetry import reader
 from telemetry.metrics import Metrics
 from tests.fakes.serving import configured
 from tests.fakes.waiting import PATIENCE, until
-from tests.fakes.world import arrived, get, problem, refund, shown
+from tests.fakes.world import Broken, arrived, get, problem, refund, shown
 
 
 @contextlib.asynccontextmanager
@@ -79,9 +79,15 @@ def test_trouble_is_told(tmp_path):
 
     async def main():
         async with open_core(settings, lambda: now[0]) as core, operator(core) as client:
-            core.feed._heard_at = now[0] - 2
+            await until(lambda: core.feed._next is not None)
+            now[0] += 2  # as for a machine that stood still: word comes with the next poll
+            answer = await client.get("/readyz")
+            assert answer.status_code == 200, answer.text
+            real, core.feed._store = core.feed._store, Broken(StoreUnavailable("gone"))
+            await until(lambda: core.feed._failing)
+            now[0] += 2
             assert "revocations" in (await client.get("/readyz")).text
-            core.feed._heard_at = now[0]
+            core.feed._store = real
             await asyncio.to_thread(core.recorder.close)
             answer = await client.get("/readyz")
             assert (answer.status_code, "audit log" in answer.text) == (503, True)

@@ -15,8 +15,7 @@ import pytest
 
 from proxy.cli import demo
 from proxy.demo.tell import StoryDiffersError
-
-CHROMIUM = "/usr/bin/chromium"
+from tests.fakes.live_console import ARGUMENTS, CHROMIUM, PATIENCE
 
 
 @contextlib.contextmanager
@@ -65,8 +64,9 @@ def test_it_is_told_to_its_end_with_a_click_in_the_console(folder: Path) -> None
         else:
             pytest.fail("no link: " + "".join(told))
         with playwright.sync_playwright() as started:
-            browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+            browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, timeout=PATIENCE)
             page = browser.new_page()
+            page.set_default_timeout(PATIENCE)
             page.goto(found.group())
             page.click("button")
             page.click('a[href^="/holds/hld_"]')

@@ -128,7 +128,6 @@ def test_the_innermost_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert OURS.getEffectiveLevel() == before
 
 
-@pytest.mark.timeout(60)
 def test_serve_logs_so(tmp_path: Path) -> None:
     """An edit of the inventory is one line of it, after the start-up lines, which stay as they are."""
     config = write_config(tmp_path / "house")
