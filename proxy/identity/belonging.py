@@ -17,7 +17,8 @@ def require_belonging(proven: Proven, subjects: Subjects, inventory: Inventory) 
     """Refuses unless what was shown is still this agent's, and what is behind that still somebody's."""
     if proven.issuer:
         match = subjects.find(proven.issuer, proven.subject)
-        if match is None or match.agent != proven.agent:
+        demanded = subjects.client(proven.issuer, proven.subject)
+        if match is None or match.agent != proven.agent or demanded not in {None, proven.client}:
             raise _taken_away(f"{proven.issuer}|{proven.subject}")
     _require_known(proven.scopes, subjects)
     for client, name in keys_of_clients(proven.scopes):

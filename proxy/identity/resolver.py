@@ -195,6 +195,7 @@ class Resolver:
             subject=token.subject,
             evidence=f"sha256:{token.digest}",
             keys=((token.issuer, self._epoch_of(token.issuer)),),
+            client=token.client,
         )
 
     def _epoch_of(self, issuer: str) -> int:
