@@ -33,7 +33,7 @@ def refused(inventory: Inventory, *scopes: str, **shown: str) -> bool:
     """Whether the bot, with these scopes, and by this evidence, is refused."""
     proven = Proven("bot", "jwt", "c", NOW, NOW + 60, "t", scopes=scopes, **shown)
     try:
-        require_belonging(proven, Subjects(inventory), inventory)
+        require_belonging(proven, Subjects(inventory))
     except Refused as caught:
         told = caught.refusal
     else:
