@@ -135,7 +135,7 @@ class Proven:
     anew. `thumbprint` is that of the certificate whose key the connection has proven to hold, `bound_to` the one that
     it must be (RFC 8705 section 3). `made_at` is when the credential itself was issued, however old its task; 0 if only
     `issued_at` is known. `begun` are the task and those above it, if they are known to us: of each the agent, and when
-    it began.
+    it began. `client` is whom an issuer's token was issued to, if it says so.
     """
 
     agent: str
@@ -157,6 +157,7 @@ class Proven:
     bound_to: str = ""
     made_at: float = 0.0
     begun: tuple[tuple[str, float], ...] = ()
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def agreed(pieces: Sequence[Proven]) -> Proven:
     primary = min(pieces, key=lambda piece: _RANKS.get(piece.method, _OTHER))
     if len(pieces) == 1:
         return primary
-    # Issuer, subject and instance belong together, so they are taken from one piece: that which says the most.
+    # Issuer, subject, client and instance belong together, so they are taken from one piece: that which says the most.
     naming = max(pieces, key=lambda piece: (bool(piece.instance), bool(piece.issuer), piece is primary))
     ordered = [primary, *pieces]
     return replace(
@@ -33,6 +33,7 @@ def agreed(pieces: Sequence[Proven]) -> Proven:
         issuer=naming.issuer,
         subject=naming.subject,
         instance=naming.instance,
+        client=naming.client,
     )
 
 

@@ -4,8 +4,6 @@ ends what it proved, and what was obtained with it."""
 from collections.abc import Iterable
 
 from proxy.errors import Refused, refuse
-from proxy.facts import Inventory
-from proxy.identity.client_keys import client_keys
 from proxy.identity.lineage import keys_of_clients
 from proxy.identity.subjects import Subjects
 from proxy.stages import Proven
@@ -13,16 +11,16 @@ from proxy.stages import Proven
 _PRINCIPAL = "principal:"
 
 
-def require_belonging(proven: Proven, subjects: Subjects, inventory: Inventory) -> None:
+def require_belonging(proven: Proven, subjects: Subjects) -> None:
     """Refuses unless what was shown is still this agent's, and what is behind that still somebody's."""
     if proven.issuer:
         match = subjects.find(proven.issuer, proven.subject)
-        if match is None or match.agent != proven.agent:
+        demanded = subjects.client(proven.issuer, proven.subject)
+        if match is None or match.agent != proven.agent or demanded not in {None, proven.client}:
             raise _taken_away(f"{proven.issuer}|{proven.subject}")
     _require_known(proven.scopes, subjects)
     for client, name in keys_of_clients(proven.scopes):
-        agent = inventory.agents.get(client)
-        if agent is None or name not in client_keys(client, agent.client_keys).names:
+        if name not in subjects.keys_of(client):
             raise _taken_away(f"key {name} of {client}")
 
 

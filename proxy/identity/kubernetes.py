@@ -72,7 +72,7 @@ class ServiceAccountVerifier:
         reviewer = self._reviewers.get(index)
         if reviewer is not None:
             # Its claims are the token's own, which the API server has verified with it.
-            question = Question(token, verified.subject, digest)
+            question = Question(token, verified.subject, digest, pod)
             await reviewer.require_good(question, now, peer)
             return replace(verified, method=TOKEN_REVIEW, key=question.name)
         epoch, key = await self._signed.check(token, unverified, digest, index, now)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from proxy.errors import refuse
 
 _KIND = "key:"
-_CLIENT = "agent:"
+_CLIENT = "key:agent:"
 
 
 class Keys(Protocol):
@@ -47,7 +47,7 @@ def scope_of_key(issuer: str, name: str) -> tuple[str, ...]:
 
 def scope_of_client_key(client: str, name: str) -> str:
     """The scope of this key of a client's own."""
-    return f"{_KIND}{_CLIENT}{client}|{name}"
+    return f"{_CLIENT}{client}|{name}"
 
 
 async def read_unread(scopes: Iterable[str], keys_of: KeysOf, now: float) -> None:
@@ -83,16 +83,15 @@ def require_unwithdrawn(scopes: Iterable[str], keys_of: KeysOf, now: float) -> N
 
 def keys_of_clients(scopes: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Each key of a client's own among these scopes: the client, and the key's name."""
-    return ((issuer.removeprefix(_CLIENT), name) for issuer, name in _all(scopes) if issuer.startswith(_CLIENT))
+    for scope in scopes:
+        if scope.startswith(_CLIENT):
+            client, _, name = scope.removeprefix(_CLIENT).rpartition("|")
+            yield client, name
 
 
 def keys_of_issuers(scopes: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Each key of an issuer's among these scopes: the issuer, and the key's name."""
-    return ((issuer, name) for issuer, name in _all(scopes) if not issuer.startswith(_CLIENT))
-
-
-def _all(scopes: Iterable[str]) -> Iterator[tuple[str, str]]:
     for scope in scopes:
-        if scope.startswith(_KIND):
+        if scope.startswith(_KIND) and not scope.startswith(_CLIENT):
             issuer, _, name = scope.removeprefix(_KIND).rpartition("|")
             yield issuer, name

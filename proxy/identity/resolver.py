@@ -195,6 +195,7 @@ class Resolver:
             subject=token.subject,
             evidence=f"sha256:{token.digest}",
             keys=((token.issuer, self._epoch_of(token.issuer)),),
+            client=token.client,
         )
 
     def _epoch_of(self, issuer: str) -> int:
@@ -328,7 +329,7 @@ class Resolver:
         parties = self._party_scopes(chain, proven.behind, agent, inventory, today, restraints)
         ends = [*ends_of_agent(agent, owner.id, standing.deputy_for), *_instance_scope(agent.id, proven.instance)]
         scopes = tuple(dict.fromkeys(["global", *ends, *parties, *proven.scopes]))
-        require_belonging(proven, self._subjects(inventory), inventory)
+        require_belonging(proven, self._subjects(inventory))
         return Identity(agent, owner, chain, proven, scopes, tuple(restraints), standing.deputy_for)
 
     def _party_scopes(

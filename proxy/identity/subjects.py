@@ -1,9 +1,10 @@
-"""Which agent a subject is of, by the identities and the instance templates of the inventory."""
+"""Which agent a subject is of, by the identities and the instance templates of the inventory; and its own keys."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from proxy.facts import Agent, Instances, Inventory, Subject
+from proxy.identity.client_keys import client_keys
 from proxy.stages import Principal, PrincipalKind
 
 _PLACE = "{instance}"
@@ -38,6 +39,8 @@ class Subjects:
         self._exact: dict[tuple[str, str], set[str]] = {}
         self._templates: dict[tuple[str, str, str], list[_Template]] = {}
         self._clients: dict[tuple[str, str], str] = {}
+        self._agents = inventory.agents
+        self._keys: dict[str, frozenset[str]] = {}
         for identity, party in _identities(inventory):
             key = (identity.issuer, identity.subject)
             self._exact.setdefault(key, set()).add(party)
@@ -67,6 +70,13 @@ class Subjects:
     def client(self, issuer: str, subject: str) -> str | None:
         """The client that tokens with this subject must have been issued to; None if the inventory does not say."""
         return self._clients.get((issuer, subject))
+
+    def keys_of(self, client: str) -> frozenset[str]:
+        """The names of an agent's own keys, read once."""
+        if client not in self._keys:
+            agent = self._agents.get(client)
+            self._keys[client] = frozenset() if agent is None else client_keys(client, agent.client_keys).names
+        return self._keys[client]
 
     def claimed(self, issuer: str, subject: str) -> bool:
         """Whether anybody at all could be this subject."""

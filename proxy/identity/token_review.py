@@ -68,6 +68,8 @@ class TokenReviewer:
         self._asking: dict[str, asyncio.Future[_Answer]] = {}
         self._again: set[asyncio.Future[_Answer]] = set()
         self._turns = Turns(_AT_ONCE, _EACH, _MOST_WAITING)
+        # Whose pod has proven itself before waits behind no made-up tokens, not even those of its own address.
+        self._turns_of_met = Turns(_AT_ONCE, _EACH, _MOST_WAITING)
         self._silent = False
 
     def holds(self, name: str, now: float) -> bool:
@@ -87,7 +89,8 @@ class TokenReviewer:
         if answer is None or not 0 <= now - answer.at < REMEMBERED:
             if self._silent and self.vouched.counts(question, now):
                 return  # it is asked about again anyway, and nobody waits for a server that is away
-            answer = await asyncio.shield(self._shared(question, now, self._turns.of(peer)))
+            turns = self._turns_of_met if self.vouched.met(question) else self._turns
+            answer = await asyncio.shield(self._shared(question, now, turns.of(peer)))
         if answer.refusal is None or (answer.silent and self.vouched.counts(question, now)):
             return
         # Anew each time: an exception that is raised again keeps what it was raised in before.

@@ -12,11 +12,15 @@ _MOST = 1 << 14
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Whether this token, of this SHA-256 (hex), is good, and of this subject. The token itself is never shown."""
+    """Whether this token, of this SHA-256 (hex), is good, and of this subject. The token itself is never shown.
+
+    `pod` is the running copy that it says to be of, with a part that nobody else knows; empty if it names none.
+    """
 
     token: str = field(repr=False)
     subject: str
     digest: str
+    pod: str = ""
 
     @property
     def name(self) -> str:
@@ -47,6 +51,7 @@ class Vouched:
         self._every = every
         self._unanswered = unanswered
         self._standings: OrderedDict[str, _Standing] = OrderedDict()
+        self._pods: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def good(self, question: Question, now: float) -> None:
         """The answer was yes."""
@@ -55,6 +60,15 @@ class Vouched:
         self._standings.move_to_end(question.name)
         if len(self._standings) > _MOST:
             self._standings.popitem(last=False)
+        if question.pod:
+            self._pods[question.subject, question.pod] = None
+            self._pods.move_to_end((question.subject, question.pod))
+            if len(self._pods) > _MOST:
+                self._pods.popitem(last=False)
+
+    def met(self, question: Question) -> bool:
+        """Whether a token of the same pod was good before. Nothing is believed by that: this one is asked about too."""
+        return (question.subject, question.pod) in self._pods
 
     def bad(self, question: Question) -> bool:
         """The answer was no. Whether it was yes before."""

@@ -29,11 +29,11 @@ def world(owner: str = "bot", **changes: Any) -> Inventory:
     return Inventory(version="1", people={"olga": olga}, teams={}, agents=agents, services={}, datasets={})
 
 
-def refused(inventory: Inventory, *scopes: str, issuer: str = "", subject: str = "") -> bool:
+def refused(inventory: Inventory, *scopes: str, **shown: str) -> bool:
     """Whether the bot, with these scopes, and by this evidence, is refused."""
-    proven = Proven("bot", "jwt", "c", NOW, NOW + 60, "t", scopes=scopes, issuer=issuer, subject=subject)
+    proven = Proven("bot", "jwt", "c", NOW, NOW + 60, "t", scopes=scopes, **shown)
     try:
-        require_belonging(proven, Subjects(inventory), inventory)
+        require_belonging(proven, Subjects(inventory))
     except Refused as caught:
         told = caught.refusal
     else:
@@ -62,6 +62,13 @@ def test_an_identity_that_moves_into_a_template_is_still_the_agent_s() -> None:
     """Another way of writing the same."""
     template = world(identities=(), instances=(Instances(issuer=ISSUER, subject="{instance}"),))
     assert not refused(template, issuer=ISSUER, subject=SUBJECT)
+
+
+def test_an_identity_that_is_bound_to_a_client_counts_for_that_client_alone() -> None:
+    """Also where it was bound only after the token was shown."""
+    bound = world(identities=(Subject(issuer=ISSUER, subject=SUBJECT, client_id="c"),))
+    for client, expected in (("c", False), ("another", True), ("", True)):
+        assert refused(bound, issuer=ISSUER, subject=SUBJECT, client=client) is expected
 
 
 @pytest.mark.parametrize(

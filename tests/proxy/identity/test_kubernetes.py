@@ -10,6 +10,7 @@ from proxy.errors import Refused
 from proxy.identity.clusters import ClusterSettings
 from proxy.identity.compact import read
 from proxy.identity.kubernetes import ServiceAccountVerifier
+from proxy.identity.vouched import Question
 from tests.fakes.cluster import (
     ACCOUNT,
     CLUSTER,
@@ -136,6 +137,7 @@ def test_what_the_api_server_vouched_for_ends_when_it_says_no(
         name = (await by_review.verify(token, NOW, "192.0.2.1")).key
         (word,) = by_review.keys_of(CLUSTER)
         assert list(by_review.keys_of("https://other")) == []
+        assert word.vouched.met(Question("", ACCOUNT, "", f"{POD['name']}/{POD['uid']}"))
         assert word.holds(name, NOW + 29)
         with pytest.raises(Refused, match="identity_expired"):
             word.holds("another", NOW + 29)

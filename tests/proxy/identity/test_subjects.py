@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.facts import Agent, Instances, Inventory, Partner, Person, Process, Subject
+from proxy.identity.lineage import name_of
 from proxy.identity.subjects import Match, Subjects
 from proxy.stages import Principal
+from tests.fakes.issuer import jwk, private_key
 
 TD = "spiffe://prod.example"
 DATES = {"expires": date(2099, 1, 1), "review_due": date(2099, 1, 1)}
@@ -166,3 +168,12 @@ def test_a_subject_may_be_of_one_client_alone() -> None:
     one = agent("a").model_copy(update={"identities": (Subject(issuer="i", subject="s", client_id="c"),)})
     index = subjects(one, agent("b", "t", issuer="i"))
     assert [index.client("i", name) for name in ("s", "t", "u")] == ["c", None, None]
+
+
+def test_an_agent_s_own_keys_are_known_by_their_names() -> None:
+    """Whoever is nobody has none."""
+    index = subjects(agent("a", client_keys=(jwk("ES256", "one"),)), agent("b"))
+    (name,) = index.keys_of("a")
+    assert name == name_of(private_key("ES256", "one").public_key())
+    assert index.keys_of("a") is index.keys_of("a")
+    assert index.keys_of("b") == index.keys_of("nobody") == frozenset()

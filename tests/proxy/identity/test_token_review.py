@@ -217,6 +217,36 @@ def test_one_peer_s_garbage_leaves_the_others_their_turn(server: ApiServer, own:
     asyncio.run(story())
 
 
+def test_garbage_of_its_own_address_keeps_no_pod_out_that_was_met(server: ApiServer, own: Path) -> None:
+    """Many share an address behind a gateway: who has proven itself before comes again with a fresh token."""
+
+    async def story() -> None:
+        one = reviewer(server, own)
+        first, fresh = (Question(text, ACCOUNT, text, "refunds-7f9c/0b1e-77") for text in ("first", "fresh"))
+        server.good |= {"first", "fresh"}
+        await one.require_good(first, NOW, "192.0.2.1")
+        release = asyncio.Event()
+        one._turns = Turns(1, 1, 1)
+
+        async def hold() -> None:
+            async with one._turns.of("192.0.2.1"):
+                await release.wait()
+
+        holding = asyncio.ensure_future(hold())
+        await asyncio.sleep(0)
+        garbage = asyncio.ensure_future(ask(one, "made-up", peer="192.0.2.1"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await one.require_good(fresh, NOW, "192.0.2.1")
+        stranger = Question(TOKEN, ACCOUNT, "another", "refunds-7f9c/made-up")
+        with pytest.raises(Refused, match="too many questions"):
+            await one.require_good(stranger, NOW, "192.0.2.1")
+        release.set()
+        await asyncio.gather(holding, garbage)
+
+    asyncio.run(story())
+
+
 def test_to_have_been_crowded_out_is_not_remembered(server: ApiServer, own: Path) -> None:
     """A good token that found no room is good a moment later."""
 

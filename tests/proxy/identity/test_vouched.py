@@ -105,6 +105,23 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(vouched._standings) == 1
 
 
+def test_a_pod_is_met_by_its_first_good_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever becomes of that; by subject and pod together; and only as many as fit. Without a pod, nobody is."""
+    monkeypatch.setattr(module, "_MOST", 1)
+    vouched = Vouched(30, 120)
+    first, next_token = Question("a", "one", "1" * 64, "pod/uid"), Question("b", "one", "2" * 64, "pod/uid")
+    assert not vouched.met(next_token)
+    vouched.good(first, NOW)
+    vouched.bad(first)
+    assert vouched.met(next_token)
+    for other in (Question("c", "two", "3" * 64, "pod/uid"), Question("c", "one", "3" * 64, "pod/2"), ONE):
+        assert not vouched.met(other)
+    vouched.good(ONE, NOW)
+    assert not vouched.met(ONE)
+    vouched.good(Question("d", "one", "4" * 64, "pod/2"), NOW)
+    assert not vouched.met(next_token)
+
+
 def test_a_question_never_shows_its_token() -> None:
     """Whatever prints it."""
     assert "a.b.c" not in f"{ONE} {ONE!r} {[ONE]}"

@@ -98,9 +98,8 @@ def test_a_process_that_does_not_stand_gives_nothing(house: TokenHouse, change: 
         nightly = house.facts.processes["nightly"].model_copy(update=change)
         house.facts = house.facts.model_copy(update={"processes": {"nightly": nightly}})
         assert error(await for_process(house)) == code
-        if "identities" not in change:
-            with pytest.raises(Exception, match=r"principal_inactive|process_agent_refused"):
-                await proven(house, token)
+        with pytest.raises(Exception, match=r"principal_inactive|process_agent_refused|identity_revoked"):
+            await proven(house, token)
         house.facts = house.facts.model_copy(update={"processes": {}})
         with pytest.raises(Exception, match="principal_unknown"):
             await proven(house, token)
