@@ -10,7 +10,7 @@ from proxy.control.needs import ControlDeps
 from proxy.control.paging import MOST
 from proxy.control.responders import OWNERS_KINDS, Levers, may_respond
 from proxy.errors import CountersignError, Declined, StoreUnavailable
-from proxy.facts import Inventory, Service
+from proxy.facts import Inventory
 from proxy.tasks.epochs import FIRST, Place, place_of
 from proxy.tasks.interfaces import KINDS, Revocation, RevocationKind
 from proxy.tasks.scopes import checked_scope
@@ -190,19 +190,13 @@ def _listed(kind: str, name: str, deps: ControlDeps) -> bool:
     match kind:
         case "tool":
             service = inventory.services.get(head)
-            return service is not None and _has_tool(service, rest)
+            return service is not None and service.may_have(rest)
         case "instance":
             return head in inventory.agents
         case "principal":
             return "|" in name or name in inventory.people
         case _:
             return True
-
-
-def _has_tool(service: Service, name: str) -> bool:
-    """Listed, or not ours to list: of an OpenAPI document, or built into MCP (`resources/read`)."""
-    elsewhere = service.openapi is not None or (service.protocol == "mcp" and "/" in name)
-    return elsewhere or any(tool.name == name for tool in service.tools)
 
 
 def _credentials(inventory: Inventory) -> Collection[str]:

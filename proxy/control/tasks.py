@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -19,7 +19,7 @@ from proxy.stages import Principal
 from proxy.tasks.bounds import checked_datasets, checked_tools
 from proxy.tasks.budget import Budget
 from proxy.tasks.delegation import Proof
-from proxy.tasks.mistakes import TaskMistake
+from proxy.tasks.known import require_known
 from proxy.tasks.task import End, NewTask, Task
 
 DEFAULT_LIFE = 3600.0
@@ -80,13 +80,14 @@ class TaskDesk:
         deadline = now + life
         if parent is not None and asked.ttl is None:
             deadline = min(deadline, parent.deadline)
-        self._check_declared(asked)
+        tools, datasets = checked_tools(asked.tools), checked_datasets(asked.datasets)
+        require_known(tools, datasets, asked.budget, self._deps.inventory())
         new = NewTask(
             agent=asked.agent,
             purpose=asked.purpose,
             deadline=deadline,
-            tools=asked.tools,
-            datasets=asked.datasets,
+            tools=tools,
+            datasets=datasets,
             ticket=asked.ticket,
             budget=asked.budget,
             principal=self._principal(asked, now),
@@ -187,12 +188,6 @@ class TaskDesk:
         if not found.ok:
             raise Declined(409, found.reason, found.detail)
 
-    def _check_declared(self, asked: AskedTask) -> None:
-        inventory = self._deps.inventory()
-        tools, datasets = checked_tools(asked.tools), checked_datasets(asked.datasets)
-        _all_known("service", [tool.partition("/")[0] for tool in tools], inventory.services)
-        _all_known("dataset", [one.partition(":")[2] for one in datasets], inventory.datasets)
-
     def _principal(self, asked: AskedTask, now: float) -> Principal | None:
         on_behalf_of = asked.on_behalf_of
         if asked.process is not None:
@@ -240,12 +235,6 @@ def require_usable(family: Sequence[Task], agent: str, on_behalf_of: str | None,
     human = task.root.id if task.root.kind == "human" else None
     if on_behalf_of not in {None, human}:
         raise Declined(409, "principal_differs", "a handle acts for whom its task acts")
-
-
-def _all_known(kind: str, names: Sequence[str], known: Container[str]) -> None:
-    for name in names:
-        if name not in known:
-            raise TaskMistake(f"{kind}_unknown", f"there is no {kind} `{name}` in the inventory")
 
 
 def _unknown() -> Declined:

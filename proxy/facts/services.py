@@ -75,6 +75,12 @@ class Service(Fact):
     silence_seconds: int | None = Field(None, ge=1, le=86_400)
     paths: Paths = Paths()
 
+    def may_have(self, tool: str) -> bool:
+        """False for a tool that it does not have. Those of an OpenAPI document, and those built into MCP
+        (`resources/read`), are known to the catalogue alone."""
+        elsewhere = self.openapi is not None or (self.protocol == "mcp" and "/" in tool)
+        return elsewhere or any(one.name == tool for one in self.tools)
+
     @property
     def takes_slashes(self) -> bool:
         """Whether a segment of a path may hold an encoded slash."""

@@ -192,10 +192,8 @@ def _dataset(reading: Reading, entry: Entry[Dataset]) -> Iterator[Mistake]:
 
 
 def _selected_tools(entry: Entry[Dataset], service: Service, index: int, tools: tuple[str, ...]) -> Iterator[Mistake]:
-    """Tools of an OpenAPI document, and those built into MCP (`resources/read`), are checked by the catalogue."""
     known = [tool.name for tool in service.tools]
     for position, name in enumerate(tools):
-        built_in = service.protocol == "mcp" and "/" in name
-        if name not in known and service.openapi is None and not built_in:
+        if not service.may_have(name):
             text = f"`{name}` is not a tool of `{service.id}`{nearest(name, known)}"
             yield entry.mistake(text, "selectors", index, "tools", position)

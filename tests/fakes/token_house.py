@@ -17,7 +17,7 @@ from proxy.control.oauth.needs import OAuthDeps
 from proxy.control.oauth.server import TokenServer
 from proxy.downstream.own_tokens import OwnTxnTokens
 from proxy.downstream.signer import Signer
-from proxy.facts import Dataset, Process, Service, Subject
+from proxy.facts import Dataset, Process, Service, Subject, Tool
 from proxy.identity.assertion_svids import AssertionSvids
 from proxy.identity.assertions import AssertionVerifier
 from proxy.identity.clusters import ClusterSettings
@@ -120,12 +120,14 @@ class TokenHouse(House):
             id="planner", owner="bob", url="https://planner.internal", trust="internal", agent="builder",
             onward={"*": ("payments/refund",)}, client_keys=(jwk("ES256", "planner"),),
         )  # fmt: skip
-        crm = self.facts.services["payments"].model_copy(update={"id": "crm", "url": "https://crm.example/api"})
+        tools = tuple(Tool(name=name, effect="pay") for name in ("refund", "find"))
+        payments = self.facts.services["payments"].model_copy(update={"tools": tools})
+        crm = payments.model_copy(update={"id": "crm", "url": "https://crm.example/api"})
         self.facts = self.facts.model_copy(
             update={
                 "agents": agents,
                 "people": people,
-                "services": {**self.facts.services, "crm": crm, "planner": planner},
+                "services": {**self.facts.services, "payments": payments, "crm": crm, "planner": planner},
                 "processes": {"nightly": nightly},
                 "datasets": {"ledger": Dataset(id="ledger", owner="bob")},
             }

@@ -12,6 +12,7 @@ from proxy.facts import Inventory
 from proxy.strict_json import loads
 from proxy.tasks.bounds import checked_datasets, checked_tools
 from proxy.tasks.budget import UNIT, Budget, Spend, millionths
+from proxy.tasks.known import require_known
 from proxy.tasks.mistakes import TaskMistake
 from proxy.tasks.task import Task
 
@@ -78,9 +79,9 @@ def read_details(details: str | None, scope: str | None, inventory: Inventory) -
             ttl=detail.ttl_seconds,
             budget=_budget(detail.budget),
         )
+        require_known(asked.tools or (), asked.datasets, asked.budget, inventory)
     except (TaskMistake, ValueError) as error:
         raise _invalid(str(error)) from error
-    _require_known(asked, inventory)
     _require_one_meaning(asked)
     return asked
 
@@ -149,18 +150,11 @@ def _scope(scope: str, inventory: Inventory) -> tuple[str, ...]:
     """Scopes are tools, `service/tool` or `service/*`."""
     try:
         tools = checked_tools(scope.split(" "))
+        require_known(tools, (), Budget(), inventory)
     except TaskMistake as error:
-        raise OAuthMistake("invalid_scope", "each scope is a tool, `service/tool` or `service/*`") from error
-    if any(tool.partition("/")[0] not in inventory.services for tool in tools):
-        raise OAuthMistake("invalid_scope", "a scope names a service that is not known here")
+        why = str(error) if error.code.endswith("_unknown") else "each scope is a tool, `service/tool` or `service/*`"
+        raise OAuthMistake("invalid_scope", why) from error
     return tools
-
-
-def _require_known(asked: Asked, inventory: Inventory) -> None:
-    if any(tool.partition("/")[0] not in inventory.services for tool in asked.tools or ()):
-        raise _invalid("`actions` name a service that is not known here")
-    if any(one.partition(":")[2] not in inventory.datasets for one in asked.datasets):
-        raise _invalid("`datatypes` name a dataset that is not known here")
 
 
 def _require_one_meaning(asked: Asked) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from proxy.control.oauth.details import TYPE, Asked, Targets, granted, read_details
 from proxy.control.oauth.mistakes import OAuthMistake
-from proxy.facts import Dataset, Inventory, Service
+from proxy.facts import Dataset, Inventory, Service, Tool
 from proxy.tasks.budget import UNIT, Budget, Spend
 from tests.fakes.tasks import task
 
@@ -17,7 +17,8 @@ WORLD = Inventory(
     teams={},
     agents={},
     services={
-        one: Service(id=one, owner="bob", url=f"https://{one}.example/api/") for one in ("crm", "payments")
+        one: Service(id=one, owner="bob", url=f"https://{one}.example/api/", tools=(Tool(name="refund"),))
+        for one in ("crm", "payments")
     },
     datasets={"ledger": Dataset(id="ledger", owner="bob")},
 )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.control.oauth.parties import HANDLE
-from proxy.facts import Attestation, OwnershipRules
+from proxy.facts import Attestation, OwnershipRules, Tool
 from proxy.stages import Evidence
 from proxy.tasks.interfaces import Revocation
 from tests.fakes.issuer import sign
@@ -16,6 +16,14 @@ DEAD = {"active": False}
 
 
 PART = details(ttl_seconds=60)
+
+
+def too_much(house: TokenHouse) -> str:
+    """A task of so many tools, which there are, that no header would hold its token."""
+    tools = tuple(Tool(name=f"{'x' * 200}{n}") for n in range(60))
+    payments = house.facts.services["payments"].model_copy(update={"tools": tools})
+    house.facts = house.facts.model_copy(update={"services": {**house.facts.services, "payments": payments}})
+    return details(actions=[f"payments/{tool.name}" for tool in tools])
 
 
 async def introspected(house: TokenHouse, token: str, agent: str = "support-bot") -> dict[str, object]:
@@ -229,9 +237,9 @@ def test_a_token_that_nobody_could_present_is_not_issued(house: TokenHouse) -> N
     """What is declared must fit into a header."""
 
     async def story() -> None:
-        asked = details(actions=[f"payments/{'x' * 200}{n}" for n in range(60)])
-        answer = await house.ask(grant_type="client_credentials", authorization_details=asked)
+        answer = await house.ask(grant_type="client_credentials", authorization_details=too_much(house))
         assert error(answer) == "invalid_authorization_details"
+        assert "too much for one token" in answer.json()["error_description"]
 
     asyncio.run(story())
 
@@ -250,8 +258,7 @@ def test_a_task_for_which_no_token_could_be_made_has_failed(house: TokenHouse, w
             case "too much":
                 first = await house.own(actions=["payments/*"])
                 before.add(house.read(first["access_token"])["task"])
-                wide = details(actions=[f"payments/{'x' * 200}{n}" for n in range(60)])
-                asked = {"subject_token": first["access_token"], "authorization_details": wide}
+                asked = {"subject_token": first["access_token"], "authorization_details": too_much(house)}
             case "suspended above":
                 await house.tasks.suspend(above, by="x", reason="x", now=house.now)
             case _:
