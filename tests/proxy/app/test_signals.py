@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 
 import httpx
 
@@ -20,18 +21,25 @@ from tests.fakes.world import arrived, get, problem, shown
 TOKEN = "a-tells-b-this-4711"
 
 
-def free_port():
-    import socket
-
+@contextlib.contextmanager
+def kept_port():
+    """A port that nobody else is given while this lasts, since it is bound; who names it may listen there."""
     with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+        yield one.getsockname()[1]
 
 
 @contextlib.asynccontextmanager
 async def two_houses(folder, *, delivery="push", subjects="scopes", more=""):
     """A, which tells, and B, which hears: all doors of both are open."""
-    a_port, b_port = free_port(), free_port()
+    with kept_port() as a_port, kept_port() as b_port:
+        async with _two_houses(folder, a_port, b_port, delivery, subjects, more) as both:
+            yield both
+
+
+@contextlib.asynccontextmanager
+async def _two_houses(folder, a_port, b_port, delivery, subjects, more):
     a_url, b_url = f"http://127.0.0.1:{a_port}", f"http://127.0.0.1:{b_port}"
     (folder / "a").mkdir()
     (folder / "b").mkdir()
@@ -244,6 +252,26 @@ def test_a_sign_of_life_is_sent_and_taken(tmp_path, monkeypatch):
     settings = asyncio.run(main())
     (heard,) = [one for one in reader.records(settings.state / "audit") if one["type"] == "signal.received"]
     assert heard["change"]["kind"] == "verification"
+
+
+def test_a_receiver_has_its_stream_tried_out(tmp_path):
+    """By what our configuration says and the token that was agreed upon: the event that it asked for comes."""
+
+    async def main():
+        async with two_houses(tmp_path) as (a, b):
+            proof = {"authorization": f"Bearer {TOKEN}"}
+            async with httpx.AsyncClient(headers=proof, trust_env=False) as client:
+                own = f"http://127.0.0.1:{a.settings.listen.control.port}"
+                at = (await client.get(f"{own}/.well-known/ssf-configuration")).json()
+                (stream,) = (await client.get(at["configuration_endpoint"])).json()
+                asked = {"stream_id": stream["stream_id"], "state": "is anybody there"}
+                assert (await client.post(at["verification_endpoint"], json=asked)).status_code == 204
+            assert await drained(a)
+        return b.settings
+
+    settings = asyncio.run(main())
+    (heard,) = [one for one in reader.records(settings.state / "audit") if one["type"] == "signal.received"]
+    assert (heard["change"]["kind"], "subject=opaque:b" in heard["change"]["details"]) == ("verification", True)
 
 
 def test_what_waits_for_too_long_is_given_up_on_record(tmp_path, monkeypatch):
