@@ -105,7 +105,7 @@ class Signals:
             epochs=lambda: around.feed.epochs, clock=around.clock, wake=self._wake,
         )  # fmt: skip
         around.feed.on_standing(self._teller.changed)
-        self._telling = Telling(identifier, receivers, around.store, self._signer, lambda: self._news)
+        self._telling = Telling(identifier, receivers, around.store, self._signer, lambda: self._news, self._verify)
 
     @property
     def signer(self) -> Signer | None:
@@ -196,12 +196,15 @@ class Signals:
         if self._teller is not None:
             await self._teller.tidy()
 
+    async def _verify(self, receiver: Receiver, state: str | None) -> None:
+        await self._around.store.add_outgoing(self._author.verification(receiver, self._around.clock(), state))
+        self._wake()
+
     def _beating(self, receiver: Receiver, every: float) -> Step:
         async def beat() -> None:
             await asyncio.sleep(every)
             if not await self._around.store.outgoing(receiver.id, 1):
-                await self._around.store.add_outgoing(self._author.verification(receiver, self._around.clock()))
-                self._wake()
+                await self._verify(receiver, None)
 
         return beat
 

@@ -13,6 +13,7 @@ from proxy.errors import CountersignError, Declined, StoreUnavailable
 from proxy.facts import Inventory
 from proxy.tasks.epochs import FIRST, Place, place_of
 from proxy.tasks.interfaces import KINDS, Revocation, RevocationKind
+from proxy.tasks.revocations import Stopped
 from proxy.tasks.scopes import checked_scope
 
 _TRANSMITTER = "transmitter:"
@@ -120,6 +121,11 @@ class EndingDesk:
         now = self._deps.clock()
         entry = {"at": now, **self._journal.entry("revocation.put", scope, kind=kind, reason=why)}
         done = await self._deps.revocations.stop(scope, self._caller.name, why, now, kind=kind, entry=entry)
+        notes = _notes(done)
+        if ended:
+            notes.append("it is ended as well, and what is ended stays refused until that is lifted")
+        if reach is not None and not reach.connections and not _is_listed(scope):
+            notes.append("nothing is open under it now, and no list has such names: check its spelling")
         return Done(
             kind=kind,
             connections=reach.connections if reach is not None else 0,
@@ -127,7 +133,7 @@ class EndingDesk:
             stored=done.stored,
             kept=done.kept,
             recorded=done.recorded,
-            note=_note(stored=done.stored, kept=done.kept, recorded=done.recorded, ended=ended),
+            note="; ".join(notes),
         )
 
     async def require(self, scope: str) -> None:
@@ -199,6 +205,12 @@ def _listed(kind: str, name: str, deps: ControlDeps) -> bool:
             return True
 
 
+def _is_listed(scope: str) -> bool:
+    """Whether a misspelt name of this kind is always found out: see `_listed`."""
+    kind, _, name = scope.partition(":")
+    return kind not in {"connection", "token", "key", "instance"} and not (kind == "principal" and "|" in name)
+
+
 def _credentials(inventory: Inventory) -> Collection[str]:
     return {binding.id for service in inventory.services.values() for binding in service.bindings}
 
@@ -230,16 +242,14 @@ def _not_over(row: Revocation) -> Declined:
     return Declined(409, "ended_by_another", f"{row.by} has {done} this; only they or the operator can lift it")
 
 
-def _note(*, stored: bool, kept: bool, recorded: bool, ended: bool) -> str:
-    notes = []
-    if ended:
-        notes.append("it is ended as well, and what is ended stays refused until that is lifted")
-    if not stored and kept:
+def _notes(done: Stopped) -> list[str]:
+    notes: list[str] = []
+    if not done.stored and done.kept:
         notes.append("in force here, not yet in the store: other processes do not know of it until the store answers")
-    elif not stored:
+    elif not done.stored:
         notes.append(
             "in force here alone, and only until this process ends: neither the store nor a file could take it"
         )
-    if not recorded:
+    if not done.recorded:
         notes.append("not in the audit log yet: it is written there as soon as that is possible")
-    return "; ".join(notes)
+    return notes

@@ -13,12 +13,13 @@ from proxy.tasks.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """`agents`, `handles` and `tasks` are those that stop. Of a service or a tool it is the `calls` that do."""
+    """`agents`, `handles` and `tasks` are those that stop. Of a service, a tool or a credential it is the calls of
+    every agent to these `calls` that do. None of it is known of what no list has, such as a token."""
 
     agents: tuple[Agent, ...] = ()
     handles: int = 0
     tasks: int = 0
-    calls: str = ""
+    calls: tuple[str, ...] = ()
 
 
 def reach_of(
@@ -49,7 +50,10 @@ def reach_of(
         case "handle":
             return Reach(handles=sum(row.id == name for row in handles))
         case "service" | "tool":
-            return Reach(calls=name)
+            return Reach(calls=(name,))
+        case "credential":
+            services = inventory.services.values()
+            return Reach(calls=tuple(one.id for one in services if name in {each.id for each in one.bindings}))
         case _:
             return Reach()
 

@@ -57,7 +57,9 @@ class EventReceiver(Group):
     audience: str = Field(min_length=1, max_length=512, description="The `aud` of its tokens.")
     url: Url | None = Field(None, description="Where its tokens are pushed. Empty: it fetches them at /ssf/poll.")
     authorization: Reference | None = Field(
-        None, description="The token that we show when we push, or that it must show when it fetches."
+        None,
+        description="The token that we show when we push, or that it must show when it fetches; and by which it looks "
+        "at its stream (/ssf/streams).",
     )
     ca_bundle: Path | None = Field(None, description="PEM bundle that this URL is verified with.")
     subjects: Literal["identities", "scopes"] = Field(

@@ -50,7 +50,14 @@ def checked_scope(scope: str) -> str:
     kind, _, name = scope.partition(":")
     pattern = _KINDS.get(kind)
     if pattern is None:
-        raise CountersignError(f"`{scope}` is not a scope: write `global`, or one of {', '.join(_KINDS)} as `kind:id`")
+        known = ", ".join(_KINDS)
+        raise CountersignError(f"`{_shown(scope)}` is not a scope: write `global`, or one of {known} as `kind:id`")
     if not pattern.fullmatch(name):
-        raise CountersignError(f"`{scope}` is not a scope: `{name}` is no {_SHOWN.get(kind, f'{kind} id')}")
+        what = _SHOWN.get(kind, f"{kind} id, which has small letters, digits, `.`, `_` and `-`")
+        raise CountersignError(f"`{_shown(scope)}` is not a scope: `{_shown(name)}` is no {what}")
     return scope
+
+
+def _shown(text: str) -> str:
+    """With a letter that only looks like the right one, or that cannot be seen, as what it is."""
+    return ascii(text)[1:-1]

@@ -18,6 +18,7 @@ from proxy.control.signals.hearing import Hearing
 from proxy.control.signals.interfaces import Outbox
 from proxy.control.signals.model import Outgoing, Receiver
 from proxy.control.signals.sending import give_up
+from proxy.control.signals.streams import Streams, Verify, shown_by
 from proxy.control.signals.words import MEDIA_TYPE, POLL, PUSH, SPEC_VERSION, SetRefused
 from proxy.credentials.references import References
 from proxy.downstream.signer import Signer
@@ -43,6 +44,7 @@ class Telling:
     outbox: Outbox
     signer: Signer
     news: Callable[[], asyncio.Event]
+    verify: Verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,16 @@ def signal_routes(deps: SignalDeps) -> list[Route]:
         routes.append(Route("/ssf/events", _guarded(_Push(deps.hearing, deps.references).take), methods=["POST"]))
     if deps.telling is not None:
         telling = deps.telling
+        streams = Streams(telling.issuer, telling.receivers, deps.references, telling.verify, deps.clock)
         routes += [
+            *streams.routes(),
             Route("/ssf/poll", _guarded(_Poll(telling, deps).answer), methods=["POST"]),
             Route("/ssf/jwks.json", _told(lambda: telling.signer.jwks(deps.clock())), methods=["GET"]),
-            Route("/.well-known/ssf-configuration", _told(lambda: _configuration(telling)), methods=["GET"]),
+            Route(
+                "/.well-known/ssf-configuration",
+                _told(lambda: _configuration(telling) | streams.endpoints()),
+                methods=["GET"],
+            ),
         ]
     return routes
 
@@ -128,11 +136,11 @@ class _Poll:
 
     def _receiver(self, request: Request) -> Receiver:
         """Exactly one, by the token that it shows."""
-        fetching = [one for one in self._telling.receivers.values() if one.url is None and one.secret is not None]
-        shown = [one for one in fetching if shows_bearer(request, self._deps.references.read(str(one.secret)).value)]
-        if len(shown) != 1:
+        fetching = [one for one in self._telling.receivers.values() if one.url is None]
+        receiver = shown_by(request, fetching, self._deps.references)
+        if receiver is None:
             raise SetRefused("authentication_failed", "show the token that was agreed upon, as `Bearer`")
-        return shown[0]
+        return receiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +202,7 @@ def _told(what: Callable[[], Mapping[str, Json]]) -> Callable[[Request], Awaitab
 
 
 def _configuration(telling: Telling) -> dict[str, Json]:
-    """SSF 1.0 section 7.1. Streams are agreed upon in the configuration, so that there is no endpoint for them."""
+    """SSF 1.0 section 7.1."""
     return {
         "spec_version": SPEC_VERSION,
         "issuer": telling.issuer,

@@ -43,9 +43,10 @@ class Author:
         ]
         return Telling(receiver.id, revocation.scope, revocation.at, tuple(tokens))
 
-    def verification(self, receiver: Receiver, now: float) -> Outgoing:
-        """A sign of life (SSF 1.0 section 8.1.4)."""
-        return self._token(receiver, _opaque(receiver.id), {VERIFICATION: {}}, now, new_id("txn"))
+    def verification(self, receiver: Receiver, now: float, state: str | None = None) -> Outgoing:
+        """A sign of life (SSF 1.0 section 8.1.4), with what a receiver that asked for it knows it by."""
+        body: dict[str, Json] = {} if state is None else {"state": state}
+        return self._token(receiver, _opaque(receiver.id), {VERIFICATION: body}, now, new_id("txn"))
 
     def _token(
         self, receiver: Receiver, subject: dict[str, Json], events: dict[str, Json], now: float, transaction: str

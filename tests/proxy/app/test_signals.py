@@ -244,6 +244,26 @@ def test_a_sign_of_life_is_sent_and_taken(tmp_path, monkeypatch):
     assert heard["change"]["kind"] == "verification"
 
 
+def test_a_receiver_has_its_stream_tried_out(tmp_path):
+    """By what our configuration says and the token that was agreed upon: the event that it asked for comes."""
+
+    async def main():
+        async with two_houses(tmp_path) as (a, b):
+            proof = {"authorization": f"Bearer {TOKEN}"}
+            async with httpx.AsyncClient(headers=proof, trust_env=False) as client:
+                own = f"http://127.0.0.1:{a.settings.listen.control.port}"
+                at = (await client.get(f"{own}/.well-known/ssf-configuration")).json()
+                (stream,) = (await client.get(at["configuration_endpoint"])).json()
+                asked = {"stream_id": stream["stream_id"], "state": "is anybody there"}
+                assert (await client.post(at["verification_endpoint"], json=asked)).status_code == 204
+            assert await drained(a)
+        return b.settings
+
+    settings = asyncio.run(main())
+    (heard,) = [one for one in reader.records(settings.state / "audit") if one["type"] == "signal.received"]
+    assert (heard["change"]["kind"], "subject=opaque:b" in heard["change"]["details"]) == ("verification", True)
+
+
 def test_what_waits_for_too_long_is_given_up_on_record(tmp_path, monkeypatch):
     """A receiver that was away for longer than a week is not told of what came before; that is written down."""
     from proxy.app import signals as module

@@ -352,6 +352,30 @@ def test_many_names_are_typed_and_few_are_chosen(house: ConsoleHouse) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("scope", "effect", "anew", "counted"),
+    [
+        ("principal:frank", "revoke", True, True), ("principal:frank", "freeze", False, True),
+        ("agent:support-bot", "revoke", False, True), ("token:https://idp.example|t", "revoke", False, False),
+    ],
+)  # fmt: skip
+def test_the_page_says_how_far_an_end_goes(
+    house: ConsoleHouse, scope: str, effect: str, *, anew: bool, counted: bool
+) -> None:
+    """A person who signs in again calls again; what is under a token is counted by nobody, and not said to be none."""
+
+    async def scenario() -> None:
+        kind, _, name = scope.partition(":")
+        async with await house.visitor("carol") as carol:
+            csrf = hidden((await carol.get("/kill-switch")).text)["csrf"]
+            fields = {"csrf": csrf, "kind": kind, "name": name, "effect": effect, "reason": "x"}
+            page = (await carol.post("/kill-switch/confirm", data=fields)).text
+        assert ("who signs in again" in page) is anew
+        assert ("Live handles" in page) is counted
+
+    asyncio.run(scenario())
+
+
 def test_a_page_has_no_more_than_can_be_read(house: ConsoleHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last of what is stopped, and where all of it is; what is not on the page can be lifted all the same."""
     monkeypatch.setattr(module, "MOST_STANDING", 2)

@@ -269,7 +269,14 @@ def test_what_is_open_under_a_scope_is_told(house: House) -> None:
         house.serve()
         async with house.operator() as client:
             done = (await post(client, "global")).json()
-        assert (done["connections"], done["calls"]) == (3, 2)
+            assert (done["connections"], done["calls"], done["note"]) == (3, 2, "")
+            for scope, told in (
+                ("agent:builder", False), ("principal:frank", False), ("connection:conn_1", True),
+                ("token:https://idp.example|t", True), ("principal:https://idp.example|u", True),
+                ("instance:builder/1", True),
+            ):  # fmt: skip
+                note = (await post(client, scope)).json()["note"]
+                assert ("nothing is open under it now, and no list has such names" in note) is told
 
     asyncio.run(scenario())
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.control.reach import reach_of
-from proxy.facts import OwnershipRules, Process
+from proxy.facts import OwnershipRules, Process, StaticBinding
 from proxy.identity.interfaces import HandleRow
 from proxy.stages import Principal
 from tests.fakes.control_house import NOW, inventory
@@ -67,8 +67,17 @@ def test_a_scope_reaches_all_that_acts_through_it(scope: str, agents: list[str],
 
 def test_a_service_and_a_tool_are_reached_by_calls() -> None:
     """No agent dies with them; the calls to them do."""
-    assert reach_of("service:payments", FACTS, HANDLES, TASKS, TODAY).calls == "payments"
-    assert reach_of("tool:payments/refund", FACTS, HANDLES, TASKS, TODAY).calls == "payments/refund"
+    assert reach_of("service:payments", FACTS, HANDLES, TASKS, TODAY).calls == ("payments",)
+    assert reach_of("tool:payments/refund", FACTS, HANDLES, TASKS, TODAY).calls == ("payments/refund",)
+
+
+def test_a_credential_is_reached_by_calls_to_the_services_that_have_it() -> None:
+    """And by none where nobody has it."""
+    key = StaticBinding(id="payments-key", secret="env:KEY", methods=("GET",), paths=("/*",))
+    payments = FACTS.services["payments"].model_copy(update={"bindings": (key,)})
+    facts = FACTS.model_copy(update={"services": {**FACTS.services, "payments": payments}})
+    assert reach_of("credential:payments-key", facts, HANDLES, TASKS, TODAY).calls == ("payments",)
+    assert reach_of("credential:other", facts, HANDLES, TASKS, TODAY).calls == ()
 
 
 def test_an_owner_takes_their_processes_along() -> None:

@@ -37,6 +37,15 @@ def test_a_scope_that_matches_nothing_is_a_mistake(scope: str) -> None:
         checked_scope(scope)
 
 
+def test_what_only_looks_right_is_shown_as_what_it_is() -> None:
+    """A letter of another alphabet, or one that cannot be seen: nobody finds either in a text that looks right."""
+    for scope, shown in (("agent:\u0455upport-bot", r"\u0455upport-bot"), ("agent:support\u200b-bot", r"\u200b-bot")):
+        with pytest.raises(CountersignError) as refused:
+            checked_scope(scope)
+        assert shown in str(refused.value)
+        assert str(refused.value).isascii()
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_a_scope_or_a_mistake(text: str) -> None:
     """Nothing but `CountersignError` comes out for a text that is no scope."""

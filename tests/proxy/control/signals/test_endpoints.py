@@ -117,6 +117,10 @@ def test_no_browser_and_no_proxy_gets_here(tmp_path):
 # --- the side that tells ------------------------------------------------------------------------------
 
 
+async def unasked(receiver, state):
+    raise AssertionError("nobody asks for a sign of life here")
+
+
 class TellingHouse(House):
     """`crm` fetches; `erp` is pushed to; `old` has a secret that nobody can read."""
 
@@ -130,7 +134,7 @@ class TellingHouse(House):
             Receiver("crm", "https://crm", secret=f"file:{folder / 'crm.token'}"),
             Receiver("erp", "https://erp", url="https://erp/events", secret=f"file:{folder / 'erp.token'}"),
         ]
-        telling = Telling(OURS, {one.id: one for one in receivers}, self.store, self.signer, lambda: self.news)
+        telling = Telling(OURS, {one.id: one for one in receivers}, self.store, self.signer, lambda: self.news, unasked)
         deps = SignalDeps(None, telling, References(), self.log.append, lambda: self.now)
         self.app = create_api(self.deps, self.door, signal_routes(deps))
 
@@ -237,6 +241,7 @@ def test_two_receivers_of_one_token_are_neither(tmp_path):
                     house.store,
                     house.signer,
                     lambda: house.news,
+                    unasked,
                 ),
                 References(),
                 house.log.append,
