@@ -66,7 +66,7 @@ class IssuerSettings:
     def __post_init__(self) -> None:
         self._check_names()
         self._check_algorithms()
-        if not _MEDIA_TYPE.fullmatch(self.typ) or self.typ.startswith("application/"):
+        if not _MEDIA_TYPE.fullmatch(self.typ):
             raise ValueError(f"typ `{self.typ}` is not a lower-case media type without `application/`")
         if (self.jwks_file is None) == (self.jwks_url is None):
             raise ValueError("give exactly one of `jwks_file` and `jwks_url`")

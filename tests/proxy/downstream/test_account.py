@@ -119,6 +119,9 @@ def _changed(path: str, value: Any) -> Any:
         ("act.iss", ...),
         ("act.cnf", {"jkt": "x"}),
         ("act.act", None),
+        ("act.act.act", None),
+        ("act.sub_profile", ...),
+        ("act.act.sub_profile", 7),
         ("act.act", "agent:planner"),
         ("act.act", [{"iss": ISSUER, "sub": "agent:planner"}]),
         ("act", _nested(8)),
@@ -147,6 +150,19 @@ def test_what_is_not_as_we_mint_it(claims: dict[str, Any], path: str, value: Any
     with pytest.raises(Rejected) as rejected:
         account_of(claims, ISSUER)
     assert rejected.value.reason == "token_claims"
+
+
+def test_a_chain_deeper_than_any_we_mint_is_no_account(claims: dict[str, Any]) -> None:
+    """Eight hops pass, nine do not, even if every part of the token says the same."""
+    claims = deepcopy(claims)
+    for hops in (8, 9):
+        claims["act"] = _nested(hops - 1)
+        claims["tctx"]["chain"] = [{"p": claims["sub"]}, *[{"p": "agent:x", "m": "m", "s": "verified"}] * hops]
+        if hops == 8:
+            assert len(account_of(claims, ISSUER).hops) == 8
+        else:
+            with pytest.raises(Rejected):
+                account_of(claims, ISSUER)
 
 
 json = st.recursive(

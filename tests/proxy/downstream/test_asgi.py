@@ -81,6 +81,7 @@ def refused(sent: list[Any], kind: str = "http") -> str:
     assert headers[b"content-length"] == str(len(body["body"])).encode()
     challenge = headers.get(b"www-authenticate")
     assert (challenge is None) if status != 401 else document["reason"].encode() in headers[b"www-authenticate"]
+    assert headers[b"cache-control"] == b"no-store"
     assert document["detail"].endswith(".")
     return str(document["reason"])
 
@@ -200,6 +201,9 @@ def test_a_websocket_without_account_is_closed_before_it_opens(made: Signer) -> 
     assert call(mine, websocket(made, headers=[])) == [{"type": "websocket.close", "code": 1008}]
     sent = call(mine, websocket(made, headers=[], extensions={"websocket.http.response": {}}))
     assert refused(sent, "websocket.http") == "token_missing"
+    with_a_body = scope(signed_again(made, minted(made), rctx={"method": "GET"}))["headers"]
+    sent = call(mine, websocket(made, headers=with_a_body, extensions={"websocket.http.response": {}}))
+    assert refused(sent, "websocket.http") == "body_differs"
     assert refused(call(mine, websocket(made) | {"type": "http", "method": "GET"}, b"x")) == "body_differs"
     assert app.scopes == []
 

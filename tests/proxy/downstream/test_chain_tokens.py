@@ -99,6 +99,9 @@ def test_nobody_is_made_up(signer: Signer, who: Identity) -> None:
     broken = caller()
     with pytest.raises(Refused, match="credential_needs_principal"):
         minted(signer, replace(broken, chain=replace(broken.chain, complete=False)))
+    first, last = long_chain().chain.hops
+    with pytest.raises(Refused, match="credential_needs_principal"):
+        minted(signer, replace(broken, chain=Chain(first.delegator, (first, replace(last, level="asserted")))))
 
 
 @pytest.mark.parametrize("what", ["subject", "actor"])

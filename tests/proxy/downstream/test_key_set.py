@@ -3,7 +3,9 @@
 import contextlib
 import http.server
 import json
+import ssl
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,11 @@ from proxy.downstream import key_set
 from proxy.downstream.key_set import FRESH_SECONDS, INTERVAL_SECONDS, LAST_GOOD_SECONDS, KeySet, origin, read_keys
 from proxy.downstream.profile import Rejected
 from tests.fakes.accounts import NOW, signer
+from tests.fakes.bundle_endpoint import BundleEndpoint
+from tests.fakes.trust_domain import Plan, authority, certify
 from tests.fakes.waiting import PATIENCE
+
+REAL = time.time()  # what a certificate is judged by in a real handshake
 
 
 class Source:
@@ -140,6 +146,18 @@ def test_two_keys_of_one_name_are_none(source: Source) -> None:
     assert set(read_keys(json.dumps({"keys": [one, other]}).encode())) == {one["kid"], other["kid"]}
 
 
+@pytest.mark.parametrize("change", [{"x": 7}, {"x": None}, {"x": "AAAA"}, {"y": "!"}])
+def test_a_key_that_cannot_be_one_is_no_key_set(source: Source, change: dict) -> None:
+    """The last good keys count then, as for any other document that is broken."""
+    good = source.document["keys"]
+    keys = KeySet(source)
+    keys.find(first(source), 0.0)
+    source.document = {"keys": [good[0] | change, *good[1:]]}
+    with pytest.raises(ValueError, match="a key that is none"):
+        read_keys(json.dumps(source.document).encode())
+    assert keys.find(good[0]["kid"], FRESH_SECONDS).algorithm_name == "ES256"
+
+
 @pytest.mark.parametrize("raw", [b"", b"{", b"[" * 60_000, b"\xff"])
 def test_what_is_no_json_is_refused(raw: bytes) -> None:
     """With a `ValueError`, whatever it is."""
@@ -149,14 +167,31 @@ def test_what_is_no_json_is_refused(raw: bytes) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "keys.json", "file:///etc/passwd", "ftp://a/k", "http://keys.example/k", "https://u:p@a/k", "https:///k"],
-)
+    [
+        "", "keys.json", "file:///etc/passwd", "ftp://a/k", "http://keys.example/k", "https://u:p@a/k", "https:///k",
+        "https://keys.example/k#x",
+    ],
+)  # fmt: skip
 def test_keys_come_over_tls_or_from_this_machine(url: str) -> None:
     """Plain http is for loopback alone: else whoever is on the way could give their own keys."""
     with pytest.raises(ValueError, match="`"):
         origin(url)
     assert origin("https://keys.example/k")
     assert origin("http://127.0.0.1:1/k")
+
+
+def test_over_tls_the_place_must_show_itself(tmp_path: Path) -> None:
+    """By the authorities that were named, or by those of the machine: whoever else answers gives no keys."""
+    root = certify(authority(name="keys"), "keys-root", at=REAL)
+    (tmp_path / "root.pem").write_bytes(root.pem)
+    with BundleEndpoint(tmp_path, certify(Plan(uris=(), dns=("localhost",)), "keys", root, REAL)) as endpoint:
+        endpoint.document = b'{"keys":[]}'
+        assert origin(endpoint.url, str(tmp_path / "root.pem"))() == b'{"keys":[]}'
+        with pytest.raises(ssl.SSLCertVerificationError):
+            origin(endpoint.url)()
+        with pytest.raises(ssl.SSLCertVerificationError):
+            origin(endpoint.url.replace("localhost", "127.0.0.1"), str(tmp_path / "root.pem"))()
+        assert len(endpoint.seen) == 1
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -24,6 +24,17 @@ def test_what_we_minted_is_known_again(tmp_path: Path) -> None:
     assert own.verify(minted(made, now=later + 2), later + 2).task == "task_1"
 
 
+def test_a_key_that_is_withdrawn_ends_what_it_signed(tmp_path: Path) -> None:
+    """As soon as it is known of: what was read before is forgotten."""
+    made, epoch = signer(tmp_path), 0
+    keys = made.jwks(NOW)
+    own, token = OwnTxnTokens(DOMAIN, lambda _: keys, lambda: epoch), minted(made)
+    assert own.verify(token, NOW + 1).task == "task_1"
+    keys, epoch = {"keys": []}, 1
+    with pytest.raises(Rejected, match="key_unknown"):
+        own.verify(token, NOW + 1)
+
+
 def test_what_is_of_another_house_is_not(tmp_path: Path) -> None:
     """Another trust domain, another issuer, another key: nothing that we handed on."""
     (tmp_path / "other").mkdir()

@@ -102,6 +102,20 @@ def test_a_change_before_its_time_keeps_the_old_key_for_what_it_signed(tmp_path:
     assert made.epoch == 0
 
 
+def test_each_of_several_keys_stays_for_what_it_signed(tmp_path: Path) -> None:
+    """However soon another change follows; and once it has ended it is kept nowhere."""
+    made = signer(tmp_path)
+    signed = []
+    for _ in range(3):
+        signed.append(made.sign({"n": len(signed)}))
+        made.rotate(NOW, withdraw=False)
+    assert [decoded(one, made, NOW)["n"] for one in signed] == [0, 1, 2]
+    before = len((tmp_path / "downstream.keys").read_bytes())
+    made.rotate(NOW + OVERLAP, withdraw=False)
+    assert len(made.jwks(NOW)["keys"]) == 3
+    assert len((tmp_path / "downstream.keys").read_bytes()) < before
+
+
 def test_withdrawn_keys_are_gone_at_once_and_the_coming_one_with_them(tmp_path: Path) -> None:
     """All of them lay in one file. It stays so after a restart."""
     made = signer(tmp_path)

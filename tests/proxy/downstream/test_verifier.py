@@ -15,6 +15,7 @@ import pytest
 
 from proxy.downstream import verifier as module
 from proxy.downstream.profile import Rejected
+from proxy.downstream.replays import InMemory
 from proxy.downstream.signer import ROTATE_AFTER, Signer
 from proxy.downstream.verifier import Verifier, require_body
 from tests.fakes.accounts import (
@@ -165,6 +166,13 @@ def test_a_token_passes_once(made: Signer) -> None:
     assert reason(mine, token, method="GET") == "method_differs"
     mine.verify(token, method="POST", target="/v1/refunds")
     assert reason(mine, token) == "token_replayed"
+
+
+def test_several_processes_may_share_what_was_used(made: Signer) -> None:
+    """What is given to remember it is asked, and not each process's own memory."""
+    shared, token = InMemory(), minted(made)
+    verifier(made, replays=shared).verify(token, method="POST", target="/v1/refunds")
+    assert reason(verifier(made, replays=shared), token) == "token_replayed"
 
 
 def test_clocks_may_differ_a_little(made: Signer) -> None:

@@ -47,6 +47,8 @@ def test_good_settings(changes: dict[str, Any]) -> None:
         ({"jwks_url": "http://idp.example/jwks"}, "https"),
         ({"jwks_url": "file:///etc/passwd"}, "host"),
         ({"jwks_url": "ftp://idp.example/jwks"}, "https"),
+        ({"jwks_url": "ftp://127.0.0.1/jwks"}, "https"),
+        ({"jwks_url": "https://idp.example/jwks#x"}, "fragment"),
         ({"jwks_url": "https://user:secret@idp.example/jwks"}, "user"),
         ({"leeway_s": 31}, "leeway_s"),
         ({"leeway_s": -1}, "leeway_s"),

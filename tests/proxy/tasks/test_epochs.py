@@ -73,6 +73,24 @@ def test_who_signs_in_again_is_still_frozen(freeze_first: bool) -> None:
     assert epochs.without("principal:alice").rows == ()
 
 
+def test_the_last_end_of_a_scope_counts() -> None:
+    """In whatever order two of them come; of two at one moment, the one that came last."""
+    later = Revocation("principal:alice", 200.0, "person:eve", "again")
+    same = Revocation("principal:alice", 100.0, "person:eve", "at once")
+    assert Epochs([SIGNED_OUT]).with_revocation(later).rows == (later,)
+    assert Epochs([later]).with_revocation(SIGNED_OUT).rows == (later,)
+    assert Epochs([SIGNED_OUT]).with_revocation(same).rows == (same,)
+    assert Epochs([later]).dead(MINE, 150.0) is later
+
+
+def test_lifting_one_scope_lifts_no_other() -> None:
+    """Neither an end nor a freeze of anything else."""
+    frozen = Revocation("agent:a", 100.0, "person:bob", "", "freeze")
+    epochs = Epochs([AT, SIGNED_OUT, frozen])
+    assert set(epochs.without("principal:alice").rows) == {AT, frozen}
+    assert epochs.without("agent:b").rows == epochs.rows
+
+
 def test_a_snapshot_never_changes() -> None:
     """Adding and lifting give new snapshots; the old one stays as it was."""
     empty = Epochs()

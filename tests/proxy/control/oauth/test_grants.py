@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.control.oauth.beginning import ACCESS_TOKEN
+from proxy.control.oauth.grants import EXCHANGE
 from proxy.control.oauth.parties import HANDLE
 from proxy.stages import Evidence
 from tests.fakes.issuer import NOW
@@ -246,6 +247,18 @@ def test_the_subjects_token_is_judged_by_what_it_says(house: TokenHouse, changes
     run(story)
 
 
+def test_a_scope_that_covers_a_part_gives_not_the_rest(house: TokenHouse) -> None:
+    """Each tool that is asked for must be one that the person's token is good for."""
+
+    async def story() -> None:
+        asked = details(actions=["payments/refund", "crm/*"])
+        answer = await house.for_frank(subject_token=house.human(scope="payments/refund"), authorization_details=asked)
+        assert error(answer) == "invalid_scope"
+        assert await house.tasks.list() == []
+
+    run(story)
+
+
 def test_a_null_may_act_lets_nobody_act(house: TokenHouse) -> None:
     """It is there, so it counts."""
 
@@ -458,8 +471,12 @@ def test_a_handle_that_is_revoked_takes_its_tokens_along(house: TokenHouse) -> N
             agent="support-bot", purpose="x", ttl=600.0, issued_by="x", now=house.now, task="nightly"
         )
         token = good(await with_handle(house, handle, scope="payments/refund"))["access_token"]
+        form = {"subject_token": house.human(), "subject_token_type": ACCESS_TOKEN, "grant_type": EXCHANGE}
+        form |= {"actor_token": house.agents_own(), "actor_token_type": ACCESS_TOKEN}
+        franks = good(await with_handle(house, handle, authorization_details=details(), **form))["access_token"]
         house.now += 1
         await house.handles.revoke(row.id, by="x", reason="lost", now=house.now)
-        assert error(await house.exchange(subject_token=token)) == "invalid_grant"
+        for shown in (token, franks):
+            assert error(await house.exchange(subject_token=shown)) == "invalid_grant"
 
     run(story)
