@@ -111,8 +111,9 @@ def test_each_of_several_keys_stays_for_what_it_signed(tmp_path: Path) -> None:
         made.rotate(NOW, withdraw=False)
     assert [decoded(one, made, NOW)["n"] for one in signed] == [0, 1, 2]
     before = len((tmp_path / "downstream.keys").read_bytes())
-    made.rotate(NOW + OVERLAP, withdraw=False)
-    assert len(made.jwks(NOW)["keys"]) == 3
+    later = NOW + OVERLAP + KEPT
+    made.rotate(later, withdraw=False)
+    assert len(made.jwks(later)["keys"]) == len(made.key_ids) == 3
     assert len((tmp_path / "downstream.keys").read_bytes()) < before
 
 
