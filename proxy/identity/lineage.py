@@ -23,7 +23,8 @@ class Keys(Protocol):
     """One document of keys."""
 
     def holds(self, name: str, now: float) -> bool | None:
-        """Whether the key of this name is in it; None if it was not read yet, which it will be from now on.
+        """Whether the key of this name is in it; None if it was not read yet, which it will be from now on, or if what
+        was read is too old to say.
 
         Refuses itself, where there is more to say than that.
         """
@@ -51,7 +52,7 @@ def scope_of_client_key(client: str, name: str) -> str:
 
 
 async def read_unread(scopes: Iterable[str], keys_of: KeysOf, now: float) -> None:
-    """Reads what was not read since the start; refuses (503) if it cannot be had."""
+    """Reads what was not read since the start, or not for too long; refuses (503) if it cannot be had."""
     for issuer, name in keys_of_issuers(scopes):
         for keys in keys_of(issuer):
             if keys.holds(name, now) is None:
@@ -71,7 +72,7 @@ def require_unwithdrawn(scopes: Iterable[str], keys_of: KeysOf, now: float) -> N
                 503,
                 "It cannot be said at the moment whether the keys behind this credential still count.",
                 "retry",
-                internal=f"no keys of {issuer} were read yet",
+                internal=f"no keys of {issuer} were read, or not for too long",
             )
         raise refuse(
             "identity_expired",

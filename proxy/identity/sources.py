@@ -75,18 +75,24 @@ class Source[D: Document]:
         """
         return self._document is not None or self._missed
 
-    def holds(self, name: str, now: float) -> bool | None:  # noqa: ARG002 - the last document, however old, says it
-        """Whether the key of this name is in the last document; None if none was read yet, which it will be."""
+    def holds(self, name: str, now: float) -> bool | None:
+        """Whether the key of this name is in the document that counts at `now`; None if there is none.
+
+        If none was read yet, it will be.
+        """
         if self._document is None:
             self._missed = True
-            return None
-        return name in self._document.names
+        return name in self._document.names if self._document is not None and self._counts(now) else None
+
+    def _counts(self, now: float) -> bool:
+        """Whether the last document is fresh enough at `now`."""
+        return abs(now - self._good_at) <= _LAST_GOOD
 
     async def current(self, now: float) -> D:
         """The document that counts at `now`; refuses (503) if there is none, or none fresh enough."""
         if self._document is None or not self._good_at <= now < self._fresh_until:
             await self._refresh_aged(now)
-        if self._document is None or not abs(now - self._good_at) <= _LAST_GOOD:
+        if self._document is None or not self._counts(now):
             raise refuse(
                 "identity_unavailable",
                 503,

@@ -107,7 +107,7 @@ class TokenHouse(House):
             shown = {"client_keys": (jwk("ES256", key),), "identities": (workload,)}
             agents[name] = agents[name].model_copy(update=shown)
         bot = agents["support-bot"]
-        known = (*bot.identities, Subject(issuer=ISSUER, subject=BOT))
+        known = (Subject(issuer=ISSUER, subject=BOT), *bot.identities)
         agents["support-bot"] = bot.model_copy(update={"identities": known})
         frank = Subject(issuer=ISSUER, subject=FRANK)
         people["frank"] = people["frank"].model_copy(update={"identities": (frank,)})

@@ -9,9 +9,10 @@ from proxy.errors import Refused
 from proxy.identity import sources as module
 from proxy.identity.issuers import IssuerSettings
 from proxy.identity.keys import KeySource
+from proxy.identity.lineage import name_of
 from proxy.identity.origins import Fetched, FetchFailed
 from proxy.identity.sources import keep_current
-from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, jwk, key_set
+from tests.fakes.issuer import AUDIENCE, ISSUER, NOW, jwk, key_set, private_key
 
 ONE, TWO = key_set(jwk("ES256")), key_set(jwk("ES256"), jwk("ES256", "k2"))
 
@@ -60,6 +61,21 @@ def test_keys_are_asked_for_once_while_fresh() -> None:
         for now, fetches in ((NOW, 1), (NOW + 299, 1), (NOW + 300, 2), (NOW + 301, 2)):
             assert list((await source.current(now)).keys) == ["k1"]
             assert origin.fetches == fetches
+
+    run(story)
+
+
+def test_what_keys_proved_counts_for_as_long_as_they_do() -> None:
+    """Who is connected by one learns with everybody else that its issuer was not heard of for too long."""
+    name = name_of(private_key("ES256", "k1").public_key())
+
+    async def story() -> None:
+        source = KeySource(by_url(), Scripted(ONE, FetchFailed("down")))
+        assert (source.holds(name, NOW), source.used) == (None, True)
+        await source.current(NOW)
+        for now, held in ((NOW, True), (NOW + 3600, True), (NOW + 3601, None), (NOW - 3601, None)):
+            assert source.holds(name, now) is held
+        assert source.holds("another", NOW) is False
 
     run(story)
 
