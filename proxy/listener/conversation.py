@@ -392,5 +392,6 @@ class Conversation(layer.Layer):
                 yield from self._handle(self._upstreams.close(exchange.server))
         if relay.over:
             exchange.account.finish(101)
+            self._exchange = None  # what its upstream still does is no failure of it any more
             self._phase = Phase.OVER
             yield Finish(self._agent)

@@ -19,6 +19,8 @@ from proxy.listener.exchange import STALLED, Exchange
 from proxy.listener.session import Session
 from proxy.listener.streaming import BodyGuard, Cut
 
+BROKEN_OFF = "upstream_closed"
+
 
 class Relay(WebsocketLayer):
     """mitmproxy's relay, with a bound on what a message may gather before it is complete."""
@@ -49,11 +51,14 @@ class Relay(WebsocketLayer):
             raise Cut(reason)
 
     def check_progress(self, event: events.Event) -> None:
-        """Raises Cut if the connection ended because nothing passed for too long. Whatever passes counts, pings too."""
+        """Raises Cut if nothing passed for too long, pings included, or if the upstream went without a word.
+
+        mitmproxy would tell the agent of both as if all had been said.
+        """
         if isinstance(event, events.DataReceived):
             self._exchange.got_on()
-        elif isinstance(event, events.ConnectionClosed) and self._exchange.late:
-            raise Cut(STALLED)
+        elif isinstance(event, events.ConnectionClosed) and event.connection is self.context.server:
+            raise Cut(STALLED if self._exchange.late else BROKEN_OFF)
 
     def _check_size(self) -> None:
         for side in (self.client_ws, self.server_ws):

@@ -202,14 +202,24 @@ def test_on_http2_only_the_one_answer_is_cut() -> None:
     asyncio.run(run())
 
 
-async def switch(seen: Seen, writer: asyncio.StreamWriter) -> None:
-    """Agrees to WebSocket, and is silent from then on."""
-    key = seen.field("sec-websocket-key")[0].encode()
+UPGRADE = (
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+def agreed(key: bytes) -> bytes:
+    """The answer that agrees to WebSocket (RFC 6455 section 4.2.2)."""
     accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-    writer.write(
+    return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
     )
+
+
+async def switch(seen: Seen, writer: asyncio.StreamWriter) -> None:
+    """Agrees to WebSocket, and is silent from then on."""
+    writer.write(agreed(seen.field("sec-websocket-key")[0].encode()))
     await writer.drain()
     await seen.reader.read()
 
@@ -220,10 +230,7 @@ def test_a_websocket_on_which_nothing_passes() -> None:
     async def run() -> None:
         async with rig(switch, place={"allow_websocket": True}, **SHORT) as r:
             wire = await r.tunnel()
-            wire.send(
-                b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-            )
+            wire.send(b"GET / HTTP/1.1\r\nHost: a.test\r\n" + UPGRADE)
             await wire.rest()
             assert [(a.status, a.error) for a in r.gate.answers] == [(0, "answer_stalled")]
             await wire.close()
@@ -278,6 +285,33 @@ def test_an_answer_that_breaks_off_is_not_taken_for_one_that_ends(names: tuple[s
             assert not (await wire.rest()).endswith(b"0\r\n\r\n")
             await r.gate.ended.wait()
             assert [(a.status, "in the middle" in a.error) for a in r.gate.answers] == [(0, True)]
+            await wire.close()
+
+    asyncio.run(run())
+
+
+def test_a_websocket_that_ends_in_order_is_not_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent reads the words of its end, and then that nothing follows."""
+    resets: list[object] = []
+    monkeypatch.setattr("proxy.listener.connection.reset", resets.append)
+    end = b"\x88\x02\x03\xe8"
+
+    async def ending(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        key = seen.field("sec-websocket-key")[0].encode()
+        writer.write(agreed(key) + end)
+        await writer.drain()
+        await seen.reader.read()
+
+    async def run() -> None:
+        async with rig(ending, names=(), gateway=True, place={"allow_websocket": True}) as r:
+            wire = await r.dial(gateway=True)
+            wire.send(b"GET /svc/ws HTTP/1.1\r\nHost: g\r\n" + UPGRADE)
+            assert b" 101 " in await wire.head()
+            async with asyncio.timeout(60):
+                assert await wire.reader.read() == end
+            assert [(a.status, a.error) for a in r.gate.answers] == [(101, "")]
+            await r.upstream.closed.wait()  # by now we know that it is gone, too
+            assert resets == []
             await wire.close()
 
     asyncio.run(run())

@@ -138,12 +138,26 @@ def test_a_secret_in_a_frame_that_is_no_message_cuts(frame: Any) -> None:
 
 
 def test_whatever_passes_is_progress() -> None:
-    """A ping from either side counts; an end does not, and one that came because nothing passed is a cut."""
+    """A ping from either side counts; an end does not."""
     this = relay(FakeGate())
     from_agent(this, Ping(b""))
     from_upstream(this, Pong(b""), TextMessage("hi"))
     exchange: Any = this._exchange
     assert exchange.pieces == 2
-    exchange.late = True
-    with pytest.raises(Cut, match="answer_stalled"):
+
+
+@pytest.mark.parametrize(("late", "reason"), [(True, "answer_stalled"), (False, "upstream_closed")])
+def test_an_upstream_that_goes_without_a_word_is_no_end(late: bool, reason: str) -> None:
+    """Whether we closed because nothing passed, or it died: the agent is not told that all has been said."""
+    this = relay(FakeGate())
+    exchange: Any = this._exchange
+    exchange.late = late
+    with pytest.raises(Cut, match=reason):
         relayed(this, events.ConnectionClosed(this.context.server))
+
+
+def test_an_agent_that_goes_without_a_word_ends_its_session() -> None:
+    """It has had all that it wanted."""
+    this = relay(FakeGate())
+    assert relayed(this, events.ConnectionClosed(this.context.client))
+    assert this.over
