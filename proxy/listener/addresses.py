@@ -43,13 +43,11 @@ def kind_of(text: str) -> Kind:
 
 
 def _kind_of_4(address: ipaddress.IPv4Address) -> Kind:
-    if address in _METADATA or address in _THIS_NETWORK or address.is_multicast or address.is_unspecified:
+    if address in _METADATA or address in _THIS_NETWORK or address.is_multicast:
         return Kind.NEVER
-    if address.is_loopback or address.is_link_local or address in _CARRIER:
-        return Kind.PRIVATE
     if address.is_reserved:  # 240.0.0.0/4, and with it the broadcast address
         return Kind.NEVER
-    if address.is_private:
+    if address.is_private or address in _CARRIER:
         return Kind.PRIVATE
     return Kind.PUBLIC if address.is_global else Kind.NEVER
 

@@ -1,5 +1,8 @@
 """Annotations: what they ask for, and every way to get them wrong."""
 
+from dataclasses import replace
+from itertools import permutations
+
 import pytest
 
 from policies.model import Catalogue, Clause, Mode, PersonFacts, Requirement
@@ -67,7 +70,10 @@ def test_a_hold_says_who_how_many_how_long_and_why() -> None:
         ("forbid", {"hold": "person:alise"}, "@hold", "no person `alise`; did you mean `person:alice`?"),
         ("forbid", {"hold": "group:x"}, "@hold", "no group `x`"),
         ("forbid", {"hold": "owner", "role": "boss"}, "@role", "`boss` is not a role"),
+        ("forbid", {"hold": "boss:alice"}, "@hold", "the inventory has no boss `alice`"),
+        ("forbid", {"hold": "team"}, "@hold", "`team` is not a role"),
         ("forbid", {"hold": "owner", "quorum": "0"}, "@quorum", "`0` is not a number of people"),
+        ("forbid", {"hold": "owner", "quorum": "1" * 5000}, "@quorum", "is not a number of people"),
         ("forbid", {"hold": "owner", "quorum": "two"}, "@quorum", "`two` is not a number of people"),
         ("forbid", {"hold": "owner", "quorum": "21"}, "@quorum", "`21` is not a number of people"),
         ("forbid", {"hold": "owner", "quorum": "²"}, "@quorum", "`²` is not a number of people"),
@@ -118,3 +124,35 @@ def test_holds_together_need_everything_that_each_needs() -> None:
         "undo x",
     )
     assert merge([first, first]) == first
+
+
+def test_the_order_of_holds_asks_nobody_less() -> None:
+    """Whichever rule is met first: the strictest number of people, and the shorter times."""
+    one, two, other = Clause(("owner",), 1), Clause(("owner",), 2), Clause(("team:s",), 1)
+    holds = [Requirement((one,), 900, 600), Requirement((two, other), 60, 600), Requirement((one,), 900, 10)]
+    for order in permutations(holds):
+        merged = merge(order)
+        assert set(merged.clauses) == {two, other}
+        assert (merged.decide_within, merged.use_within) == (60, 10)
+
+
+@pytest.mark.parametrize(
+    ("roles", "wrong"),
+    [
+        ("team:security", False),
+        ("person:alice", False),
+        ("person:left", False),
+        ("person:gone", True),
+        ("team:empty", True),
+        ("team:empty,person:alice", False),
+        ("team:empty,owner", False),
+        ("team:empty,person:gone", True),
+    ],
+)
+def test_a_sign_off_that_nobody_can_give_is_a_mistake(roles: str, wrong: bool) -> None:
+    """One of several who can is enough; who left since counts, as one of a team among others does; `owner` may be."""
+    people = (*CATALOGUE.people, PersonFacts("left", ("other", "security"), active=False, left=True))
+    catalogue = replace(CATALOGUE, people=people, teams=("security", "empty", "other"))
+    assert bool(read_obligations({"hold": roles}, "forbid", catalogue)[1]) is wrong
+    assert not read_obligations({"hold": "team:other"}, "forbid", catalogue)[1]
+    assert not read_obligations({"hold": "team:security", "quorum": "3"}, "forbid", catalogue)[1]

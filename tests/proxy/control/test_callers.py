@@ -1,7 +1,7 @@
 """Who may see an agent, and end what."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -69,12 +69,31 @@ def test_a_caller_without_person_is_the_operator_only_by_the_local_socket() -> N
     assert not may_end(nobody, "agent:support-bot", FACTS, NAMED, NOW)
 
 
-def test_a_deputy_counts_only_within_the_dates() -> None:
-    """Neither the day before the first nor the day after the last."""
-    agent = FACTS.agents["support-bot"].model_copy(
-        update={"deputies": (Deputy(person="eve", start=date(2030, 1, 1), end=date(2030, 1, 31)),)}
-    )
-    assert not answers_for(FACTS.people["eve"], agent, NOW)
+def test_whom_the_operator_names_is_no_operator() -> None:
+    """A person sees and ends what is theirs, by whatever socket they come."""
+    frank = replace(caller("frank"), assurance="local_operator")
+    assert not frank.is_operator
+    assert not may_see_agent(frank, "support-bot", FACTS, SOC, NOW)
+    assert not may_end(frank, "agent:support-bot", FACTS, NAMED, NOW)
+
+
+def test_a_technical_owner_answers_as_the_owner_does() -> None:
+    """Nobody does who has left, whatever they are to it."""
+    agent = FACTS.agents["support-bot"].model_copy(update={"owner": "alice", "technical_owner": "frank"})
+    for name in ("alice", "frank"):
+        person = FACTS.people[name]
+        assert answers_for(person, agent, NOW)
+        assert not answers_for(person.model_copy(update={"active": False}), agent, NOW)
+    assert not answers_for(FACTS.people["bob"], agent, NOW)
+
+
+@pytest.mark.parametrize(("start", "end", "counts"), [(0, 0, True), (-1, 1, True), (1, 2, False), (-2, -1, False)])
+def test_a_deputy_counts_only_within_the_dates(start: int, end: int, counts: bool) -> None:
+    """Both days included; neither the day before the first nor the day after the last."""
+    today = datetime.fromtimestamp(NOW, UTC).date()
+    deputy = Deputy(person="eve", start=today + timedelta(start), end=today + timedelta(end))
+    agent = FACTS.agents["support-bot"].model_copy(update={"deputies": (deputy,)})
+    assert answers_for(FACTS.people["eve"], agent, NOW) is counts
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ def request(path: str = "/v1/orders/7", **changes: Any) -> Request:
         ("/admin/*", ["/admin/x"], ["/admin%2Fx", "/admin%2fx/y"]),
         ("/", ["/"], ["/a", ""]),
         ("/a/*/c", ["/a/*/c"], ["/a/b/c"]),
+        ("/a/{id", ["/a/{id"], ["/a/7"]),
+        ("/a/id}", ["/a/id}"], ["/a/7"]),
         ("/v1/orders*", ["/v1/orders*"], ["/v1/orders", "/v1/orders7"]),
         ("", [], ["/", "/a"]),
         ("*", [], ["*x"]),
@@ -53,6 +55,14 @@ def test_patterns(pattern: str, matching: list[str], other: list[str]) -> None:
         assert binding_for(crm, request(path)) is crm.bindings[0], path
     for path in other:
         assert binding_for(crm, request(path)) is None, path
+
+
+def test_of_several_paths_the_one_that_says_most_counts() -> None:
+    """Wherever it stands among the paths of its binding."""
+    for paths in (("/v1/*", "/v1/orders"), ("/v1/orders", "/v1/*")):
+        crm = service(binding("several", *paths), binding("other", "/v1/{name}"))
+        assert binding_for(crm, request("/v1/orders")) is crm.bindings[0]
+        assert binding_for(crm, request("/v1/people")) is crm.bindings[1]
 
 
 def test_the_most_specific_binding_wins() -> None:

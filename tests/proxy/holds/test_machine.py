@@ -177,6 +177,16 @@ def test_an_unused_approval_lapses() -> None:
     late = apply(approved(), Reserve("att_1", "gate-0", "call_1"), T + 600.5)
     assert late.after.state is State.LAPSED
     assert late.after.attempts == ()
+    assert apply(approved(), Reserve("att_1", "gate-0", "call_1"), T + 600).after.state is State.RELEASING
+    endless = replace(approved(), use_by=None)
+    assert after(endless, Reserve("att_1", "gate-0", "call_1")).state is State.LAPSED, "no end is no approval"
+
+
+def test_what_ran_out_ended_when_its_clock_did() -> None:
+    """However late somebody noticed."""
+    pending = hold()
+    assert after(pending, Tick(), now=pending.decide_by + 999).closed_at == pending.decide_by
+    assert after(approved(), Tick(), now=T + 999).closed_at == T + 600
 
 
 def test_a_reservation_in_time_may_be_sent_after_use_by() -> None:

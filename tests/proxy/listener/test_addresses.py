@@ -1,6 +1,7 @@
 """What kind of place an address is. tests/attacks/test_ssrf.py has the long tables."""
 
 import ipaddress
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from proxy.listener.addresses import Kind, kind_of
         ("fe80::1", Kind.PRIVATE),
         ("169.254.169.254", Kind.NEVER),
         ("0.0.0.0", Kind.NEVER),
+        ("0.1.2.3", Kind.NEVER),
         ("255.255.255.255", Kind.NEVER),
         ("224.0.0.1", Kind.NEVER),
         ("::ffff:127.0.0.1", Kind.NEVER),
@@ -36,12 +38,29 @@ def test_kinds(address: str, kind: Kind) -> None:
     assert kind_of(address) is kind
 
 
-@given(st.ip_addresses(v=6))
-def test_nothing_that_wraps_a_private_address_is_public(outer: ipaddress.IPv6Address) -> None:
-    """Replacing the last 32 bits of any address with loopback never makes something public of a wrapping one."""
-    wrapped = ipaddress.IPv6Address(int(outer) >> 32 << 32 | 0x7F000001)
-    if wrapped in ipaddress.ip_network("64:ff9b::/96"):
-        assert kind_of(str(wrapped)) is Kind.NEVER
+# Ways to write an IPv4 address into one of IPv6 that could be of anybody.
+WRAPPED: dict[str, Callable[[int], int]] = {
+    "mapped": lambda inner: 0xFFFF << 32 | inner,
+    "compatible": lambda inner: inner,
+    "translated": lambda inner: 0xFFFF << 48 | inner,
+    "NAT64": lambda inner: 0x64FF9B << 96 | inner,
+    "local NAT64": lambda inner: 0x64FF9B0001 << 80 | inner,
+    "6to4": lambda inner: 0x2002 << 112 | inner << 80 | 1,
+    "Teredo": lambda inner: 0x20010000 << 96 | inner ^ 0xFFFFFFFF,
+    "ISATAP": lambda inner: 0x2A0014504001 << 80 | 0x5EFE << 32 | inner,
+    "ISATAP, of a global one": lambda inner: 0x2A0014504001 << 80 | 0x02005EFE << 32 | inner,
+}
+INSIDE = [st.ip_addresses(network=one) for one in ("10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.168.0.0/16")]
+
+
+@pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED.keys())
+@given(inner=st.one_of(INSIDE))
+def test_nothing_that_wraps_a_private_address_is_public(
+    wrap: Callable[[int], int], inner: ipaddress.IPv4Address
+) -> None:
+    """However it is wrapped, it is never called, but as itself: loopback as `::1` is none of these."""
+    wrapped = ipaddress.IPv6Address(wrap(int(inner)))
+    assert kind_of(str(wrapped)) is Kind.NEVER
 
 
 @given(st.text(max_size=20))

@@ -54,6 +54,17 @@ def test_reason_phrases_are_optional() -> None:
     assert read_response_head(b"HTTP/1.0 404 N\xe4 da\r\n\r\n", 5).reason == "N\xe4 da"
 
 
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0", "HTTP/1.2", "HTTP/2.0", "HTTP/0.9", "HTTP/11", "http/1.1"])
+def test_no_other_version_is_spoken(version: str) -> None:
+    """What another version would mean by the same bytes is not guessed."""
+    raw = f"GET / {version}\r\nHost: a\r\n\r\n".encode()
+    if version in {"HTTP/1.1", "HTTP/1.0"}:
+        assert read_request_head(raw, 5).version == version
+    else:
+        with pytest.raises(Refused):
+            read_request_head(raw, 5)
+
+
 def test_counts_are_limited() -> None:
     """Too many fields are refused in both directions."""
     fields = b"A: 1\r\n" * 6 + b"\r\n"

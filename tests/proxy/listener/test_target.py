@@ -76,6 +76,19 @@ def test_paths_with_one_meaning(target: str, expected: tuple[str, str]) -> None:
     assert read_path(target) == expected
 
 
+@pytest.mark.parametrize(
+    "target",
+    ["", "*", "a", "//", "//a", "/a//b", "/.", "/..", "/./a", "/../a", "/a/.", "/a/..", "/a/../b", "/a#b", "/a?b#c",
+     "/a;b", "/a\\b", "/a b", "/%", "/%4", "/%zz", "/%00", "/%1F", "/%7f", "/%25", "/%3B", "/%5C", "/%41", "/%2e%2e/a",
+     "/%2E", "/a%FF", "/%C3", "/%ED%A0%80", "/\u00fc"],
+)  # fmt: skip
+def test_paths_with_two_meanings(target: str) -> None:
+    """What any server could read as another path is refused, not made one."""
+    with pytest.raises(Refused) as caught:
+        read_path(target)
+    assert caught.value.refusal.reason == "path_ambiguous"
+
+
 @given(st.lists(SEGMENT, min_size=1, max_size=4))
 def test_every_accepted_path_survives_decoding(segments: list[str]) -> None:
     """What is accepted decodes to the same segments, whenever and however often a server decodes it."""

@@ -63,6 +63,7 @@ def test_there_is_a_most() -> None:
         (("crm/*",), "crm", "find", True),
         (("crm/*",), "crm", None, True),
         (("crm/find",), "crm", None, False),
+        (("crm/None",), "crm", None, False),
         (("crm/find",), "crm", "find_all", False),
         (("crm/find",), "crm2", "find", False),
         (("crm/*",), "crm2", "find", False),

@@ -76,9 +76,24 @@ def test_a_chain_has_eight_hops_at_most() -> None:
     with pytest.raises(TaskMistake) as caught:
         made.handed_to(agent("b"), "task_spawn", SHOWN, ALL, at=9.0)
     assert caught.value.code == "delegation_too_deep"
-    long = replace(made, links=(*made.links, made.links[-1]))
-    with pytest.raises(TaskMistake):
-        long.require_whole()
+    with pytest.raises(TaskMistake) as caught:
+        _with_one_more(made, agent("b")).require_whole()
+    assert caught.value.code == "delegation_too_deep"
+
+
+def test_a_chain_that_comes_back_is_no_chain() -> None:
+    """Even if each of its hops was sealed by who could: nobody is in it twice."""
+    for again in (agent("a0"), ALICE):
+        with pytest.raises(TaskMistake) as caught:
+            _with_one_more(chain_of("verified", "verified"), again).require_whole()
+        assert caught.value.code == "delegation_loop"
+
+
+def _with_one_more(made: Delegation, delegate: Principal) -> Delegation:
+    """A hop that nobody was asked for, as sound in itself as the others."""
+    last = made.links[-1]
+    more = replace(last, index=last.index + 1, delegator=last.delegate, delegate=delegate, previous=last.digest)
+    return replace(made, links=(*made.links, more.sealed()))
 
 
 MADE = chain_of("verified", "endorsed", "verified")
@@ -177,6 +192,7 @@ def test_policy_sees_the_whole_proven_chain() -> None:
         (("asserted", "verified"), "a0", 1),
         (("verified", "asserted"), "a1", 0),
         (("verified", "asserted", "verified"), "a1", 1),
+        (("asserted", "verified", "asserted", "verified"), "a2", 1),
     ],
 )
 def test_what_is_only_asserted_never_reaches_policy(levels: tuple[HopLevel, ...], root: str, hops: int) -> None:
