@@ -312,11 +312,11 @@ class Pipeline:
 
     async def _refuse(self, story: _Story, refusal: Refusal) -> Reply:
         arrived = account.arrived_of(story.reached)
+        self._parts.tasks.settle(arrived.call_id, sent=False)  # first: the agent may leave while we wait for the rest
         if arrived.entrance == "gateway":
             refusal = for_gateway(refusal)
         if story.claim is not None:  # shielded: it is given back even if the agent leaves meanwhile
             await asyncio.shield(self._later(self._give_back(story.claim, refusal.reason, story.void)))
-        self._parts.tasks.settle(arrived.call_id, sent=False)
         await self._record_refusal(lambda: self._account(story, refusal), story.arguments)
         wire = wire_of(arrived.request, story.world.catalog) if story.world is not None else Wire()
         return render(refusal, wire=wire, call_id=arrived.call_id, trace_id=story.trace.trace)

@@ -62,9 +62,7 @@ def entries(door: Door) -> tuple[Entry, ...]:
         Entry("POST", "/v1/holds/{id}/deny", person, do.deny_hold, "Deny this call", bodies.Decide),
         Entry("POST", "/v1/holds/{id}/revoke", person, do.take_back_hold, "Take back what is not used", bodies.Why),
         Entry("POST", "/v1/holds/{id}/reconcile", person, do.reconcile_hold, "Say what became of it", bodies.Reconcile),
-        Entry(
-            "POST", "/v1/revocations", member, do.revoke, "End or freeze everything under a scope", bodies.Revoke, 201
-        ),
+        Entry("POST", "/v1/revocations", member, do.revoke, "End or freeze what is in a scope", bodies.Revoke, 201),
         Entry("GET", "/v1/revocations", member, do.list_revocations, "List what is ended or frozen"),
         Entry("DELETE", "/v1/revocations", member, do.lift, "Lift an end or a freeze", bodies.Why),
         Entry("POST", "/v1/people/{id}/tokens", operator, do.issue_token, "Issue a token", bodies.IssueToken, 201),

@@ -1,4 +1,9 @@
-"""What a task declares must be there: what is misspelt would permit nothing, and a limit of it would limit nothing."""
+"""What a task declares must be there: what is misspelt would permit nothing, and a limit of it would limit nothing.
+
+Policy is not asked here. What is declared is how far a task may be handed on, also to agents that are allowed more than
+its own; what nobody is allowed gives nothing to anybody, since every call is asked; and to refuse the whole for a part
+of it would stop what is allowed.
+"""
 
 from collections.abc import Iterable
 

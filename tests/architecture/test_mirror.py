@@ -21,7 +21,7 @@ WITHOUT_OWN_TEST: dict[str, str] = {
     "proxy/facts/inventory.py": "values without behaviour",
     "proxy/facts/ownership.py": "values, and a look-up that tests/proxy/inventory/test_ownership.py shows",
     "proxy/facts/people.py": "values without behaviour; tests/proxy/inventory reads them from YAML",
-    "proxy/facts/services.py": "values without behaviour; tests/proxy/inventory reads them from YAML",
+    "proxy/facts/services.py": "values, and which tools there may be, which tests/proxy/tasks/test_known.py shows",
     "proxy/stages.py": "values without behaviour",
     "proxy/errors.py": "values without behaviour",
     "proxy/listener/interfaces.py": "a protocol",

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from proxy.errors import StoreUnavailable
 from proxy.facts import Attestation, Held, OwnershipRules
 from proxy.stages import Principal
 from proxy.tasks.budget import UNIT, Budget, Spend
@@ -235,5 +236,41 @@ def test_calls_at_once_never_spend_more_than_the_budget(tmp_path):
             *(house.pipeline.admit_call(arrived(get(), connection=f"conn_{n}"), evidence) for n in range(20))
         )
         assert sum(not hasattr(one, "body") for one in verdicts) == 5
+
+    run(tmp_path, scenario)
+
+
+def test_an_agent_that_leaves_while_it_is_refused_leaves_nothing_counted(tmp_path):
+    """What its call cost is given back, and nothing is under way in its task, though its approval is not yet free."""
+
+    async def scenario(house):
+        task = await begun(house, budget=Budget(calls=5))
+        given = await house.evidence(task=task.id)
+        await house.approve(await house.held(refund(), evidence=given))
+        refusing, go_on = asyncio.Event(), asyncio.Event()
+
+        class Stuck:
+            def __getattr__(self, name):
+                return getattr(house.holds, name)
+
+            async def sent(self, *_, **__):
+                raise StoreUnavailable("down")
+
+            async def not_sent(self, *_, **__):
+                refusing.set()
+                await go_on.wait()
+
+        house.broken(holds=Stuck())
+        call = asyncio.create_task(house.pipeline.admit_call(arrived(refund()), given))
+        await refusing.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert house.parts.tasks.heard_of() == {task.id}
+        assert house.parts.tasks.heard_of() == set()
+        await house.parts.tasks.drain()
+        assert await house.tasks.spent(task.id) == {"calls": 0}
+        go_on.set()
+        await house.pipeline.drain()
 
     run(tmp_path, scenario)

@@ -12,6 +12,7 @@ from tests.fakes.control_house import House
 ASKED = {"agent": "support-bot", "purpose": "refunds of today", "tools": ["payments/refund"], "ticket": "OPS-7"}
 
 type Client = Callable[[House], Awaitable[httpx.AsyncClient]]
+MISSPELT = {"tool": "payments/refnd", "argument": "amount", "limit": 5}
 
 
 async def operator(house: House) -> httpx.AsyncClient:
@@ -89,14 +90,7 @@ def test_a_person_begins_tasks_of_their_agents_in_their_own_name(house: House) -
         (operator, {"tools": ["refund"]}, (422, "tools_invalid")),
         (operator, {"tools": ["nowhere/x"]}, (404, "service_unknown")),
         (operator, {"tools": ["payments/refnd"]}, (404, "tool_unknown")),
-        (
-            operator,
-            {
-                "tools": ["payments/*"],
-                "budget": {"spend": [{"tool": "payments/refnd", "argument": "amount", "limit": 5}]},
-            },
-            (404, "tool_unknown"),
-        ),
+        (operator, {"tools": ["payments/*"], "budget": {"spend": [MISSPELT]}}, (404, "tool_unknown")),
         (operator, {"datasets": ["read:nothing"]}, (404, "dataset_unknown")),
         (operator, {"datasets": ["nothing"]}, (422, "datasets_invalid")),
         (operator, {"purpose": ""}, (422, "purpose_missing")),
