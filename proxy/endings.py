@@ -29,6 +29,7 @@ _OF_THE_CALL = {
     "credential": "The credential that this call needs may not be used at present: a person has ended its use.",
 }
 _PEOPLE = frozenset({"owner", "principal"})
+_MOMENT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Endings:
         self._feed = feed
         self._tasks = tasks
         self._clock = clock
+        self._looked_at: float | None = None
+        self._awake_since = float("-inf")
 
     async def hear(self, described: Described | None = None, *, newcomer: bool = False) -> None:
         """As `require_fresh`, but whose word is old only because we stood still gets newer, before it is a refusal."""
@@ -144,7 +147,8 @@ class Endings:
         A freeze ends calls that were decided without knowing of it. A connection on which nothing is under way
         stays: a call may wait there for the person's word.
         """
-        self.require_fresh()
+        if not self._stood_still():
+            self.require_fresh()
         identity = self.living(proven, world)
         if released is None:
             self.require_open((_connection(connection),))
@@ -152,6 +156,18 @@ class Endings:
         self.require_open(released.decided.scopes)
         self.require_answered_for(released.decided.described.call, world)
         self._require_known(released.decided, identity)
+
+    def _stood_still(self) -> bool:
+        """Whether nobody looked for over a second until a moment ago: word is as old as that, and newer is under way.
+
+        What goes on is looked at many times a second. After a standstill of ours it has a second to go on by what was
+        known before; if no word has come by then, it does not.
+        """
+        now, before = self._clock(), self._looked_at
+        self._looked_at = now
+        if before is not None and abs(now - before) > _MOMENT:
+            self._awake_since = now
+        return 0 <= now - self._awake_since < _MOMENT
 
     def _require_known(self, decided: Decided, identity: Identity) -> None:
         for restraint in self.restraints(identity, decided.scopes):

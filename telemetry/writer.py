@@ -26,8 +26,8 @@ from telemetry.tlog import leaf_hash
 from telemetry.waiting import Entry, deliver, refuse
 
 _LOG = logging.getLogger(__name__)
-MAX_AGE: Final = 2.0
-"""Seconds after which a caller whose record is still not durable is refused."""
+MAX_AGE: Final = 5.0
+"""Seconds after which a caller whose record is still not durable is refused. A disk that others keep busy takes two."""
 MAX_UNSIGNED_AGE: Final = 900.0
 _MAX_WAITING = 20_000
 _MAX_BATCH = 512

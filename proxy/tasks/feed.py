@@ -160,11 +160,11 @@ class RevocationFeed:
         """Return when the store was asked once more, with whatever outcome; at once where nobody polls.
 
         A process that stood still for seconds has word as old as that, and can have newer in a moment. It is for
-        whoever else would be refused: nobody waits longer than it takes until word is old.
+        whoever else would be refused; where the store does not answer either way, they are after five seconds.
         """
         if self._next is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._next.wait(), DEGRADED_AFTER)
+                await asyncio.wait_for(self._next.wait(), STALE_AFTER)
 
     async def poll_once(self, now: float) -> None:
         """One poll whose failure is told once, not twenty times a second."""

@@ -31,7 +31,7 @@ def house(tmp_path: Path) -> Iterator[TokenHouse]:
 
 async def living(house: TokenHouse, token: str) -> Identity:
     await house.revocation_feed.poll(house.now)
-    return house.oauth.living(await house.resolver.prove_task_token(token, "", house.now))
+    return await house.oauth.living(await house.resolver.prove_task_token(token, "", house.now))
 
 
 async def both(house: TokenHouse, body: dict[str, Any]) -> list[str]:

@@ -39,7 +39,9 @@ async def copy(house: TokenHouse, name: str) -> Identity:
     """The connection of this copy, proven by its JWT-SVID."""
     await house.revocation_feed.poll(house.now)
     svid = house.svid(f"spiffe://{DOMAIN}/bot/{name}", PROXY)
-    return house.oauth.living(await house.resolver.prove(Evidence("", (("bearer", svid),)), house.now, house.facts))
+    return await house.oauth.living(
+        await house.resolver.prove(Evidence("", (("bearer", svid),)), house.now, house.facts)
+    )
 
 
 async def ask(house: TokenHouse, client: Identity, **form: str) -> Reply:
@@ -57,7 +59,7 @@ async def token_of(house: TokenHouse, name: str, **form: str) -> str:
 
 async def living(house: TokenHouse, token: str) -> Identity:
     await house.revocation_feed.poll(house.now)
-    return house.oauth.living(await house.resolver.prove_task_token(token, "", house.now))
+    return await house.oauth.living(await house.resolver.prove_task_token(token, "", house.now))
 
 
 def test_a_task_token_says_which_copy_it_was_given_to(house: TokenHouse) -> None:

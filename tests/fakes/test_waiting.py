@@ -1,14 +1,16 @@
 """The clock by which tests hold us to our own time."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
-from tests.fakes.waiting import own_time
+from tests.fakes.waiting import SwiftLoop, flying, own_time
 
 STOPPED = 0.5
 CHILD = """
@@ -38,18 +40,27 @@ def test_the_time_in_which_we_were_stopped_does_not_count() -> None:
     assert float(left_out) > STOPPED - 0.1
 
 
-@pytest.mark.parametrize("work", ["computing", "blocked"])
-def test_what_we_do_and_what_we_wait_for_counts(work: str) -> None:
-    """A loop that computes is at work, and so is one that is held up: both are seen by the bound."""
+def test_what_we_compute_counts() -> None:
+    """A loop that computes is at work: the bound sees it, also where the clock's own thread gets no turn."""
     began, cpu = own_time(), time.process_time()
-    if work == "computing":
-        while time.process_time() - cpu < 0.2:
-            pass
-        assert own_time() - began > 0.1
-    else:
-        read, write = os.pipe()
-        with os.fdopen(read), os.fdopen(write):
-            import select
+    while time.process_time() - cpu < 0.2:
+        pass
+    assert own_time() - began > 0.1
 
-            select.select([read], [], [], 0.2)
-        assert own_time() > began
+
+def test_what_we_are_held_up_by_counts() -> None:
+    """A thread that waits inside a call is not kept from going on by the machine, but by what it waits for."""
+    began, never = own_time(), threading.Event()
+    while own_time() - began < 0.2:
+        never.wait(0.05)
+
+
+def test_a_swift_loop_passes_the_time_that_is_waited_for() -> None:
+    """Ten seconds take none; what is not over in time is told as a failure."""
+
+    async def main() -> str:
+        with pytest.raises(AssertionError, match="not over after 5 s"):
+            await flying(asyncio.sleep(10), 5)
+        return await flying(asyncio.sleep(10, "over"))
+
+    assert asyncio.run(main(), loop_factory=SwiftLoop) == "over"

@@ -249,6 +249,29 @@ def test_who_stood_still_hears_what_happened_before_it_refuses(tmp_path, still):
     run(tmp_path, scenario)
 
 
+def test_what_goes_on_is_not_cut_because_we_stood_still(tmp_path):
+    """After a standstill there is a second for word to come; without one, and with none coming, it ends after five."""
+
+    async def scenario(house):
+        assert await tunnel(house, await house.evidence()) is None
+        running = await inside(house, get())
+
+        def looks(*steps):
+            for step in steps:
+                house.clock.now += step
+                yield house.pipeline.still_allowed("conn_1", running)
+
+        assert [*looks(0, 6.0, 0.5)] == [None] * 3
+        await house.hear()
+        assert [*looks(0.5, 0.5)] == [None] * 2
+        assert [*looks(6.0, 0.9, 0.2)] == [None, None, "revocations_stale"]
+        await house.hear()
+        assert [*looks(*[0.5] * 11)] == [None] * 10 + ["revocations_stale"]
+        house.answer(running, 0, error="revocations_stale")
+
+    run(tmp_path, scenario)
+
+
 @pytest.mark.parametrize("request_", [get(), mcp("ping"), refund(100)])
 def test_after_five_seconds_nothing_passes(tmp_path, request_):
     """A feed that is stale refuses every call and cuts what is running; it is told by its own reason."""

@@ -36,7 +36,7 @@ async def authenticate(form: Form, sent: Sent, deps: OAuthDeps) -> Identity:
             proven = sent.connection.proven
         else:
             proven = await (_asserted(form, deps) if asserted else _handle(sent.authorization, deps))
-        identity = deps.living(proven)
+        identity = await deps.living(proven)
     except Refused as refused:
         raise _unknown(refused) from refused
     if form.get("client_id") not in {None, identity.agent.id, proven.subject}:

@@ -61,7 +61,7 @@ class Exchange:
             raise OAuthMistake("invalid_authorization_details", "say what is to be done: `actions`")
         if not all(subject.lets(tool) for tool in asked.tools or ()):
             raise OAuthMistake("invalid_scope", "the `subject_token` is not good for all of this")
-        self._require_standing(subject, actor.identity)
+        await self._require_standing(subject, actor.identity)
         end = min(subject.expires, actor.expires)
         levels = hop_levels(subject.through, level_of(actor.identity))
         first, *others = (Proof(subject.method, level, subject.evidence) for level in levels)
@@ -88,14 +88,14 @@ class Exchange:
         if await self._deps.tasks.find(client.proven.task) is not None:
             raise OAuthMistake("invalid_grant", "a credential of a task begins only tasks below that one")
 
-    def _require_standing(self, subject: Root, actor: Identity) -> None:
+    async def _require_standing(self, subject: Root, actor: Identity) -> None:
         """Nothing begins in a name in which no call would pass: everyone who counts stands today."""
         agent = Principal("agent", actor.agent.id)
         members = (subject.principal, *(one.principal for one in subject.through if one.endorsed), agent)
         hops = tuple(Hop(one, other, "endorsed", "", "") for one, other in pairwise(members))
         behind = tuple(one.principal for one in subject.through if not one.endorsed)
         try:
-            self._deps.living(replace(actor.proven, chain=Chain(subject.principal, hops), behind=behind))
+            await self._deps.living(replace(actor.proven, chain=Chain(subject.principal, hops), behind=behind))
         except Refused as refused:
             raise unacceptable("`subject_token`", refused.refusal) from refused
 

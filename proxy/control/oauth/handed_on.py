@@ -48,7 +48,7 @@ async def handed_on(token: str, client: Identity, deps: OAuthDeps) -> HandedOn:
     if parent is None or account.actor != f"agent:{parent.agent}":
         raise OAuthMistake("invalid_grant", "the call of this transaction token was made under no task that goes on")
     evidence = "sha256:" + hashlib.sha256(token.encode()).hexdigest()
-    caller = _caller(account, parent, evidence, deps)
+    caller = await _caller(account, parent, evidence, deps)
     expires = float(account.expires_at)
     once = Once("subject_token", f"txn|{client.agent.id}", f"{account.transaction}|{account.id}", expires)
     ends = scope_of_key(deps.issuer, read(token).key_id)
@@ -88,7 +88,7 @@ def _origin(service: Service) -> str:
     return f"{known}://{Request('GET', known, host, port, '/', '', (), b'').authority}"
 
 
-def _caller(account: Account, parent: Task, evidence: str, deps: OAuthDeps) -> Identity:
+async def _caller(account: Account, parent: Task, evidence: str, deps: OAuthDeps) -> Identity:
     """The agent that made the call, and everyone before it, if they all still stand."""
     chain = parent.delegation.chain()
     proven = Proven(
@@ -105,6 +105,6 @@ def _caller(account: Account, parent: Task, evidence: str, deps: OAuthDeps) -> I
         behind=parent.delegation.behind(),
     )
     try:
-        return deps.living(proven)
+        return await deps.living(proven)
     except Refused as refused:
         raise unacceptable("`subject_token`", refused.refusal) from refused

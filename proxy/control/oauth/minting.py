@@ -155,7 +155,7 @@ class Mint:
             known = self._deps.own.verify(token, now)
             # Asking about a bound token is not using it.
             proven = await self._deps.resolver.prove_task_token(token, known.bound_to, now)
-            identity = self._deps.living(proven)
+            identity = await self._deps.living(proven)
         except Refused:
             return {"active": False}
         family = await self._deps.tasks.family(known.task)

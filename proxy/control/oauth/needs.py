@@ -89,13 +89,10 @@ class OAuthDeps:
         # INVARIANT: no tolerance is passed on. Ours have none, all others at most that of proxy.identity.issuers.
         return end_of(client.proven, self.inventory()) - (0.0 if client.proven.method in OURS else MAX_LEEWAY)
 
-    async def hear(self) -> None:
-        """Word of revocations that is old only because we stood still gets newer, before it is a refusal."""
-        if self.feed.standing(self.clock()) != "fresh":
-            await self.feed.next_poll()
-
-    def living(self, proven: Proven) -> Identity:
+    async def living(self, proven: Proven) -> Identity:
         """Who that is now; a refusal if nobody answers for it, or if any party of its chain was ended."""
+        if self.feed.standing(self.clock()) != "fresh":
+            await self.feed.next_poll()  # it may be old only because we stood still
         now = self.clock()
         if self.feed.standing(now) != "fresh":
             raise refuse("revocations_stale", 503, "It is not known at the moment what was revoked.", "retry")

@@ -132,8 +132,8 @@ def _names(may_act: dict[str, Json], actor: Identity) -> bool:
 async def _shown(token: str, client: Identity, deps: OAuthDeps) -> Identity:
     now, inventory = deps.clock(), deps.inventory()
     if deps.own.recognises(token):
-        return deps.living(await deps.resolver.prove_task_token(token, client.proven.thumbprint, now))
-    return deps.living(await deps.resolver.prove(Evidence("", (("bearer", token),)), now, inventory))
+        return await deps.living(await deps.resolver.prove_task_token(token, client.proven.thumbprint, now))
+    return await deps.living(await deps.resolver.prove(Evidence("", (("bearer", token),)), now, inventory))
 
 
 def _chained() -> OAuthMistake:

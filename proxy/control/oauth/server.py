@@ -64,9 +64,7 @@ class TokenServer:
         if sent.method != "POST":
             return _other_method("POST")
         try:
-            form = read_form(sent)
-            await self._deps.hear()
-            return await act(form, sent)
+            return await act(read_form(sent), sent)
         except OAuthMistake as mistake:
             return _refused(mistake)
         except (StoreUnavailable, AuditUnavailable) as error:

@@ -20,7 +20,7 @@ NOWHERE = targets_of(Form({}, (), ()))
 async def bot(house: TokenHouse) -> Identity:
     await house.revocation_feed.poll(house.now)
     shown = Evidence("", (("bearer", await house.handle()),))
-    return house.oauth.living(await house.resolver.prove(shown, house.now, house.facts))
+    return await house.oauth.living(await house.resolver.prove(shown, house.now, house.facts))
 
 
 async def begun(house: TokenHouse, asked: Asked, parent: Task | None = None, **changes: Any) -> Task:

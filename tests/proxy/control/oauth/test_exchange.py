@@ -440,7 +440,7 @@ async def proven(house: TokenHouse, token: str) -> Any:
     """Who that is on a call."""
     await house.revocation_feed.poll(house.now)
     shown = await house.resolver.prove(Evidence("", (("bearer", token),)), house.now, house.facts)
-    identity = house.oauth.living(shown)
+    identity = await house.oauth.living(shown)
     assert isinstance(identity.chain, Chain)
     return identity
 

@@ -16,7 +16,7 @@ from tests.fakes.token_house import TokenHouse, good
 async def agent(house: TokenHouse, name: str = "builder") -> Identity:
     await house.revocation_feed.poll(house.now)
     shown = Evidence("", (("bearer", await house.handle(name)),))
-    return house.oauth.living(await house.resolver.prove(shown, house.now, house.facts))
+    return await house.oauth.living(await house.resolver.prove(shown, house.now, house.facts))
 
 
 async def task_for_frank(house: TokenHouse) -> str:

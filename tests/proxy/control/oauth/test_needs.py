@@ -16,12 +16,12 @@ def test_only_the_living_ask(house: TokenHouse) -> None:
         evidence = Evidence("", (("bearer", await house.handle()),))
         proven = await house.resolver.prove(evidence, house.now, house.facts)
         with pytest.raises(Refused, match="revocations_stale"):
-            house.oauth.living(proven)
+            await house.oauth.living(proven)
         await house.revocation_feed.poll(house.now)
-        assert house.oauth.living(proven).agent.id == "support-bot"
+        assert (await house.oauth.living(proven)).agent.id == "support-bot"
         await house.revocations.revoke("owner:alice", "x", "x", house.now)
         with pytest.raises(Refused, match="identity_revoked"):
-            house.oauth.living(proven)
+            await house.oauth.living(proven)
 
     asyncio.run(story())
 
@@ -32,14 +32,12 @@ def test_who_stood_still_hears_before_it_refuses(house: TokenHouse) -> None:
     async def story() -> None:
         evidence = Evidence("", (("bearer", await house.handle()),))
         proven = await house.resolver.prove(evidence, house.now, house.facts)
-        await house.oauth.hear()
         with pytest.raises(Refused, match="revocations_stale"):
-            house.oauth.living(proven)
+            await house.oauth.living(proven)
         polling = asyncio.create_task(house.revocation_feed.run(lambda: house.now))
         await asyncio.sleep(0)
         house.now += 6
-        await house.oauth.hear()
-        assert house.oauth.living(proven).agent.id == "support-bot"
+        assert (await house.oauth.living(proven)).agent.id == "support-bot"
         polling.cancel()
 
     asyncio.run(story())

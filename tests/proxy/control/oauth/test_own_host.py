@@ -29,7 +29,7 @@ async def connected(house: TokenHouse, method: str = "x509_svid", agent: str = "
         agent, method, f"{method}:{agent}", house.now, house.now + 3600, "", issuer="spiffe://prod.example",
         subject=subject, evidence="sha256:e", thumbprint=shown,
     )  # fmt: skip
-    return house.oauth.living(proven)
+    return await house.oauth.living(proven)
 
 
 async def ask(

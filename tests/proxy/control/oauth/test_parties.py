@@ -26,7 +26,7 @@ def form(**single: str) -> Form:
 async def client(house: TokenHouse) -> Identity:
     """The support bot, by a handle."""
     shown = Evidence("", (("bearer", await house.handle()),))
-    return house.oauth.living(await house.resolver.prove(shown, house.now, house.facts))
+    return await house.oauth.living(await house.resolver.prove(shown, house.now, house.facts))
 
 
 def test_a_subject_is_a_person_or_the_holder_of_a_task(house: TokenHouse) -> None:
@@ -100,7 +100,7 @@ def test_the_client_is_the_actor_only_if_it_says_so(house: TokenHouse) -> None:
         with pytest.raises(OAuthMistake, match="own id"):
             await actor_of(form(actor_token="builder", actor_token_type=CLIENT), itself, house.oauth)
         token = good(await house.for_frank())["access_token"]
-        chained = house.oauth.living(await house.resolver.prove_task_token(token, "", house.now))
+        chained = await house.oauth.living(await house.resolver.prove_task_token(token, "", house.now))
         with pytest.raises(OAuthMistake, match="without `act`"):
             await actor_of(form(actor_token="support-bot", actor_token_type=CLIENT), chained, house.oauth)
 
