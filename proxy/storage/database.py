@@ -16,8 +16,7 @@ class Database:
 
     After an error of SQLite the connection is dropped and opened afresh for the next function: a full
     disk or a lock is over when it is over, without a restart. The file itself is never made here, so
-    that a lost file is an error and not an empty store that has forgotten every revocation. One that is
-    gone, or another by now, is not read any more: whoever writes to what has no name writes to nothing.
+    that a lost file is an error and not an empty store that has forgotten every revocation.
     """
 
     def __init__(self, path: Path, version: int, *, busy_seconds: float, writes: bool) -> None:
@@ -46,6 +45,22 @@ class Database:
         """How many connections there have been. Read on the database's own thread."""
         return self._generation
 
+    def require_in_place(self) -> None:
+        """Raises unless the file is the one that was opened at first. On the database's own thread.
+
+        What is gone, or another by now, is still read by whoever has it open, and lost with them.
+        """
+        if self._found() != self._file:
+            raise StoreUnavailable(f"the store `{self._path}` is gone, or another file: put it back, or restart")
+
+    def _found(self) -> tuple[int, int] | None:
+        """Which file is at our path now, as the kernel knows it."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
     def close(self) -> None:
         """Ends what is under way, then the connection and its thread."""
         if not self._closed:
@@ -54,8 +69,6 @@ class Database:
             self._thread.shutdown()
 
     def _perform[T](self, work: Work[T]) -> T:
-        if self._connection is not None and self._found() != self._file:
-            self._drop()
         try:
             connection = self._connection or self._connect()
             connection.execute("BEGIN IMMEDIATE" if self._writes else "BEGIN")
@@ -72,16 +85,7 @@ class Database:
             raise
         return result
 
-    def _found(self) -> tuple[int, int] | None:
-        """Which file is at our path now, as the kernel knows it."""
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
-
     def _connect(self) -> sqlite3.Connection:
-        file = self._found()  # first: what is put there meanwhile is seen the next time
         connection = sqlite3.connect(
             f"{self._path.absolute().as_uri()}?mode=rw",
             uri=True,
@@ -104,7 +108,8 @@ class Database:
         except BaseException:
             connection.close()
             raise
-        self._connection, self._file = connection, file
+        self._connection = connection
+        self._file = self._file or self._found()
         self._generation += 1
         return connection
 

@@ -71,6 +71,7 @@ class SqliteRevocations(SqliteArea):
         watcher = self._watcher
 
         def token(connection: sqlite3.Connection) -> int:
+            watcher.require_in_place()
             version = int(connection.execute("PRAGMA data_version").fetchone()[0])
             return (watcher.generation << 33) + version
 

@@ -206,11 +206,18 @@ async def crm(seen: Seen, writer: asyncio.StreamWriter) -> bool | None:
     return False
 
 
+def own_clock() -> Callable[[], float]:
+    """UNIX seconds, from now on as `own_time` goes."""
+    zero = time.time() - own_time()
+    return lambda: zero + own_time()
+
+
 @contextlib.asynccontextmanager
 async def ending_house(
-    folder: Path, clock: Callable[[], float] = time.time, edit: Callable[[str], str] = str, more: str = ""
+    folder: Path, clock: Callable[[], float] | None = None, edit: Callable[[str], str] = str, more: str = ""
 ) -> AsyncIterator[EndingHouse]:
-    """Everything real but the two services behind it, which are in this process too.
+    """Everything real but the two services behind it, which are in this process too. Its clock is its own time, unless
+    another is given: word of revocations is not late because the machine lets others go first.
 
     `edit` changes the inventory, `more` are further lines of the settings.
     """
@@ -228,7 +235,7 @@ async def ending_house(
         inventory = inventory.replace("      - name: create_refund\n", f"{EVENTS}      - name: create_refund\n")
         settings = configured(folder, inventory=edit(inventory), more=more)
         async with (
-            open_core(settings, clock) as core,
+            open_core(settings, clock or own_clock()) as core,
             serving(core) as running,
             open_control(settings, running=True) as control,
         ):
