@@ -130,22 +130,21 @@ class ReviewDesk:
             raise _stale()
 
     def _items(self, only: str = "") -> Iterator[ReviewItem]:
-        inventory, today, ended = self._deps.inventory(), self._today(), self._ended()
+        inventory, today = self._deps.inventory(), self._today()
         for agent in inventory.agents.values():
             what = f"agent:{agent.id}"
             if only in {"", what} and self._sees(what):
-                found = standing(agent, inventory, today)
-                yield self._item(what, agent, agent_review(agent, inventory), found, ended=what in ended)
+                yield self._item(what, agent, agent_review(agent, inventory), standing(agent, inventory, today))
         for process in inventory.processes.values():
             what = f"process:{process.id}"
             if only in {"", what} and self._sees(what):
                 review, found = process_review(process, inventory), process_standing(process, inventory, today)
-                yield self._item(what, process, review, found, ended=what in ended)
+                yield self._item(what, process, review, found)
 
-    def _item(self, what: str, fact: Agent | Process, review: Review, found: Standing, *, ended: bool) -> ReviewItem:
+    def _item(self, what: str, fact: Agent | Process, review: Review, found: Standing) -> ReviewItem:
         today, inventory = self._today(), self._deps.inventory()
         last = inventory.attestations.get(what)
-        facts = _facts_digest(fact)
+        facts, ended = _facts_digest(fact), self._ended(what)
         answers = self._caller.is_operator or self._is_owner(fact) or self._is_deputy(fact)
         return ReviewItem(
             what=what,
@@ -183,9 +182,8 @@ class ReviewDesk:
         person = self._caller.person
         return person is not None and isinstance(fact, Agent) and person.id == fact.technical_owner
 
-    def _ended(self) -> frozenset[str]:
-        """Looked up once for a whole list: there may be very many."""
-        return frozenset(row.scope for row in self._deps.revocations.in_force() if row.kind == "revoke")
+    def _ended(self, scope: str) -> bool:
+        return bool(self._deps.revocations.epochs.standing(scope, ["revoke"]))
 
     def _sees(self, what: str) -> bool:
         kind, _, name = what.partition(":")
