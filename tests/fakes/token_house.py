@@ -118,6 +118,7 @@ class TokenHouse(House):
         )  # fmt: skip
         planner = Service(
             id="planner", owner="bob", url="https://planner.internal", trust="internal", agent="builder",
+            tools=(Tool(name="plan", effect="execute"),),
             onward={"*": ("payments/refund",)}, client_keys=(jwk("ES256", "planner"),),
         )  # fmt: skip
         tools = tuple(Tool(name=name, effect="pay") for name in ("refund", "find"))

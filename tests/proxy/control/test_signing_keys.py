@@ -34,7 +34,7 @@ async def use(house: TokenHouse, token: str) -> str:
     """What a call with this token is refused with; empty if it passes so far."""
     try:
         proven = await house.resolver.prove(Evidence("p", (("bearer", token),)), house.now, house.facts)
-        house.oauth.living(proven)
+        await house.oauth.living(proven)
     except Refused as refused:
         return refused.refusal.reason
     return ""
