@@ -160,7 +160,7 @@ class AgentConnection(asyncio.Protocol):
         if not self._closed:
             self._reason = reason
             self.session.abandon(reason)
-            reset(self._transport)
+            self._transport.abort()
 
     def turn_away(self, refusal: Refusal) -> None:
         """Ends a connection that has no place here. It hears why if it reads; nothing of it goes on."""
