@@ -24,9 +24,10 @@ def trace(
     config: Config = DEFAULT_CONFIG,
     json: AsJson = False,
 ) -> None:
-    """Show a task, a call, a hold, or the call that a service was told of, as a tree.
+    """Show a task, a call or a hold as a tree.
 
-    Under which task, who, for whom, through whom and how each step was proven, what was decided, what came of it.
+    Under which task, who, for whom, through whom and how each step was proven, what was decided, what came of it. By
+    the `txn` of a Txn-Token: the call that its service was told of.
 
     \b
     countersign trace task_01a2...
