@@ -19,7 +19,7 @@ from tests.fakes.serving import configured, on_loopback
 from tests.fakes.upstream import Seen, upstream
 from tests.fakes.waiting import own_time
 
-PATIENCE = 20.0
+PATIENCE = 120.0  # for what never comes: on a busy machine a few seconds of our own time are many of others
 EVENTS = "      - {name: events, effect: read, route: {method: GET, path: /v1/events}}\n"
 CHAT = """\
   - id: chat
