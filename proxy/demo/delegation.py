@@ -51,7 +51,6 @@ def handed_on(stage: Stage) -> None:
             tell.words("Olivia's task ends. The same agent, with the same token, on the same connection:")
             tell.exchange(line)
             expect(line["status"] == 403, "with the task, what was handed on ends", line)
-            expect(took < 1.0, "within a second", took)
     tell.words(f"Refused {took * 1000:.0f} ms after the end. The ledger heard nothing of it.")
 
 
