@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 _PIECE = 1000
 
-# What lists the things of which the API knows none by this name.
+# What lists the things of which the API knows none by this name, and what mends a standing.
 _WHERE_TO_LOOK = {
+    "agent_review_overdue": "countersign review",
+    "agent_unattested": "countersign review",
     "agent_unknown": "countersign agent list",
     "call_unknown": "countersign audit tail",
     "hold_unknown": "countersign holds list --all",
@@ -139,6 +141,8 @@ def _words(status: int, content: bytes) -> str:
         # what the API calls by its header, a person at the terminal types as an option
         words = str(problem.get("detail") or problem["title"]).replace("`Countersign-As`", "`--as PERSON`")
         look = _WHERE_TO_LOOK.get(str(problem.get("code")))
+        if not words[1:2].isupper():
+            words = f"{words[:1].lower()}{words[1:].rstrip('.')}"  # some are sentences, since agents hear them as well
         return f"{words}; see `{look}`" if look else words
     except (ValueError, AttributeError, KeyError, TypeError):
         return f"the control API answered {status}"

@@ -33,7 +33,9 @@ def demo(
     countersign demo --yes    signs by itself, and takes under a minute
     """
     if importlib.util.find_spec("mcp") is None:
-        raise CountersignError("the demo needs the MCP SDK: pip install 'countersign-proxy[demo]'")
+        raise CountersignError(
+            "the demo needs the MCP SDK: `uv run countersign demo` in a checkout has it (the extra `demo`)"
+        )
     from proxy.demo import tell
 
     for number in (signal.SIGTERM, signal.SIGHUP):

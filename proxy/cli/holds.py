@@ -12,6 +12,9 @@ from proxy.cli.options import DEFAULT_CONFIG, As, AsJson, Config
 
 app = typer.Typer(name="holds", help="See held calls, decide them, and say what became of them.", no_args_is_help=True)
 
+_FIRST = ("id", "code", "state", "effect", "agent", "owner", "decide_by", "may_decide", "needs", "problem", "card")
+_CARD_FIRST = ("on_behalf_of", "reasons", "rollback", "allows", "arguments", "where", "datasets", "chain", "agent")
+
 HoldId = Annotated[str, typer.Argument(help="The hold's id (hld_...).")]
 
 
@@ -48,7 +51,13 @@ def show_(hold_id: HoldId, config: Config = DEFAULT_CONFIG, json: AsJson = False
     if json:
         show.as_json(hold)
         return
-    show.document(hold)
+    show.document(as_read(hold))
+
+
+def as_read(hold: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole hold in the order in which a person decides: what, for whom, why, until when; digests last."""
+    card = {**{name: hold["card"][name] for name in _CARD_FIRST if name in hold["card"]}, **hold["card"]}
+    return {**{name: hold[name] for name in _FIRST if name in hold}, **hold, "card": card}
 
 
 @app.command()

@@ -15,7 +15,8 @@ Scope = Annotated[
     str,
     typer.Argument(
         help="global, or KIND:ID: agent, instance (AGENT/ID), class, team, owner, principal (ID or ISSUER|SUBJECT), "
-        "process, partner, task, handle, token (ISSUER|ID), service, tool (SERVICE/NAME), credential, connection."
+        "process, partner, task, handle, token (ISSUER|ID), key (ISSUER|NAME), service, tool (SERVICE/NAME), "
+        "credential, connection."
     ),
 ]
 Kind = Literal["revoke", "freeze"]

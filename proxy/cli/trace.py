@@ -34,11 +34,11 @@ def trace(
     config: Config = DEFAULT_CONFIG,
     json: AsJson = False,
 ) -> None:
-    """Show what happened as a tree: a task, a call, a hold, or all for a person or of an agent.
+    """Show what happened as a tree.
 
-    Under which task, who, for whom, through whom and how each step was proven, what was decided, what came of it;
-    of a refusal also why, in more words than the agent was told. By the `txn` of a Txn-Token: the call that its
-    service was told of.
+    Of a task, a call or a hold, or all that was for a person or by an agent. Under which task, who, for whom, through
+    whom and how each step was proven, what was decided, what came of it; of a refusal also why, in more words than
+    the agent was told. By the `txn` of a Txn-Token: the call that its service was told of.
 
     \b
     countersign trace call_01a2...

@@ -58,7 +58,12 @@ def test_what_needs_a_server_says_so(config: Path) -> None:
     ("answer", "words"),
     [
         (httpx.Response(422, json={"detail": "say why"}), "say why"),
-        (httpx.Response(403, json={"title": "Forbidden"}), "Forbidden"),
+        (httpx.Response(403, json={"title": "Forbidden"}), "forbidden"),
+        (
+            httpx.Response(409, json={"detail": "The agent was due for review.", "code": "agent_review_overdue"}),
+            "the agent was due for review; see `countersign review`",
+        ),
+        (httpx.Response(422, json={"detail": "JSON is wanted"}), "JSON is wanted"),
         (
             httpx.Response(404, json={"detail": "no such agent", "code": "agent_unknown"}),
             "; see `countersign agent list`",

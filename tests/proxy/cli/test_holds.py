@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.cli.holds import awaited
+from proxy.cli.holds import as_read, awaited
 
 
 def test_nothing_waits(give: Any, config: Path) -> None:
@@ -55,3 +55,14 @@ def test_of_no_hold_there_is_nothing_to_say(give: Any, config: Path, command: tu
 def test_what_a_call_still_waits_for_is_said(hold: dict[str, Any], words: str) -> None:
     """Who has signed learns whether that was all."""
     assert awaited(hold) == words
+
+
+def test_a_hold_is_read_from_what_matters_and_nothing_is_left_out() -> None:
+    """What would happen and for whom stands before the digests; a card that could not be opened is empty."""
+    card = {"action_digest": "x", "allows": "once", "on_behalf_of": "bob", "version": "card/1"}
+    hold = {"action_digest": "x", "card": card, "effect": "refund", "id": "hld_1", "state": "pending", "votes": []}
+    read = as_read(hold)
+    assert list(read) == ["id", "state", "effect", "card", "action_digest", "votes"]
+    assert list(read["card"]) == ["on_behalf_of", "allows", "action_digest", "version"]
+    assert read == hold
+    assert as_read(hold | {"card": {}})["card"] == {}

@@ -43,6 +43,27 @@ def test_every_kind_of_scope_has_a_word() -> None:
     assert set(KINDS) == set(words.SCOPES)
 
 
+def test_who_ends_a_persons_work_reads_that_a_new_sign_in_counts(house: ConsoleHouse) -> None:
+    """Before it is done, and only where it is true: of a person, and not of a freeze."""
+
+    async def scenario() -> None:
+        async with await house.visitor("carol") as client:
+            csrf = hidden((await client.get("/kill-switch")).text)["csrf"]
+            asked = {"csrf": csrf, "reason": "stolen"}
+            told = {}
+            for kind, name, effect in (
+                ("principal", "frank", "revoke"),
+                ("principal", "frank", "freeze"),
+                ("agent", "support-bot", "revoke"),
+            ):
+                fields = asked | {"kind": kind, "name": name, "effect": effect}
+                text = (await client.post("/kill-switch/confirm", data=fields)).text
+                told[kind, effect] = "What is issued for them from now on lives" in text
+        assert told == {("principal", "revoke"): True, ("principal", "freeze"): False, ("agent", "revoke"): False}
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("effect", ["revoke", "freeze"])
 def test_an_owner_stops_their_agent_after_seeing_what_dies(house: ConsoleHouse, effect: str) -> None:
     """The first step names the agent, its handles and its tasks and does nothing; the second does it and shows it."""
