@@ -246,7 +246,7 @@ def test_warnings_say_what_is_unsafe_and_what_will_be_refused(folder):
     assert [warning.split(": ")[0] for warning in warnings] == [
         "countersign.yaml",
         "inventory/agents.yaml:12",
-        "inventory/services.yaml:30",
+        "inventory/services.yaml:31",
     ]
 
 

@@ -31,7 +31,7 @@ def test_a_document_is_brought(give: Any, config: Path, tmp_path: Path) -> None:
     config.write_text(text.replace("inventory_sources: []", "inventory_sources: [{id: cmdb}]"))
     assert give("inventory", "put", "cmdb", document).out.startswith("cmdb is kept: sha256:")
     assert "zoe" in give("inventory", "show").out
-    document.write_text(json.dumps({"people": [{"id": "alice", "name": "Another"}]}))
+    document.write_text(json.dumps({"people": [*DOCUMENT["people"], {"id": "alice", "name": "Another"}]}))
     twice = give("inventory", "put", "cmdb", document)
     assert (twice.status, "people[alice].id: `alice` is here again" in twice.err) == (2, True)
     assert "zoe" in give("inventory", "show").out

@@ -391,7 +391,7 @@ def test_the_page_says_how_far_an_end_goes(
             csrf = hidden((await carol.get("/kill-switch")).text)["csrf"]
             fields = {"csrf": csrf, "kind": kind, "name": name, "effect": effect, "reason": "x"}
             page = (await carol.post("/kill-switch/confirm", data=fields)).text
-        assert ("who signs in again" in page) is anew
+        assert ("What is issued for them from now on lives" in page) is anew
         assert ("Live handles" in page) is counted
 
     asyncio.run(scenario())

@@ -48,7 +48,7 @@ async def connected(house: TokenHouse) -> Identity:
     """A connection of the pod."""
     await house.revocation_feed.poll(house.now)
     shown = Evidence("p", (("bearer", POD),))
-    return house.oauth.living(await house.resolver.prove(shown, house.now, house.facts))
+    return await house.oauth.living(await house.resolver.prove(shown, house.now, house.facts))
 
 
 async def by_connection(house: TokenHouse) -> str:
@@ -70,7 +70,9 @@ async def use(house: TokenHouse, token: str) -> str:
     """What a call with this token, or handle, is refused with at this moment; empty if it passes so far."""
     await house.revocation_feed.poll(house.now)
     try:
-        house.oauth.living(await house.resolver.prove(Evidence("p", (("bearer", token),)), house.now, house.facts))
+        await house.oauth.living(
+            await house.resolver.prove(Evidence("p", (("bearer", token),)), house.now, house.facts)
+        )
     except Refused as refused:
         return refused.refusal.reason
     return ""
