@@ -54,7 +54,8 @@ class Endings:
         self._feed = feed
         self._tasks = tasks
         self._clock = clock
-        self._looked_at: float | None = None
+        self._looked_at = float("-inf")
+        self._counted = False
         self._awake_since = float("-inf")
 
     async def hear(self, described: Described | None = None, *, newcomer: bool = False) -> None:
@@ -161,11 +162,11 @@ class Endings:
         """Whether nobody looked for over a second until a moment ago: word is as old as that, and newer is under way.
 
         What goes on is looked at many times a second. After a standstill of ours it has a second to go on by what was
-        known before; if no word has come by then, it does not.
+        known before; if no word has come by then, it does not, and another standstill gives it no more time.
         """
-        now, before = self._clock(), self._looked_at
-        self._looked_at = now
-        if before is not None and abs(now - before) > _MOMENT:
+        now, before, counted = self._clock(), self._looked_at, self._counted
+        self._looked_at, self._counted = now, self._feed.standing(now) != "stale"
+        if counted and abs(now - before) > _MOMENT:
             self._awake_since = now
         return 0 <= now - self._awake_since < _MOMENT
 

@@ -264,7 +264,9 @@ def test_what_goes_on_is_not_cut_because_we_stood_still(tmp_path):
         assert [*looks(0, 6.0, 0.5)] == [None] * 3
         await house.hear()
         assert [*looks(0.5, 0.5)] == [None] * 2
-        assert [*looks(6.0, 0.9, 0.2)] == [None, None, "revocations_stale"]
+        assert [*looks(6.0, 0.9, 0.2, 6.0)] == [None, None] + ["revocations_stale"] * 2
+        await house.hear()
+        assert [*looks(0, 6.0, 1.5, 1.5)] == [None] * 2 + ["revocations_stale"] * 2
         await house.hear()
         assert [*looks(*[0.5] * 11)] == [None] * 10 + ["revocations_stale"]
         house.answer(running, 0, error="revocations_stale")
