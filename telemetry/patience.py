@@ -10,8 +10,8 @@ _STOOD_STILL = 0.5  # seconds: a timer that comes later than this was held up wi
 class _Waiting[T]:
     """Who waits in one event loop, and until when. All wait equally long, so the first to come is the first due.
 
-    After a standstill of the loop their time begins anew: whoever was waited for may have stood still too, as with a
-    machine that was stopped, or has answered and could not be heard.
+    After a standstill of the loop their time begins anew, once: whoever was waited for may have stood still too, as
+    with a machine that was stopped, or has answered and could not be heard.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, within: float, late: Callable[[T], None]) -> None:
@@ -21,6 +21,7 @@ class _Waiting[T]:
         self._late = late
         self._armed = False
         self._due = 0.0
+        self._anew: set[T] = set()
 
     def begin(self, one: T) -> None:
         until = self._loop.time() + self._within
@@ -36,8 +37,11 @@ class _Waiting[T]:
     def _look(self) -> None:
         self._armed = False
         now = self._loop.time()
+        self._anew &= self.until.keys()
         if now - self._due > _STOOD_STILL:
-            self.until = dict.fromkeys(self.until, now + self._within)
+            again = now + self._within
+            self.until = {one: until if one in self._anew else again for one, until in self.until.items()}
+            self._anew = set(self.until)
         for one, until in list(self.until.items()):
             if until > now:
                 self._arm(until)

@@ -145,3 +145,19 @@ def test_time_in_which_all_stands_still_counts_for_nobody() -> None:
     run(main)
     ((name, at),) = house.late
     assert (name, 60.0 < at <= 62.0) == ("never ends", True)
+
+
+def test_who_was_given_time_once_is_given_up_by_a_loop_that_stands_still_again_and_again() -> None:
+    """A loop that is always late would else wait for ever."""
+    house = House()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Loop)
+        house.patience.begin("a")
+        for _ in range(3):
+            loop.now += 60.0
+            await asyncio.sleep(0.1)
+
+    run(main)
+    assert [name for name, _ in house.late] == ["a"]
