@@ -2,7 +2,9 @@
 
 import base64
 import html
+import json
 import re
+from urllib.parse import quote, quote_plus
 
 _SHORTEST = 6
 # What no common writer escapes; tokens of these characters alone are what secrets mostly are.
@@ -22,6 +24,11 @@ def encoded(text: str) -> set[bytes]:
         forms |= {inside, inside.replace(b"+", b"-").replace(b"/", b"_")}
     percent, code = raw.hex("%").encode(), "".join(f"\\u{ord(char):04x}" for char in text)
     forms |= {b"%" + percent, b"%" + percent.upper(), code.encode(), code.upper().replace("\\U", "\\u").encode()}
+    # Whole, too, since a pattern takes nothing back: of `\\` or `%25` in a secret it may take one for the other.
+    written = {html.escape(text), quote(text, safe=""), quote_plus(text)}
+    written |= {json.dumps(text, ensure_ascii=plain)[1:-1] for plain in (False, True)}
+    written |= {again for one in written for again in (html.escape(one), quote(one, safe=""), json.dumps(one)[1:-1])}
+    forms |= {one.encode() for one in written}
     return {raw} | {form for form in forms if len(form) >= _SHORTEST}
 
 

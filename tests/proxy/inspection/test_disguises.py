@@ -65,6 +65,14 @@ def test_what_common_writers_escape_here_and_there_is_found(write: Writer, secre
     assert pattern_of(units(secret)).search(f"... {write(secret)} ...".encode())
 
 
+@pytest.mark.parametrize("write", ["Django", "a form", "a URL in a URL", "JSON", "JSON in JSON"])
+@pytest.mark.parametrize("secret", ["pa\\\\ssw0rd99", 'x\\\\"y;zzz', "pass%25word99x", "%25%2525ab"])
+def test_a_secret_that_looks_escaped_itself_is_found_where_it_is_written_whole(write: str, secret: str) -> None:
+    """Of two backslashes, or of a percent sign before a 25, one may be the spelling of the other."""
+    text = WRITERS[write](secret).encode()
+    assert pattern_of(units(secret)).search(text) or any(form in text for form in encoded(secret))
+
+
 @pytest.mark.parametrize("secret", ["ghp_abcDEF0123456789", "eyJhbGciOiJSUzI1NiJ9.e30.c2ln-_"])
 def test_a_token_that_nobody_escapes_needs_no_pattern(secret: str) -> None:
     """It stands there as it is, or encoded as a whole."""
