@@ -72,6 +72,8 @@ class Database:
         try:
             connection = self._connection or self._connect()
             connection.execute("BEGIN IMMEDIATE" if self._writes else "BEGIN")
+            if self._writes:
+                self.require_in_place()  # else it would be told as stored, and lost with the next restart
             result = work(connection)
             connection.execute("COMMIT")
         except sqlite3.ProgrammingError as error:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,8 @@ def test_a_file_that_is_lost_while_it_is_open_is_an_outage(tmp_path: Path) -> No
                 path.with_name(name).rename(aside / name)
             with pytest.raises(StoreUnavailable, match="is gone, or another file"):
                 await store.change_token()
+            with pytest.raises(StoreUnavailable, match="is gone, or another file"):
+                await store.put_revocation(replace(ONE, scope="agent:lost"))
             prepare(path, 1.0)
             with pytest.raises(StoreUnavailable, match="is gone, or another file"):
                 await store.change_token()
