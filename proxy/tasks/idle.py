@@ -32,11 +32,16 @@ class IdleTasks:
 
     async def look(self, now: float) -> None:
         """One look, and the end of those that were silent at all of the last ones."""
-        heard, resting = frozenset(self._heard_of()), await self._store.resting_tasks()
-        self._silent = {one: 0 if one in heard else self._silent.get(one, -1) + 1 for one in resting}
+        resting = await self._store.resting_tasks()
+        self._silent = {one: self._silent.get(one, -1) + 1 for one in resting}
+        self._hear()
         for one in resting:
             if self._silent[one] >= self._looks:
                 await self._complete(one, now)
+                self._hear()  # a call may have begun under the next one meanwhile
+
+    def _hear(self) -> None:
+        self._silent |= dict.fromkeys(self._silent.keys() & set(self._heard_of()), 0)
 
     async def _complete(self, task_id: str, now: float) -> None:
         minutes = self._looks * LOOK_SECONDS / 60

@@ -1,9 +1,11 @@
 """Tasks under which nothing goes on any more."""
 
 import asyncio
+from typing import Any, cast
 
 import pytest
 
+from proxy.errors import StoreUnavailable
 from proxy.tasks.idle import IdleTasks
 from proxy.tasks.task import Task
 from tests.fakes.tasks import NOW, new_task
@@ -77,6 +79,44 @@ def test_a_call_begins_the_count_anew(house: TaskHouse) -> None:
         assert await state(house, other) == "completed"
         await looks(idle, 4)
         assert await state(house, task) == "completed"
+
+    asyncio.run(story())
+
+
+def test_a_call_that_begins_during_a_look_counts(house: TaskHouse) -> None:
+    """Whether while the tasks are read, or while another is ended; and a look that fails forgets none."""
+
+    async def story() -> None:
+        first, second, third = await begun(house), await begun(house), await begun(house)
+        resting, ended, asked = house.store.resting_tasks, house.tasks.end, [call(one.id) for one in (first, second)]
+
+        class Store:
+            down = False
+
+            async def resting_tasks(self) -> list[str]:
+                if self.down:
+                    raise StoreUnavailable("down")
+                if idle._silent.get(first.id) == 2:
+                    await house.guard.bound(asked[0], NOW)
+                return sorted(await resting(), key=[third.id, second.id, first.id].index)
+
+        class Tasks:
+            async def end(self, *args: Any, **options: Any) -> object:
+                await house.guard.bound(asked[1], NOW)
+                return await ended(*args, **options)
+
+        store = Store()
+        idle = IdleTasks(cast("Any", Tasks()), cast("Any", store), house.guard.heard_of, seconds=180)
+        await looks(idle, 4)
+        assert [await state(house, one) for one in (first, second, third)] == ["active", "active", "completed"]
+        for one in asked:
+            house.guard.settle(one.attributed.arrived.call_id, sent=True)
+        store.down = True
+        with pytest.raises(StoreUnavailable):
+            await looks(idle, 1)
+        store.down = False
+        await looks(idle, 3)
+        assert [await state(house, one) for one in (first, second)] == ["active", "active"]
 
     asyncio.run(story())
 
