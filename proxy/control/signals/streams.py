@@ -85,8 +85,8 @@ class Streams:
         now = self.clock()
         if abs(now - self._verified.get(receiver.id, float("-inf"))) < MIN_VERIFICATION_SECONDS:
             raise _No(429, f"at most every {MIN_VERIFICATION_SECONDS} seconds")
+        self._verified[receiver.id] = now  # before anything is awaited: several may ask at once
         await self.verify(receiver, state)
-        self._verified[receiver.id] = now
         return Response(None, 204)
 
     def _stream(self, receiver: Receiver) -> dict[str, Json]:

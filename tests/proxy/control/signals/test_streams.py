@@ -39,6 +39,7 @@ class StreamHouse(House):
     async def _verify(self, receiver, state):
         if self.broken:
             raise StoreUnavailable("down")
+        await asyncio.sleep(0)  # others have a turn, as with a real store
         self.verified.append((receiver.id, state))
 
     async def ask(self, method, path, token=SECRET, body=None):
@@ -134,6 +135,9 @@ def test_a_receiver_tries_its_stream_out(tmp_path):
         house.now -= MIN_VERIFICATION_SECONDS
         assert await verify({"stream_id": "crm"}) == 204
         assert house.verified == [("crm", "VGhpcw"), ("erp", None), ("crm", None)]
+        house.now += 3600
+        both = await asyncio.gather(verify({"stream_id": "crm"}), verify({"stream_id": "crm"}))
+        assert sorted(both) == [204, 429]
         house.broken, house.now = True, house.now + 3600
         assert await verify({"stream_id": "crm"}) == 503
 
