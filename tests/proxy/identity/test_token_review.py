@@ -40,13 +40,6 @@ def own(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that stands still for a while is no server that does."""
-    monkeypatch.setattr(token_review, "_WITHIN", 60.0)
-    monkeypatch.setattr(token_review, "_PATIENCE", 60.0)
-
-
 def reviewer(server: ApiServer, own: Path) -> TokenReviewer:
     """One who asks this server."""
     return TokenReviewer(ClusterSettings(CLUSTER, US, review_url=server.url, token_file=own))
